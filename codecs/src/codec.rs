@@ -1,0 +1,237 @@
+//! What a protocol implements.
+
+use crate::{Fields, Head, Heads};
+use std::time::Instant;
+
+/// One side of one connection's protocol.
+///
+/// * Input starts at the first unused byte and only grows; a codec remembers how far it scanned, no
+///   byte is parsed twice. Bytes may be consumed without a frame.
+/// * The payload of [`Frame::Data`] is the *last* `len` bytes of [`Step::used`]; framing behind it goes
+///   with a later step.
+/// * Input is left unused only inside a head or trailers; smaller framing is taken piecemeal into state
+///   of the codec's own.
+/// * An error of one stream is no [`Malformed`]: `decode` yields [`Frame::Reset`], `control` writes.
+pub trait Codec {
+    /// Takes bytes off the front of `input`. Heads come from (and go back to) the worker's free list.
+    ///
+    /// # Errors
+    /// The connection cannot go on; [`Codec::refuse`] writes the last bytes.
+    fn decode(&mut self, now: Instant, input: &[u8], heads: &mut Heads) -> Result<Step, Malformed>;
+    /// The peer's FIN, once all input was decoded. Called until it returns `None`.
+    ///
+    /// # Errors
+    /// A message was cut short.
+    fn eof(&mut self) -> Result<Option<Frame>, Malformed>;
+    /// Writes what a refused peer is told last: a status answer, GOAWAY, or nothing. Closed afterwards.
+    fn refuse(&mut self, why: &Malformed, out: &mut Vec<u8>);
+    /// Opens a stream towards the peer; `None`: the connection carries no more streams now.
+    fn open(&mut self) -> Option<StreamId>;
+    /// Encodes a head; `end`: neither body nor trailers follow. A 1xx head is not the last.
+    fn head(&mut self, id: StreamId, head: &Head, end: bool, out: &mut Vec<u8>);
+    /// Frames one contiguous slice of a body: the bytes around it. `end`: the message ends with it.
+    fn data(&mut self, id: StreamId, slice: &[u8], end: bool) -> Wrap;
+    /// Prepares an unchanged message to be sent as it came, id and checksum patched in place. False:
+    /// it cannot be done, encode it anew.
+    fn forward(&mut self, id: StreamId, raw: &mut [u8]) -> bool;
+    /// Encodes trailers and ends the message.
+    fn trailers(&mut self, id: StreamId, fields: &Fields, out: &mut Vec<u8>);
+    /// Gives a stream up. Where the protocol has no reset, the connection ends (see `life`) or the late
+    /// answer is dropped.
+    fn reset(&mut self, id: StreamId, reason: Reason, out: &mut Vec<u8>);
+    /// Bytes that one `data` call may carry now (window, frame size).
+    fn room(&self, id: StreamId) -> usize;
+    /// `len` bytes of payload were handed on: opens the window.
+    fn release(&mut self, id: StreamId, len: usize, out: &mut Vec<u8>);
+    /// Writes a keep-alive probe, if the protocol has one; the answer is [`Frame::Pong`].
+    fn ping(&mut self, out: &mut Vec<u8>) -> bool;
+    /// Writes what the protocol itself has to say: settings, acks, `100 Continue`.
+    fn control(&mut self, out: &mut Vec<u8>);
+    /// Asks the peer to go: GOAWAY now, or `Connection: close` with the current answer.
+    fn drain(&mut self, out: &mut Vec<u8>);
+    /// Whether the connection can carry more.
+    fn life(&self) -> Life;
+}
+
+/// A protocol: how it is recognised, and its codecs.
+pub trait Protocol: Sync {
+    /// The name used in configuration, statistics and logs.
+    fn name(&self) -> &'static str;
+    /// Whether a connection that begins with `prefix` speaks it.
+    fn detect(&self, prefix: &[u8]) -> Detected;
+    /// The codec of a downstream connection.
+    fn server(&self, limits: &Limits) -> Box<dyn Codec>;
+    /// The codec of an upstream connection.
+    fn client(&self, limits: &Limits) -> Box<dyn Codec>;
+}
+
+/// The answer of [`Protocol::detect`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detected {
+    /// Another protocol.
+    No,
+    /// Too few bytes to tell.
+    NeedMore,
+    /// This one.
+    Yes,
+}
+
+/// Limits of a codec; each is named in the error that it causes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a head, request or status line and blank line included (`max_request_headers_kb`).
+    pub head_bytes_max: usize,
+    /// Fields of a head or trailer section (`max_headers_count`).
+    pub fields_max: usize,
+    /// Bytes of a trailer section.
+    pub trailer_bytes_max: usize,
+    /// HTTP/1.0 requests are answered (`accept_http_10`); otherwise 426.
+    pub accept_http_10: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes_max: 60 << 10,
+            fields_max: 100,
+            trailer_bytes_max: 8 << 10,
+            accept_http_10: true,
+        }
+    }
+}
+
+/// Names a stream (a request and its answer) within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub u64);
+
+/// What one `decode` took.
+#[derive(Debug)]
+pub struct Step {
+    /// Bytes consumed off the front of the input.
+    pub used: usize,
+    /// What they completed.
+    pub frame: Option<Frame>,
+    /// What to do next.
+    pub wait: Wait,
+}
+
+/// When to call `decode` again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// At once.
+    Go,
+    /// When the current answer was written through this codec.
+    Hold,
+    /// When there are more bytes.
+    More,
+}
+
+/// One piece of a message.
+#[derive(Debug)]
+pub enum Frame {
+    /// A piece of a body: the last `len` bytes of the step.
+    Data { id: StreamId, len: usize, end: bool },
+    /// The peer opens or accepts no stream behind `last`.
+    GoAway { last: StreamId },
+    /// A request's or answer's head. A 1xx answer has `end: false` and is followed by another head.
+    Head {
+        id: StreamId,
+        head: Box<Head>,
+        end: bool,
+    },
+    /// The answer to `ping`.
+    Pong,
+    /// The peer gave the stream up, or broke its rules.
+    Reset { id: StreamId, reason: Reason },
+    /// The end of a message that has trailers.
+    Trailers { id: StreamId, fields: Fields },
+    /// The stream's window opened (`room` grew).
+    Window { id: StreamId },
+}
+
+/// Why a stream was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nobody wants the answer any more.
+    Cancel,
+    /// A limit or the protocol's rules were broken.
+    Protocol,
+    /// Not started; safe to try again.
+    Refused,
+    /// A timeout of ours.
+    Timeout,
+}
+
+/// Whether a connection can carry more streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Nothing more may be sent or received; close once what is queued has left.
+    Closed,
+    /// Current streams end normally, no new ones.
+    Draining,
+    /// `streams`: how many more `open` would give now.
+    Open { streams: usize },
+}
+
+/// Why a connection's input was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The status that tells the peer (400, 431 …); 0 if it is told nothing.
+    pub status: u16,
+    /// What was wrong, in kebab-case, for counters, logs and `%RESPONSE_CODE_DETAILS%`.
+    pub detail: &'static str,
+}
+
+/// The bytes around a slice of a body; no heap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wrap {
+    /// Goes before the slice.
+    pub before: Inline<18>,
+    /// Goes behind the slice.
+    pub after: Inline<12>,
+}
+
+/// Up to `N` bytes, inline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Inline<const N: usize> {
+    len: u8,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Inline<N> {
+    /// The bytes, cut to `N`.
+    pub fn new(from: &[u8]) -> Self {
+        debug_assert!(from.len() <= N);
+        let mut new = Self::default();
+        from.iter().take(N).for_each(|byte| new.push(*byte));
+        new
+    }
+
+    /// Adds a byte.
+    pub fn push(&mut self, byte: u8) {
+        self.bytes[usize::from(self.len)] = byte;
+        self.len += 1;
+    }
+}
+
+impl<const N: usize> Default for Inline<N> {
+    fn default() -> Self {
+        Self {
+            len: 0,
+            bytes: [0; N],
+        }
+    }
+}
+
+impl<const N: usize> std::ops::Deref for Inline<N> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl<const N: usize> std::fmt::Debug for Inline<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.escape_ascii().to_string())
+    }
+}

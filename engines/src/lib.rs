@@ -1,0 +1,30 @@
+//! The kernel seam: four engines behind one trait.
+//!
+//! An [`Engine`] owns sockets and receive blocks. Its methods only enqueue; every outcome, good or
+//! bad, is an [`Event`] of a later [`Engine::wait`]. Nothing above this crate can tell which engine
+//! runs. The small types that every event loop needs (timer wheel, slots, random source) live here
+//! too, so that the proxy and the load tester share them.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod buf;
+mod engine;
+mod rng;
+mod slots;
+mod timer;
+mod waker;
+
+pub use buf::{BlockLimits, Blocks, Buf, BufList, BufMut, Class};
+pub use engine::{
+    Carried, ConnectOptions, Datagram, Engine, EngineCounters, Event, Handle, Kind, ListenOptions,
+    SockAddr, UnixTime,
+};
+pub use rng::Rng;
+pub use slots::{SlotKey, Slots};
+pub use timer::{Alarm, Wheel};
+pub use waker::{Wake, Waker};
+
+slot_key! {
+    /// Names one socket of one engine. It carries a generation: a closed name is never delivered
+    /// again, and a call with a stale name is ignored.
+    pub struct Sock;
+}

@@ -1,0 +1,9 @@
+//! ringlb's own load generator.
+//!
+//! Nothing stands here yet; the crate marks the place and the edges that the dependency test guards.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    eprintln!("loadtest: not available in this version");
+    std::process::ExitCode::from(2)
+}
