@@ -174,7 +174,8 @@ mod tests {
         let mut now = start;
         let mut open = Vec::<(u64, Instant, Alarm)>::new();
         for key in 0..3000u64 {
-            let at = now + Duration::from_micros(rng.below(1 << rng.between(1, 36)));
+            let reach = 1 << rng.between(1, 36);
+            let at = now + Duration::from_micros(rng.below(reach));
             let mut alarm = Alarm::default();
             alarm.set(Some(at), &mut wheel, key);
             open.push((key, at, alarm));
