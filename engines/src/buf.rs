@@ -654,6 +654,19 @@ impl BufList {
         }
     }
 
+    /// Moves all slices of `other` to the end.
+    pub fn append(&mut self, mut other: Self) {
+        self.bytes += other.bytes;
+        self.bufs.append(&mut other.bufs);
+    }
+
+    /// Replaces each slice by another of the same bytes.
+    pub fn map(&mut self, change: impl Fn(Buf) -> Buf) {
+        self.bufs
+            .iter_mut()
+            .for_each(|buf| *buf = change(std::mem::take(buf)));
+    }
+
     /// The slices in order.
     pub fn iter(&self) -> impl Iterator<Item = &Buf> {
         self.bufs.iter()

@@ -1,1 +1,24 @@
+//! ringlb: an io_uring-first L4/L7 load balancer.
+//!
+//! The way of a request through these modules is told in `docs/LIFE_OF_A_REQUEST.md`. Only `worker`,
+//! `conn`, `stream`, `pool`, `tcp`, `drain` and `control` know of engines; `route`, `cluster`, `filter`,
+//! `filters` and `config` are pure.
 #![forbid(unsafe_code)]
+
+pub mod access_log;
+pub mod cluster;
+pub mod config;
+mod conn;
+mod date;
+mod drain;
+pub mod filter;
+pub mod filters;
+pub mod limits;
+pub mod mailbox;
+mod pool;
+mod request_id;
+pub mod route;
+pub mod stats;
+pub mod stream;
+mod tcp;
+pub mod worker;

@@ -1,0 +1,244 @@
+//! From received bytes to frames, and from frames to streams.
+
+use super::{ConnKey, ConnPhase, Side};
+use crate::{limits, worker::Worker};
+use codecs::{Frame, Malformed, Wait};
+use engines::{Buf, BufMut};
+
+/// What to do after a frame.
+enum Next {
+    Go,
+    Stop,
+}
+
+impl Worker {
+    /// Bytes arrived.
+    pub(crate) fn on_received(&mut self, key: ConnKey, data: BufMut) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        match conn.phase {
+            ConnPhase::Open => {}
+            ConnPhase::Lingering => return self.on_lingering_bytes(key, data.len()),
+            ConnPhase::Connecting | ConnPhase::Flushing => return,
+        }
+        if conn.streams.is_empty() && conn.inbox.is_empty() {
+            conn.since = self.now;
+        }
+        if conn.held {
+            conn.inbox.extend_from_slice(&data);
+            return self.sync_conn(key);
+        }
+        let input = if conn.inbox.is_empty() {
+            data.freeze()
+        } else {
+            let mut joined = std::mem::take(&mut conn.inbox);
+            joined.extend_from_slice(&data);
+            Buf::from(joined)
+        };
+        self.decode(key, input);
+    }
+
+    /// The answer that held the connection's input is out.
+    pub(crate) fn decode_held(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        if conn.phase == ConnPhase::Open && !conn.held {
+            let input = Buf::from(std::mem::take(&mut conn.inbox));
+            self.decode(key, input);
+        }
+    }
+
+    fn decode(&mut self, key: ConnKey, mut input: Buf) {
+        loop {
+            let Some(conn) = self.net.conns.get_mut(key) else {
+                return;
+            };
+            if conn.phase != ConnPhase::Open {
+                self.on_lingering_bytes(key, input.len());
+                break;
+            }
+            let step = match conn.codec.decode(self.now, &input, &mut self.net.heads) {
+                Ok(step) => step,
+                Err(why) => {
+                    self.on_malformed(key, &why);
+                    break;
+                }
+            };
+            let part = input.split_to(step.used);
+            let idle = step.used == 0 && step.frame.is_none();
+            if let Some(frame) = step.frame {
+                self.on_frame(key, frame, part);
+            }
+            match step.wait {
+                Wait::Go if !idle => {}
+                Wait::Go | Wait::More => {
+                    self.keep(key, &input);
+                    self.on_drained_input(key);
+                    break;
+                }
+                Wait::Hold => {
+                    if let Next::Stop = self.hold(key, &input) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.write_control(key);
+        self.sync_conn(key);
+    }
+
+    /// Holds the connection's input until its current answer is out, if it is not already.
+    fn hold(&mut self, key: ConnKey, input: &Buf) -> Next {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return Next::Stop;
+        };
+        if conn.streams.is_empty() {
+            return Next::Go;
+        }
+        conn.held = true;
+        conn.inbox.extend_from_slice(input);
+        Next::Stop
+    }
+
+    /// Keeps the beginning of a head for when more of it comes.
+    fn keep(&mut self, key: ConnKey, input: &Buf) {
+        if let Some(conn) = self.net.conns.get_mut(key)
+            && !input.is_empty()
+        {
+            conn.inbox = input.to_vec();
+        }
+    }
+
+    fn write_control(&mut self, key: ConnKey) {
+        let wanted = |conn: &super::Conn| conn.phase == ConnPhase::Open && conn.is_down();
+        if self.net.conns.get(key).is_some_and(wanted) {
+            self.net.write(key, |codec, out| codec.control(out));
+        }
+    }
+
+    fn on_frame(&mut self, key: ConnKey, frame: Frame, mut part: Buf) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let down = conn.is_down();
+        let stream = match &frame {
+            Frame::Data { id, .. }
+            | Frame::Head { id, .. }
+            | Frame::Reset { id, .. }
+            | Frame::Trailers { id, .. }
+            | Frame::Window { id } => conn.find(*id),
+            Frame::GoAway { .. } | Frame::Pong => None,
+        };
+        match (frame, stream) {
+            (Frame::Head { id, head, end }, None) if down => self.open_stream(key, id, head, end),
+            (Frame::Head { head, end, .. }, Some(stream)) if !down => {
+                self.on_answer_head(stream, head, end);
+            }
+            (Frame::Head { head, .. }, _) => self.net.heads.put(head),
+            (Frame::Data { len, end, .. }, Some(stream)) => {
+                part.skip(part.len() - len);
+                self.on_data(stream, down, part, end);
+            }
+            (Frame::Data { len, end, .. }, None) => self.on_discarded(key, len, end),
+            (Frame::Trailers { fields, .. }, Some(stream)) => {
+                self.on_trailers(stream, down, fields);
+            }
+            (Frame::Reset { .. }, Some(stream)) if down => self.on_downstream_lost(stream),
+            (Frame::Reset { .. }, Some(stream)) => self.on_upstream_reset(stream),
+            (Frame::Window { .. }, Some(stream)) => self.advance(stream),
+            (Frame::Trailers { .. }, None) => self.on_discarded(key, 0, true),
+            (Frame::Reset { .. } | Frame::Window { .. }, None)
+            | (Frame::GoAway { .. } | Frame::Pong, _) => {}
+        }
+    }
+
+    /// A part of a request that nobody wants any more.
+    fn on_discarded(&mut self, key: ConnKey, len: usize, end: bool) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let discarded = conn.discarding.unwrap_or(0) + len;
+        conn.discarding = (!end).then_some(discarded);
+        if end {
+            conn.since = self.now;
+        } else if discarded > limits::DISCARD_BYTES_MAX {
+            if let Side::Down { listener, .. } = conn.side {
+                self.listener_stats(listener).discard_overflows.inc();
+            }
+            self.linger(key);
+        }
+    }
+
+    /// All input was decoded: the time for the peer's FIN, and for the next request to count anew.
+    fn on_drained_input(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        if conn.peer_done && conn.phase == ConnPhase::Open {
+            self.end_of_input(key);
+        }
+    }
+
+    /// The peer has finished.
+    pub(crate) fn on_finished(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        (conn.peer_done, conn.reading) = (true, false);
+        match conn.phase {
+            ConnPhase::Lingering => self.flush_and_close(key),
+            ConnPhase::Open if !conn.held => self.end_of_input(key),
+            ConnPhase::Open | ConnPhase::Connecting | ConnPhase::Flushing => {}
+        }
+        self.sync_conn(key);
+    }
+
+    fn end_of_input(&mut self, key: ConnKey) {
+        loop {
+            let Some(conn) = self.net.conns.get_mut(key) else {
+                return;
+            };
+            match conn.codec.eof() {
+                Ok(Some(frame)) => self.on_frame(key, frame, Buf::default()),
+                Ok(None) => break,
+                Err(why) => return self.on_malformed(key, &why),
+            }
+        }
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        if conn.is_down() {
+            // An answer under way still goes out; afterwards `after_answer` closes.
+            if conn.streams.is_empty() {
+                self.flush_and_close(key);
+            }
+        } else {
+            self.drop_conn(key);
+        }
+    }
+
+    fn on_malformed(&mut self, key: ConnKey, why: &Malformed) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        match conn.side {
+            Side::Down { listener, .. } => {
+                self.listener_stats(listener).malformed.inc();
+                self.refuse(key, listener, why);
+            }
+            Side::Up { target, .. } => {
+                let streams: Vec<_> = conn.streams.iter().map(|(_, key)| *key).collect();
+                let cut = why.detail.starts_with("eof");
+                if !cut {
+                    self.cluster_stats(target.cluster).malformed.inc();
+                    streams
+                        .iter()
+                        .for_each(|stream| self.on_upstream_malformed(*stream, why));
+                }
+                self.drop_conn(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Ending a downstream connection so that the peer gets our last bytes: finish, read and drop until it
+//! finishes too, then close. Closing at once would make the kernel answer late input with RST, which
+//! takes back what the peer has not read yet.
+
+use super::{ConnKey, ConnPhase};
+use crate::{
+    limits,
+    stream::{Flags, Record},
+    worker::Worker,
+};
+use codecs::Malformed;
+
+impl Worker {
+    /// Answers malformed input and ends the connection. A stream whose request is cut short by it is
+    /// given up.
+    pub(crate) fn refuse(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let streams: Vec<_> = conn.streams.iter().map(|(_, key)| *key).collect();
+        let answered = |stream| {
+            self.streams
+                .get(stream)
+                .is_some_and(|s| s.response.head_sent)
+        };
+        let silent = streams.iter().any(|stream| answered(*stream));
+        for stream in &streams {
+            if let Some(stream) = self.streams.get_mut(*stream) {
+                stream.record.flags.set(Flags::DOWNSTREAM_PROTOCOL);
+                stream.record.detail = why.detail;
+                stream.record.status = why.status;
+            }
+            self.abandon(*stream);
+        }
+        if silent {
+            // An answer was under way: it must not look complete.
+            return self.drop_conn(key);
+        }
+        self.net.write(key, |codec, out| codec.refuse(why, out));
+        if streams.is_empty() && why.status != 0 {
+            self.log_refused(key, listener, why);
+        }
+        self.linger(key);
+    }
+
+    fn log_refused(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
+        let mut record = Record::new(self.now);
+        record.status = why.status;
+        record.detail = why.detail;
+        record.flags.set(Flags::DOWNSTREAM_PROTOCOL);
+        if let Some(counter) =
+            crate::stats::class_of(&self.listener_stats(listener).answers, why.status)
+        {
+            counter.inc();
+        }
+        self.log_record(key, listener, &record);
+    }
+
+    /// Finishes our direction and waits for the peer's.
+    pub(crate) fn linger(&mut self, key: ConnKey) {
+        self.net.flush();
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        if !matches!(conn.phase, ConnPhase::Open) {
+            return;
+        }
+        if conn.peer_done {
+            return self.flush_and_close(key);
+        }
+        (conn.phase, conn.since, conn.discarding) = (ConnPhase::Lingering, self.now, None);
+        conn.inbox = Vec::new();
+        self.net.engine.finish(conn.sock);
+        self.sync_conn(key);
+    }
+
+    /// Closes once everything queued has left.
+    pub(crate) fn flush_and_close(&mut self, key: ConnKey) {
+        self.net.flush();
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        if conn.is_flushed() {
+            return self.drop_conn(key);
+        }
+        (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
+        self.sync_conn(key);
+    }
+
+    pub(crate) fn on_lingering_bytes(&mut self, key: ConnKey, len: usize) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let discarded = conn.discarding.unwrap_or(0) + len;
+        conn.discarding = Some(discarded);
+        if discarded > limits::LINGER_BYTES_MAX {
+            self.drop_conn(key);
+        }
+    }
+}

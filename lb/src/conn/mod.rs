@@ -1,0 +1,355 @@
+//! A connection that speaks a codec, downstream or upstream: bytes to frames to streams, and back.
+//!
+//! A connection owns its codec, its undecoded input and the names of the streams it carries. What it
+//! sends is encoded into the worker's one outbox and leaves in as few pieces as possible. It is read
+//! only while what it feeds has room (`wants_reading`).
+
+mod input;
+mod linger;
+mod outbox;
+mod timers;
+
+pub(crate) use outbox::{Net, settle};
+
+use crate::{
+    config::{ClusterConfig, HttpConfig},
+    limits,
+    stream::{StreamKey, Target},
+    worker::{Timer, Worker},
+};
+use codecs::{Codec, Life, Protocol, StreamId};
+use engines::{Alarm, Sock, SockAddr, slot_key};
+use std::{io, time::Instant};
+
+slot_key! {
+    /// Names one connection of one worker.
+    pub struct ConnKey;
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnPhase {
+    /// Upstream: not yet open.
+    Connecting,
+    /// Closed as soon as what is queued has left.
+    Flushing,
+    /// We have finished; input is read and dropped until the peer finishes too.
+    Lingering,
+    /// Frames flow.
+    Open,
+}
+
+/// Which side of the proxy a connection is on.
+#[derive(Debug)]
+pub(crate) enum Side {
+    Down {
+        listener: usize,
+        addresses: Box<(SockAddr, SockAddr)>,
+    },
+    Up {
+        target: Target,
+        credit: bool,
+        answered: bool,
+    },
+}
+
+/// One connection.
+pub(crate) struct Conn {
+    pub(crate) sock: Sock,
+    pub(crate) side: Side,
+    pub(crate) codec: Box<dyn Codec>,
+    pub(crate) phase: ConnPhase,
+    /// Input that could not be decoded yet: part of a head, or what follows a held request.
+    inbox: Vec<u8>,
+    pub(crate) streams: Vec<(StreamId, StreamKey)>,
+    /// Bytes queued in the engine.
+    pub(crate) unsent: usize,
+    /// `unsent` from which on what feeds this connection is not read.
+    high: usize,
+    /// Bytes that have left, of the streams it carries now.
+    pub(crate) sent: u64,
+    /// Requests begun on it.
+    pub(crate) requests: u32,
+    /// The engine was told to receive.
+    reading: bool,
+    /// The codec waits for the current answer.
+    held: bool,
+    /// The peer has finished.
+    pub(crate) peer_done: bool,
+    /// Bytes read and dropped: of a request that is already answered, or while lingering.
+    pub(crate) discarding: Option<usize>,
+    /// When the present state began: idle, part of a head, lingering, connecting.
+    since: Instant,
+    alarm: Alarm,
+}
+
+impl Conn {
+    fn new(sock: Sock, side: Side, codec: Box<dyn Codec>, high: usize, now: Instant) -> Self {
+        Self {
+            sock,
+            side,
+            codec,
+            phase: ConnPhase::Open,
+            inbox: Vec::new(),
+            streams: Vec::new(),
+            unsent: 0,
+            high: high.clamp(1, limits::UNSENT_HIGH_BYTES),
+            sent: 0,
+            requests: 0,
+            reading: false,
+            held: false,
+            peer_done: false,
+            discarding: None,
+            since: now,
+            alarm: Alarm::default(),
+        }
+    }
+
+    pub(crate) fn upstream(
+        sock: Sock,
+        target: Target,
+        config: &ClusterConfig,
+        credit: bool,
+        now: Instant,
+    ) -> Self {
+        let codec = codecs::http1::Http1.client(&config.limits);
+        let side = Side::Up {
+            target,
+            credit,
+            answered: false,
+        };
+        let conn = Self::new(sock, side, codec, config.buffer_limit, now);
+        Self {
+            phase: ConnPhase::Connecting,
+            ..conn
+        }
+    }
+
+    /// No more should be queued on it now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.unsent >= self.high
+    }
+
+    pub(crate) fn find(&self, id: StreamId) -> Option<StreamKey> {
+        self.streams
+            .iter()
+            .find(|(other, _)| *other == id)
+            .map(|(_, key)| *key)
+    }
+
+    pub(crate) fn forget(&mut self, key: StreamKey) {
+        self.streams.retain(|(_, other)| *other != key);
+    }
+
+    pub(crate) fn target(&self) -> Option<Target> {
+        match self.side {
+            Side::Down { .. } => None,
+            Side::Up { target, .. } => Some(target),
+        }
+    }
+
+    /// A request's answer is complete and the connection waits for the next.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        self.since = now;
+    }
+
+    fn is_down(&self) -> bool {
+        matches!(self.side, Side::Down { .. })
+    }
+}
+
+impl Worker {
+    /// A connection was accepted by an HTTP listener.
+    pub(crate) fn open_downstream(
+        &mut self,
+        listener: usize,
+        http: &HttpConfig,
+        sock: Sock,
+        peer: SockAddr,
+        local: SockAddr,
+    ) {
+        let codec = codecs::http1::Http1.server(&http.limits);
+        let high = self.epoch.listener(listener).buffer_limit;
+        let side = Side::Down {
+            listener,
+            addresses: Box::new((peer, local)),
+        };
+        let key = self
+            .net
+            .conns
+            .insert(Conn::new(sock, side, codec, high, self.now));
+        self.own(sock, crate::worker::Owner::Conn(key));
+        self.sync_conn(key);
+    }
+
+    /// A connection that we began is open.
+    pub(crate) fn on_connected(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        (conn.phase, conn.since) = (ConnPhase::Open, self.now);
+        if let Some(target) = conn.target() {
+            self.pool_connected(key, target);
+        }
+        self.sync_conn(key);
+    }
+
+    /// Part of what was queued has left.
+    pub(crate) fn on_sent(&mut self, key: ConnKey, bytes: usize) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let was_full = conn.is_full();
+        debug_assert!(conn.unsent >= bytes, "more was sent than queued");
+        conn.unsent = conn.unsent.saturating_sub(bytes);
+        conn.sent += bytes as u64;
+        if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
+            self.drop_conn(key);
+        } else if was_full && !conn.is_full() {
+            let streams = conn.streams.iter();
+            self.todo
+                .extend(streams.map(|(_, stream)| crate::worker::Todo::Advance(*stream)));
+        }
+    }
+
+    /// The socket is gone: reset, failed, or broken.
+    pub(crate) fn on_closed(&mut self, key: ConnKey, _cause: Option<io::Error>) {
+        self.lose_conn(key);
+    }
+
+    /// Closes a connection at once. Its streams are told.
+    pub(crate) fn drop_conn(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let sock = conn.sock;
+        self.net.forget(key);
+        self.close_sock(sock);
+        self.lose_conn(key);
+    }
+
+    /// A connection is no more: what it carried is told, pool and counters are settled.
+    fn lose_conn(&mut self, key: ConnKey) {
+        self.net.forget(key);
+        let Some(mut conn) = self.net.conns.remove(key) else {
+            return;
+        };
+        conn.alarm.set(None, &mut self.wheel, Timer::Conn(key));
+        match conn.side {
+            Side::Down { listener, .. } => {
+                self.listener_stats(listener).connections_active.dec();
+                for (_, stream) in conn.streams {
+                    self.on_downstream_lost(stream);
+                }
+            }
+            Side::Up { target, credit, .. } => {
+                let connected = conn.phase != ConnPhase::Connecting;
+                self.pool_lost(key, target, credit, connected);
+                if !connected {
+                    self.pool_connect_failed(target);
+                }
+                let unsent = conn.sent == 0;
+                for (_, stream) in conn.streams {
+                    self.on_upstream_lost(stream, unsent, conn.requests > 1);
+                }
+            }
+        }
+    }
+
+    /// Brings the engine's receiving and the alarm of a connection in line with its state.
+    pub(crate) fn sync_conn(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let (wanted, reading, sock) = (self.wants_reading(conn), conn.reading, conn.sock);
+        if wanted != reading {
+            if wanted {
+                self.net.engine.resume(sock);
+            } else {
+                self.count_backpressure(key);
+                self.net.engine.pause(sock);
+            }
+        }
+        let deadline = self.conn_deadline(key);
+        if let Some(conn) = self.net.conns.get_mut(key) {
+            conn.reading = wanted;
+            conn.alarm.set(deadline, &mut self.wheel, Timer::Conn(key));
+        }
+    }
+
+    fn wants_reading(&self, conn: &Conn) -> bool {
+        match conn.phase {
+            ConnPhase::Connecting | ConnPhase::Flushing => return false,
+            ConnPhase::Lingering => return !conn.peer_done,
+            ConnPhase::Open => {}
+        }
+        if conn.peer_done || (conn.held && !conn.inbox.is_empty()) {
+            return false;
+        }
+        conn.streams.iter().all(|(_, key)| {
+            let Some(stream) = self.streams.get(*key) else {
+                return true;
+            };
+            let (waiting, far) = if conn.is_down() {
+                (stream.request_waiting(), stream.up.map(|up| up.conn))
+            } else {
+                (stream.response_waiting(), Some(stream.down.conn))
+            };
+            let full = far
+                .and_then(|far| self.net.conns.get(far))
+                .is_some_and(Conn::is_full);
+            waiting < limits::STREAM_BYTES_MAX && !full
+        })
+    }
+
+    fn count_backpressure(&self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let down = match (&conn.side, conn.streams.first()) {
+            _ if conn.phase != ConnPhase::Open || conn.peer_done || conn.held => return,
+            (Side::Down { listener, .. }, _) => Some(*listener),
+            (Side::Up { .. }, Some((_, stream))) => self.streams.get(*stream).map(|s| s.listener),
+            (Side::Up { .. }, None) => None,
+        };
+        if let Some(listener) = down {
+            self.listener_stats(listener).backpressure.inc();
+        }
+    }
+
+    /// An answer went out completely, or its stream was given up: what becomes of the connection.
+    pub(crate) fn after_answer(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        conn.since = self.now;
+        if conn.phase != ConnPhase::Open {
+            return;
+        }
+        if conn.codec.life() == Life::Closed {
+            self.linger(key);
+        } else if conn.held {
+            conn.held = false;
+            self.todo.push_back(crate::worker::Todo::Decode(key));
+        } else if conn.peer_done && conn.streams.is_empty() {
+            self.flush_and_close(key);
+        }
+        self.sync_conn(key);
+    }
+
+    /// The worker drains: an idle connection is closed, another with its current answer.
+    pub(crate) fn drain_conn(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let idle = conn.streams.is_empty() && conn.phase == ConnPhase::Open;
+        if idle && conn.is_down() && conn.inbox.is_empty() {
+            self.linger(key);
+        } else if idle && !conn.is_down() {
+            self.drop_conn(key);
+        } else if conn.is_down() {
+            self.net.write(key, |codec, out| codec.drain(out));
+        }
+        self.sync_conn(key);
+    }
+}

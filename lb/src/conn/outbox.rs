@@ -1,0 +1,128 @@
+//! The connections of a worker with what encodes and carries their bytes. What is encoded for a
+//! connection is gathered in one outbox and leaves in one piece, short payloads copied in between, long
+//! ones as slices of their own.
+
+use super::{Conn, ConnKey};
+use codecs::{Codec, Heads, StreamId};
+use engines::{Blocks, Buf, Engine, Slots};
+
+/// Payloads up to this many bytes are copied between the heads around them rather than sent as a piece
+/// of their own.
+const COPIED_BYTES_MAX: usize = 1024;
+
+/// A worker's engine and connections.
+pub(crate) struct Net {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) blocks: Blocks,
+    pub(crate) conns: Slots<ConnKey, Conn>,
+    pub(crate) heads: Heads,
+    outbox: Outbox,
+}
+
+/// Encoded bytes of one connection that are not yet handed to the engine.
+#[derive(Debug, Default)]
+struct Outbox {
+    conn: Option<ConnKey>,
+    bytes: Vec<u8>,
+}
+
+impl Net {
+    pub(crate) fn new(engine: Box<dyn Engine>) -> Self {
+        Self {
+            blocks: engine.blocks(),
+            engine,
+            conns: Slots::default(),
+            heads: Heads::default(),
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// The connection is gone, and with it what was meant for it.
+    pub(crate) fn forget(&mut self, key: ConnKey) {
+        if self.outbox.conn == Some(key) {
+            self.outbox.conn = None;
+            self.outbox.bytes.clear();
+        }
+    }
+
+    /// Lets a connection's codec write.
+    pub(crate) fn write<T>(
+        &mut self,
+        key: ConnKey,
+        encode: impl FnOnce(&mut dyn Codec, &mut Vec<u8>) -> T,
+    ) -> Option<T> {
+        if self.outbox.conn != Some(key) {
+            self.flush();
+        }
+        let conn = self.conns.get_mut(key)?;
+        self.outbox.conn = Some(key);
+        let before = self.outbox.bytes.len();
+        let result = encode(&mut *conn.codec, &mut self.outbox.bytes);
+        conn.unsent += self.outbox.bytes.len() - before;
+        Some(result)
+    }
+
+    /// Sends a part of a body in the connection's framing.
+    pub(crate) fn write_data(&mut self, key: ConnKey, id: StreamId, data: &Buf, end: bool) {
+        let copied = must_copy(data);
+        let wrap = self.write(key, |codec, out| {
+            let wrap = codec.data(id, data, end);
+            out.extend_from_slice(&wrap.before);
+            if copied {
+                out.extend_from_slice(data);
+                out.extend_from_slice(&wrap.after);
+            }
+            wrap
+        });
+        let Some(wrap) = wrap.filter(|_| !copied) else {
+            return;
+        };
+        self.flush();
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.unsent += data.len();
+            self.engine.send(conn.sock, data.clone());
+        }
+        if !wrap.after.is_empty() {
+            self.write(key, |_, out| out.extend_from_slice(&wrap.after));
+        }
+    }
+
+    /// Hands what was gathered to the engine.
+    pub(crate) fn flush(&mut self) {
+        if let Some(conn) = self
+            .outbox
+            .conn
+            .take()
+            .and_then(|key| self.conns.get_mut(key))
+            && !self.outbox.bytes.is_empty()
+        {
+            self.engine
+                .send(conn.sock, self.blocks.write(&self.outbox.bytes));
+        }
+        self.outbox.bytes.clear();
+    }
+}
+
+/// The copy rules, all of them: a slice is copied if it is short, if it pins a block of which it is less
+/// than a quarter, or if its block belongs to the reserve.
+fn must_copy(data: &Buf) -> bool {
+    data.len() <= COPIED_BYTES_MAX
+        || data.is_reserve()
+        || (data.is_leased() && data.len() * 4 < data.pinned())
+}
+
+/// What has to wait is copied out of its receive block.
+pub(crate) fn settle(data: Buf) -> Buf {
+    if data.is_leased() {
+        Buf::copy_of(&data)
+    } else {
+        data
+    }
+}
+
+impl Conn {
+    /// Whether everything queued has left.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.unsent == 0
+    }
+}

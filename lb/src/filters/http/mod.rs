@@ -1,0 +1,3 @@
+//! HTTP (stream) filters.
+
+pub mod fault;

@@ -1,0 +1,3 @@
+//! The guests of the filter chains: one file a filter.
+
+pub mod http;

@@ -1,0 +1,44 @@
+//! Every limit of the data path that no configuration field sets: its name, its value, why.
+//!
+//! What configuration sets stands in [`crate::config`]; blocks have theirs in `engines::BlockLimits`,
+//! heads in `codecs::Limits`. Each limit has a counter for the times it fires, named in `stats.rs`.
+
+use std::time::Duration;
+
+/// Unsent bytes of a connection above which what feeds it is no longer read, where configuration sets
+/// no smaller limit. A receive block stays pinned for at most four times as many bytes.
+pub const UNSENT_HIGH_BYTES: usize = 128 << 10;
+
+/// Bytes of a request that an already given answer makes useless, read and dropped before the
+/// connection is closed.
+pub const DISCARD_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes read and dropped in a lingering close.
+pub const LINGER_BYTES_MAX: usize = 256 << 10;
+
+/// How long a lingering close waits for the peer's FIN.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// How long the rest of a request that was already answered may take to come.
+pub const DISCARD_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection that is to be closed may take to accept its last bytes.
+pub const FLUSH_TIME: Duration = Duration::from_secs(30);
+
+/// Bytes of a request's body kept for a retry (`per_request_buffer_limit_bytes` where set).
+pub const RETRY_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes buffered for a stream whose connection or filter is not ready, per direction.
+pub const STREAM_BYTES_MAX: usize = 64 << 10;
+
+/// How often a filter may send one request back to route matching.
+pub const REMATCHES_MAX: u8 = 4;
+
+/// Idle pooled connections per endpoint and worker.
+pub const POOL_IDLE_MAX: usize = 1024;
+
+/// Ended streams whose memory is kept for new ones.
+pub const SPARE_STREAMS_MAX: usize = 256;
+
+/// Events of other threads handled in one turn.
+pub const MAILBOX_MAX: usize = 1024;

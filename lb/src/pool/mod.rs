@@ -1,0 +1,227 @@
+//! Connections to one endpoint that wait for requests, and requests that wait for connections.
+//!
+//! A request takes the connection that was used last, so that those not needed grow old and are closed
+//! by their idle timeout. Requests wait in order. A connection is begun for each request that waits, as
+//! far as the cluster's `max_connections` allows; the first of an endpoint is always allowed.
+
+use crate::{
+    cluster::Breaker,
+    config::ClusterConfig,
+    conn::{Conn, ConnKey},
+    limits,
+    stream::{Failure, Flags, LocalReply, Phase, StreamKey, Target},
+    worker::{Owner, Todo, Worker},
+};
+use engines::ConnectOptions;
+use std::collections::VecDeque;
+
+/// A worker's connections to one endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    /// Used last comes last.
+    idle: Vec<ConnKey>,
+    /// Being opened.
+    connecting: usize,
+    /// All of them, idle, busy or being opened.
+    total: usize,
+    waiting: VecDeque<StreamKey>,
+}
+
+impl Pool {
+    pub(crate) fn idle_len(&self) -> usize {
+        self.idle.len()
+    }
+}
+
+/// What `acquire` found for a stream.
+pub(crate) enum Acquired {
+    /// A connection that can carry it now.
+    Conn(ConnKey),
+    /// It waits; the pool will advance it.
+    Queued,
+    /// It is refused.
+    Refused(Flags, LocalReply),
+}
+
+impl Worker {
+    /// Finds a connection to the stream's target.
+    pub(crate) fn acquire(&mut self, stream: StreamKey, target: Target, fresh: bool) -> Acquired {
+        if !fresh && let Some(conn) = self.take_idle(target) {
+            return Acquired::Conn(conn);
+        }
+        let upstream = &mut self.upstreams[target.cluster];
+        if !upstream.cluster.breakers.acquire(Breaker::Pending) {
+            self.cluster_stats(target.cluster).pending_overflow.inc();
+            return Acquired::Refused(
+                Flags::UPSTREAM_OVERFLOW,
+                LocalReply::new(503, "upstream_max_pending_requests_reached"),
+            );
+        }
+        upstream.pools[target.endpoint].waiting.push_back(stream);
+        self.todo.push_back(Todo::Serve {
+            cluster: target.cluster,
+            endpoint: target.endpoint,
+        });
+        Acquired::Queued
+    }
+
+    fn take_idle(&mut self, target: Target) -> Option<ConnKey> {
+        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
+        // A stream that came first is served first.
+        if pool.waiting.is_empty() {
+            pool.idle.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Gives waiting streams the connections that are idle, and opens those that are missing.
+    pub(crate) fn serve_pool(&mut self, cluster: usize, endpoint: usize) {
+        let target = Target { cluster, endpoint };
+        loop {
+            let pool = &mut self.upstreams[cluster].pools[endpoint];
+            let Some(stream) = pool.waiting.front().copied() else {
+                return;
+            };
+            if self
+                .streams
+                .get(stream)
+                .is_none_or(|s| s.phase != Phase::Queued)
+            {
+                self.unqueue(stream, target);
+                continue;
+            }
+            let fresh = self.streams.get(stream).is_some_and(|s| s.retry.fresh);
+            let pool = &mut self.upstreams[cluster].pools[endpoint];
+            if !fresh && let Some(conn) = pool.idle.pop() {
+                self.unqueue(stream, target);
+                self.attach(stream, conn);
+                continue;
+            }
+            if pool.connecting >= pool.waiting.len() || !self.open_upstream(target) {
+                return;
+            }
+        }
+    }
+
+    /// Takes a stream out of the queue, if it waits there.
+    pub(crate) fn unqueue(&mut self, stream: StreamKey, target: Target) {
+        let upstream = &mut self.upstreams[target.cluster];
+        let waiting = &mut upstream.pools[target.endpoint].waiting;
+        if let Some(at) = waiting.iter().position(|other| *other == stream) {
+            waiting.remove(at);
+            upstream.cluster.breakers.release(Breaker::Pending);
+        }
+    }
+
+    /// Begins a connection; false if no more are allowed.
+    fn open_upstream(&mut self, target: Target) -> bool {
+        let upstream = &mut self.upstreams[target.cluster];
+        let pool = &mut upstream.pools[target.endpoint];
+        let credit = upstream.cluster.breakers.acquire(Breaker::Connections);
+        if !credit && pool.total > 0 {
+            self.cluster_stats(target.cluster)
+                .connections_overflow
+                .inc();
+            return false;
+        }
+        pool.connecting += 1;
+        pool.total += 1;
+        let config = upstream.cluster.config.clone();
+        let address = &config.endpoints[target.endpoint].address;
+        let sock = self.net.engine.connect(address, &ConnectOptions::default());
+        let stats = self.cluster_stats(target.cluster);
+        stats.connections.inc();
+        stats.connections_active.inc();
+        let conn = Conn::upstream(sock, target, &config, credit, self.now);
+        let key = self.net.conns.insert(conn);
+        self.own(sock, Owner::Conn(key));
+        self.sync_conn(key);
+        true
+    }
+
+    /// A new connection is open.
+    pub(crate) fn pool_connected(&mut self, key: ConnKey, target: Target) {
+        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
+        pool.connecting -= 1;
+        if let Some(stream) = self.next_waiting(target) {
+            self.unqueue(stream, target);
+            self.attach(stream, key);
+        } else {
+            self.put_idle(key, target);
+        }
+    }
+
+    fn next_waiting(&mut self, target: Target) -> Option<StreamKey> {
+        loop {
+            let pool = &self.upstreams[target.cluster].pools[target.endpoint];
+            let stream = *pool.waiting.front()?;
+            if self
+                .streams
+                .get(stream)
+                .is_some_and(|s| s.phase == Phase::Queued)
+            {
+                return Some(stream);
+            }
+            self.unqueue(stream, target);
+        }
+    }
+
+    /// A connection has become free.
+    pub(crate) fn put_idle(&mut self, key: ConnKey, target: Target) {
+        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
+        if pool.idle.len() >= limits::POOL_IDLE_MAX || self.drain.is_draining() {
+            self.drop_conn(key);
+            return;
+        }
+        pool.idle.push(key);
+        if !pool.waiting.is_empty() {
+            self.todo.push_back(Todo::Serve {
+                cluster: target.cluster,
+                endpoint: target.endpoint,
+            });
+        }
+    }
+
+    /// A connection of the pool is gone. `connected`: it had been open.
+    pub(crate) fn pool_lost(
+        &mut self,
+        key: ConnKey,
+        target: Target,
+        credit: bool,
+        connected: bool,
+    ) {
+        self.cluster_stats(target.cluster).connections_active.dec();
+        let upstream = &mut self.upstreams[target.cluster];
+        if credit {
+            upstream.cluster.breakers.release(Breaker::Connections);
+        }
+        let pool = &mut upstream.pools[target.endpoint];
+        pool.total -= 1;
+        if !connected {
+            pool.connecting -= 1;
+        }
+        pool.idle.retain(|other| *other != key);
+        if !pool.waiting.is_empty() {
+            self.todo.push_back(Todo::Serve {
+                cluster: target.cluster,
+                endpoint: target.endpoint,
+            });
+        }
+    }
+
+    /// A connection could not be opened: the stream that has waited longest is told.
+    pub(crate) fn pool_connect_failed(&mut self, target: Target) {
+        let stats = self.cluster_stats(target.cluster);
+        stats.connect_failures.inc();
+        if let Some(stream) = self.next_waiting(target) {
+            self.unqueue(stream, target);
+            self.on_upstream_failed(stream, Failure::Connect);
+        }
+    }
+}
+
+/// Whether a connection may carry another request.
+pub(crate) fn may_reuse(config: &ClusterConfig, requests: u32) -> bool {
+    config.requests_max == 0 || requests < config.requests_max
+}

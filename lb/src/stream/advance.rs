@@ -1,0 +1,470 @@
+//! A request's life, top to bottom.
+//!
+//! `advance` takes a stream from phase to phase until it has to wait: for a filter, a connection, room,
+//! a timer, or the answer ahead of it. Whatever it waited for ends by calling `advance` again.
+
+use super::{Failure, Flags, Half, Phase, StreamKey, Target, local_reply::LocalReply};
+use crate::{
+    cluster::Breaker,
+    conn::{ConnKey, settle},
+    filter::{Chain, Dir, Env, Flow},
+    limits,
+    pool::Acquired,
+    route::{Action, Forward},
+    worker::{Epoch, Timer, Worker},
+};
+use codecs::{Head, StreamId};
+use engines::BufList;
+use std::rc::Rc;
+
+/// Whether a phase came to an end.
+enum Step {
+    Again,
+    Wait,
+}
+
+impl Worker {
+    /// Takes a stream as far as it can go now.
+    pub(crate) fn advance(&mut self, key: StreamKey) {
+        loop {
+            let Some(stream) = self.streams.get(key) else {
+                return;
+            };
+            let step = match stream.phase {
+                Phase::Match => self.find_route(key),
+                Phase::Filter => self.filter_request(key),
+                Phase::Acquire => self.find_connection(key),
+                Phase::Queued => Step::Wait,
+                Phase::Stream => self.pump(key),
+                Phase::Done => {
+                    self.end_stream(key);
+                    return;
+                }
+            };
+            if let Step::Wait = step {
+                break;
+            }
+        }
+        self.settle_stream(key);
+    }
+
+    /// Match: the route, and the chain of filters that it configures.
+    fn find_route(&mut self, key: StreamKey) -> Step {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return Step::Wait;
+        };
+        let epoch = stream.epoch.clone();
+        let routes = &epoch.http(stream.listener).routes;
+        let rng = &mut self.rng;
+        let found = routes.find(&stream.head, &mut |bound| rng.below(bound));
+        stream.record.route = found;
+        let Some(id) = found else {
+            stream.record.flags.set(Flags::NO_ROUTE);
+            self.answer(key, LocalReply::new(404, "route_not_found"), None);
+            return Step::Again;
+        };
+        let route = epoch.route(stream.listener, id);
+        if let Action::Forward(forward) = &route.action {
+            stream.record.cluster = u32::try_from(forward.cluster).ok();
+            stream.retry.left = forward.retry.retries;
+        }
+        stream.chain = Chain::new(&route.filters);
+        stream.phase = Phase::Filter;
+        Step::Again
+    }
+
+    /// Filter: the request's head passes the filters, then the route's edits.
+    fn filter_request(&mut self, key: StreamKey) -> Step {
+        if let Some(flow) = self.run_chain(key, Dir::Request) {
+            match flow {
+                Flow::Go => {}
+                Flow::Wait => return Step::Wait,
+                stop @ (Flow::Rematch | Flow::Reset(_) | Flow::Respond(_)) => {
+                    self.obey(key, Dir::Request, stop);
+                    return Step::Again;
+                }
+            }
+        }
+        let Some(stream) = self.streams.get_mut(key) else {
+            return Step::Wait;
+        };
+        let (epoch, id) = (stream.epoch.clone(), stream.record.route);
+        let Some(route) = id.map(|id| epoch.route(stream.listener, id)) else {
+            return Step::Wait;
+        };
+        match &route.action {
+            Action::Forward(forward) => {
+                rewrite(
+                    &mut stream.head,
+                    forward,
+                    route.condition.path.matched_len(),
+                );
+                stream.phase = Phase::Acquire;
+            }
+            Action::Direct { status, body } => {
+                let body = engines::Buf::copy_of(body);
+                self.answer(
+                    key,
+                    LocalReply::with_body(*status, "direct_response", body),
+                    None,
+                );
+            }
+        }
+        Step::Again
+    }
+
+    /// Acquire: an endpoint of the cluster, and a connection to it.
+    fn find_connection(&mut self, key: StreamKey) -> Step {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return Step::Wait;
+        };
+        let Some(cluster) = stream.record.cluster.map(|index| index as usize) else {
+            return Step::Wait;
+        };
+        let (avoid, fresh) = (stream.retry.avoid, stream.retry.fresh);
+        let upstream = &mut self.upstreams[cluster];
+        if !upstream.cluster.breakers.acquire(Breaker::Requests) {
+            self.cluster_stats(cluster).requests_overflow.inc();
+            let reply = LocalReply::new(503, "upstream_max_requests_reached");
+            return self.refuse_stream(key, Flags::UPSTREAM_OVERFLOW, reply);
+        }
+        let Some(endpoint) = upstream.cluster.choose(avoid, &mut self.rng) else {
+            upstream.cluster.breakers.release(Breaker::Requests);
+            self.cluster_stats(cluster).no_endpoint.inc();
+            let reply = LocalReply::new(503, "no_healthy_upstream");
+            return self.refuse_stream(key, Flags::NO_HEALTHY_UPSTREAM, reply);
+        };
+        upstream.cluster.begin(endpoint);
+        let target = Target { cluster, endpoint };
+        stream.target = Some(target);
+        stream.record.endpoint = u32::try_from(endpoint).ok();
+        stream.phase = Phase::Queued;
+        self.cluster_stats(cluster).requests_active.inc();
+        match self.acquire(key, target, fresh) {
+            Acquired::Conn(conn) => {
+                self.bind(key, conn);
+                Step::Again
+            }
+            Acquired::Queued => Step::Wait,
+            Acquired::Refused(flags, reply) => self.refuse_stream(key, flags, reply),
+        }
+    }
+
+    fn refuse_stream(&mut self, key: StreamKey, flags: Flags, reply: LocalReply) -> Step {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.record.flags.set(flags);
+        }
+        self.answer(key, reply, None);
+        Step::Again
+    }
+
+    /// Stream: both directions move as far as their targets have room.
+    fn pump(&mut self, key: StreamKey) -> Step {
+        if let Step::Again = self.pump_request(key) {
+            return Step::Again;
+        }
+        self.pump_response(key)
+    }
+
+    fn pump_request(&mut self, key: StreamKey) -> Step {
+        let Some(stream) = self.streams.get(key) else {
+            return Step::Wait;
+        };
+        let Some(up) = stream.up.filter(|_| !stream.is_local) else {
+            return Step::Wait;
+        };
+        if let Some(flow) = self.run_chain(key, Dir::Request)
+            && !matches!(flow, Flow::Go | Flow::Wait)
+        {
+            self.obey(key, Dir::Request, flow);
+            return Step::Again;
+        }
+        let Some(stream) = self.streams.get_mut(key) else {
+            return Step::Wait;
+        };
+        if !stream.request.head_sent {
+            stream.request.head_sent = true;
+            let end = ends_with_head(&stream.request);
+            stream.request.end_sent = end;
+            stream.record.upstream_started = stream.record.moment(self.now);
+            self.net.write(up.conn, |codec, out| {
+                codec.head(up.id, &stream.head, end, out)
+            });
+        }
+        self.send_body(key, Dir::Request, up.conn, up.id);
+        Step::Wait
+    }
+
+    fn pump_response(&mut self, key: StreamKey) -> Step {
+        let Some(stream) = self.streams.get(key) else {
+            return Step::Wait;
+        };
+        if stream.answer.is_none() {
+            return Step::Wait;
+        }
+        match self.run_chain(key, Dir::Response) {
+            None | Some(Flow::Go) => {}
+            Some(Flow::Wait) => return Step::Wait,
+            Some(stop @ (Flow::Rematch | Flow::Reset(_) | Flow::Respond(_))) => {
+                self.obey(key, Dir::Response, stop);
+                return Step::Again;
+            }
+        }
+        let Some(stream) = self.streams.get_mut(key) else {
+            return Step::Wait;
+        };
+        let down = stream.down;
+        if !stream.response.head_sent {
+            self.send_answer_head(key);
+        }
+        self.send_body(key, Dir::Response, down.conn, down.id);
+        let Some(stream) = self.streams.get_mut(key) else {
+            return Step::Wait;
+        };
+        if !stream.response.end_sent {
+            return Step::Wait;
+        }
+        stream.phase = Phase::Done;
+        Step::Again
+    }
+
+    /// Hands what has passed the filters to a connection, while it has room.
+    fn send_body(&mut self, key: StreamKey, dir: Dir, conn: ConnKey, id: StreamId) {
+        loop {
+            let Some(target) = self.net.conns.get(conn) else {
+                return;
+            };
+            let (full, room) = (target.is_full(), target.codec.room(id));
+            let Some(stream) = self.streams.get_mut(key) else {
+                return;
+            };
+            let keep = dir == Dir::Request && stream.may_replay();
+            let half = if dir == Dir::Request {
+                &mut stream.request
+            } else {
+                &mut stream.response
+            };
+            if half.end_sent {
+                return;
+            }
+            if half.ready.is_empty() {
+                return self.send_end(key, dir, conn, id);
+            }
+            if full || room == 0 {
+                return;
+            }
+            let Some(data) = half.ready.take(room) else {
+                return;
+            };
+            half.sent_bytes += data.len() as u64;
+            let end = half.ready_end && half.ready.is_empty() && half.trailers.is_none();
+            half.end_sent = end;
+            if keep {
+                stream.keep_for_retry(&data);
+            }
+            self.net.write_data(conn, id, &data, end);
+        }
+    }
+
+    fn send_end(&mut self, key: StreamKey, dir: Dir, conn: ConnKey, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let half = if dir == Dir::Request {
+            &mut stream.request
+        } else {
+            &mut stream.response
+        };
+        if !half.ready_end {
+            return;
+        }
+        half.end_sent = true;
+        if let Some(fields) = &half.trailers {
+            self.net
+                .write(conn, |codec, out| codec.trailers(id, fields, out));
+        } else {
+            self.net
+                .write_data(conn, id, &engines::Buf::default(), true);
+        }
+    }
+
+    /// Runs a direction's filters; `None` if there are none.
+    fn run_chain(&mut self, key: StreamKey, dir: Dir) -> Option<Flow> {
+        let stream = self.streams.get_mut(key)?;
+        let half = if dir == Dir::Request {
+            &mut stream.request
+        } else {
+            &mut stream.response
+        };
+        let Some(mut chain) = stream.chain.take() else {
+            half.pass();
+            return None;
+        };
+        let head = if dir == Dir::Request {
+            Some(&mut stream.head)
+        } else {
+            stream.answer.as_mut()
+        };
+        let epoch = stream.epoch.clone();
+        let empty = Default::default();
+        let mut env = Env {
+            now: self.now,
+            wall: self.net.engine.wall(),
+            rng: &mut self.rng,
+            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
+            cluster: cluster_name(&epoch, stream.record.cluster),
+            record: &mut stream.record,
+        };
+        let flow = head.map_or(Flow::Wait, |head| {
+            chain.run(dir, head, half, limits::STREAM_BYTES_MAX, &mut env)
+        });
+        stream.chain = Some(chain);
+        Some(flow)
+    }
+
+    /// Lets filters whose timer has run out go on.
+    pub(super) fn fire_filter_timers(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(mut chain) = stream.chain.take() else {
+            return;
+        };
+        let epoch = stream.epoch.clone();
+        let empty = Default::default();
+        let mut env = Env {
+            now: self.now,
+            wall: self.net.engine.wall(),
+            rng: &mut self.rng,
+            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
+            cluster: cluster_name(&epoch, stream.record.cluster),
+            record: &mut stream.record,
+        };
+        let (flow, dir) = chain.on_timer(&mut env);
+        stream.chain = Some(chain);
+        self.obey(key, dir, flow);
+    }
+
+    /// Does what a filter decided, other than going on.
+    fn obey(&mut self, key: StreamKey, dir: Dir, flow: Flow) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        match flow {
+            Flow::Go | Flow::Wait => {}
+            Flow::Rematch => {
+                stream.rematches += 1;
+                if stream.rematches > limits::REMATCHES_MAX {
+                    self.answer(key, LocalReply::new(500, "too_many_rematches"), None);
+                } else if stream.phase == Phase::Filter {
+                    stream.phase = Phase::Match;
+                }
+            }
+            Flow::Reset(_) => {
+                stream.record.flags.set(Flags::LOCAL_RESET);
+                stream.record.detail = "filter_reset";
+                self.reset_stream(key);
+            }
+            Flow::Respond(reply) => {
+                let position = match dir {
+                    Dir::Request => stream.chain.as_ref().map(|chain| chain.request_position()),
+                    // An answer to an answer passes no filter again.
+                    Dir::Response => Some(0),
+                };
+                self.answer(key, *reply, position);
+            }
+        }
+    }
+
+    /// What still waits leaves its receive block; reading and timers follow the new state.
+    fn settle_stream(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        settle_list(&mut stream.request.incoming);
+        settle_list(&mut stream.request.ready);
+        settle_list(&mut stream.response.incoming);
+        settle_list(&mut stream.response.ready);
+        if let Some(chain) = &mut stream.chain {
+            chain.settle(settle_list);
+        }
+        let filters = stream.chain.as_ref().and_then(|chain| chain.next_timer());
+        let deadline = [stream.deadlines.earliest(), filters]
+            .into_iter()
+            .flatten()
+            .min();
+        stream
+            .alarm
+            .set(deadline, &mut self.wheel, Timer::Stream(key));
+        let (down, up) = (stream.down.conn, stream.up.map(|up| up.conn));
+        self.sync_conn(down);
+        if let Some(up) = up {
+            self.sync_conn(up);
+        }
+    }
+
+    /// A deadline of the stream, or a filter's timer.
+    pub(crate) fn on_stream_timer(&mut self, key: StreamKey, tick: u64) {
+        let now = self.now;
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        if !stream
+            .alarm
+            .fired(tick, now, &mut self.wheel, Timer::Stream(key))
+        {
+            return;
+        }
+        let passed = |deadline: Option<std::time::Instant>| deadline.is_some_and(|at| at <= now);
+        let deadlines = stream.deadlines;
+        if stream
+            .chain
+            .as_ref()
+            .is_some_and(|chain| passed(chain.next_timer()))
+        {
+            self.fire_filter_timers(key);
+        } else if passed(deadlines.request) {
+            self.on_request_timeout(key);
+        } else if passed(deadlines.route) {
+            self.on_route_timeout(key);
+        } else if passed(deadlines.per_try) {
+            stream.deadlines.per_try = None;
+            self.on_upstream_failed(key, Failure::Timeout);
+        } else if passed(deadlines.idle) {
+            self.on_stream_idle(key);
+        }
+        self.advance(key);
+    }
+}
+
+fn settle_list(list: &mut BufList) {
+    list.map(settle);
+}
+
+fn ends_with_head(half: &Half) -> bool {
+    half.ready_end && half.ready.is_empty() && half.trailers.is_none()
+}
+
+fn chain_config<'a>(
+    epoch: &'a Rc<Epoch>,
+    listener: usize,
+    route: Option<super::RouteId>,
+    empty: &'a crate::filter::HttpChainConfig,
+) -> &'a crate::filter::HttpChainConfig {
+    route.map_or(empty, |id| &epoch.route(listener, id).filters)
+}
+
+fn cluster_name(epoch: &Rc<Epoch>, cluster: Option<u32>) -> &str {
+    cluster.map_or("", |index| &epoch.cluster(index as usize).name)
+}
+
+fn rewrite(head: &mut Head, forward: &Forward, matched_len: usize) {
+    if !forward.prefix_rewrite.is_empty() {
+        let rest = head.path().get(matched_len..).unwrap_or_default();
+        let path = [&forward.prefix_rewrite, rest].concat();
+        head.set_path(&path);
+    }
+    if !forward.host_rewrite.is_empty() {
+        head.set_authority(&forward.host_rewrite);
+    }
+}

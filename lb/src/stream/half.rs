@@ -1,0 +1,82 @@
+//! One direction of a stream: what came in, what has passed the filters, what is still to come.
+
+use codecs::Fields;
+use engines::{Buf, BufList};
+
+/// One direction of a stream's body.
+#[derive(Debug, Default)]
+pub struct Half {
+    /// Received, not yet through the filters.
+    pub incoming: BufList,
+    /// The source has ended the message.
+    pub incoming_end: bool,
+    /// Trailers, before or behind the filters like the data.
+    pub trailers: Option<Fields>,
+    /// Through the filters, not yet handed to the connection.
+    pub ready: BufList,
+    /// All of the message is in `ready` or was sent.
+    pub ready_end: bool,
+    /// The head was encoded.
+    pub head_sent: bool,
+    /// The end was encoded.
+    pub end_sent: bool,
+    /// Bytes of body received from the source.
+    pub received_bytes: u64,
+    /// Bytes of body handed to the target.
+    pub sent_bytes: u64,
+}
+
+impl Half {
+    /// The message ended with its head.
+    pub fn is_bare(&self) -> bool {
+        self.incoming_end
+            && self.received_bytes == 0
+            && self.trailers.is_none()
+            && self.ready.is_empty()
+    }
+
+    /// Bytes that wait here.
+    pub fn buffered(&self) -> usize {
+        self.incoming.len() + self.ready.len()
+    }
+
+    /// Takes a part of the body from its source.
+    pub fn receive(&mut self, data: Buf, end: bool) {
+        self.received_bytes += data.len() as u64;
+        self.incoming.push(data);
+        self.incoming_end |= end;
+    }
+
+    /// Without filters: all that came in is ready.
+    pub fn pass(&mut self) {
+        if self.ready.is_empty() {
+            std::mem::swap(&mut self.ready, &mut self.incoming);
+        } else {
+            while let Some(buf) = self.incoming.pop() {
+                self.ready.push(buf);
+            }
+        }
+        self.ready_end |= self.incoming_end;
+    }
+
+    /// Empties the half for another message; its memory is kept.
+    pub fn reset(&mut self) {
+        self.abandon();
+        let (incoming, ready) = (
+            std::mem::take(&mut self.incoming),
+            std::mem::take(&mut self.ready),
+        );
+        *self = Self {
+            incoming,
+            ready,
+            ..Self::default()
+        };
+    }
+
+    /// Drops what waits; nothing more is taken or sent.
+    pub fn abandon(&mut self) {
+        self.incoming.clear();
+        self.ready.clear();
+        self.trailers = None;
+    }
+}

@@ -1,0 +1,174 @@
+//! A stream: one request and its answer, from the head that arrived to the last byte that left.
+
+mod advance;
+mod downstream;
+mod half;
+mod local_reply;
+mod record;
+mod retry;
+mod upstream;
+
+pub use half::Half;
+pub use local_reply::LocalReply;
+pub use record::{Flags, Moment, Record, RouteId};
+pub(crate) use retry::Failure;
+
+use crate::{conn::ConnKey, filter::Chain, worker::Epoch};
+use codecs::{Head, StreamId};
+use engines::{Alarm, BufList, slot_key};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+slot_key! {
+    /// Names one stream of one worker.
+    pub struct StreamKey;
+}
+
+/// What a stream is waiting for, or done with; see `advance`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// A route is looked for.
+    #[default]
+    Match,
+    /// The request's head is with the filters.
+    Filter,
+    /// An endpoint and a connection are looked for.
+    Acquire,
+    /// Waiting in a pool for a connection.
+    Queued,
+    /// Bytes flow.
+    Stream,
+    /// Everything is sent, or the stream was given up.
+    Done,
+}
+
+/// A connection that carries the request, and its name there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leg {
+    pub(crate) conn: ConnKey,
+    pub(crate) id: StreamId,
+}
+
+/// An endpoint chosen for the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) cluster: usize,
+    pub(crate) endpoint: usize,
+}
+
+/// One request and its answer.
+pub(crate) struct Stream {
+    pub(crate) down: Leg,
+    pub(crate) up: Option<Leg>,
+    pub(crate) target: Option<Target>,
+    pub(crate) phase: Phase,
+    /// The configuration that the request matched; kept to its end.
+    pub(crate) epoch: Rc<Epoch>,
+    pub(crate) listener: usize,
+    /// The request's head, as the filters left it; a retry sends it again.
+    pub(crate) head: Box<Head>,
+    /// The final answer's head, once there is one.
+    pub(crate) answer: Option<Box<Head>>,
+    pub(crate) request: Half,
+    pub(crate) response: Half,
+    pub(crate) chain: Option<Box<Chain>>,
+    pub(crate) record: Record,
+    pub(crate) deadlines: Deadlines,
+    /// How long no byte may come by, in either direction.
+    pub(crate) idle_time: Option<Duration>,
+    pub(crate) alarm: Alarm,
+    pub(crate) retry: Retry,
+    /// The answer is ours, no longer the upstream's.
+    pub(crate) is_local: bool,
+    pub(crate) rematches: u8,
+}
+
+/// When a stream's patience ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Deadlines {
+    /// The request has to be complete.
+    pub(crate) request: Option<Instant>,
+    /// The answer has to be complete.
+    pub(crate) route: Option<Instant>,
+    /// This try's answer has to be complete.
+    pub(crate) per_try: Option<Instant>,
+    /// A byte has to come by, in either direction.
+    pub(crate) idle: Option<Instant>,
+}
+
+impl Deadlines {
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        [self.request, self.route, self.per_try, self.idle]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// What a further try would need, and how many there were.
+#[derive(Debug, Default)]
+pub(crate) struct Retry {
+    /// Tries that the route's policy still allows.
+    pub(crate) left: u32,
+    /// Tries that followed a dead pooled connection.
+    pub(crate) stale: u8,
+    /// The body sent so far, while it may be needed again.
+    pub(crate) kept: BufList,
+    /// The body is too long to be kept: no further try.
+    pub(crate) lost: bool,
+    /// Take no pooled connection.
+    pub(crate) fresh: bool,
+    /// The endpoint that failed.
+    pub(crate) avoid: Option<usize>,
+    /// A credit of the retry breaker is held.
+    pub(crate) credit: bool,
+}
+
+impl Retry {
+    fn reset(&mut self) {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.clear();
+        *self = Self {
+            kept,
+            ..Self::default()
+        };
+    }
+}
+
+impl Stream {
+    /// Makes an ended stream, or a blank one, that of a new request; its memory is kept.
+    fn reset(&mut self, down: Leg, listener: usize, epoch: Rc<Epoch>, now: Instant) {
+        (self.down, self.listener, self.epoch) = (down, listener, epoch);
+        (self.up, self.target, self.phase) = (None, None, Phase::Match);
+        (self.chain, self.is_local, self.rematches) = (None, false, 0);
+        self.request.reset();
+        self.response.reset();
+        self.record = Record::new(now);
+        self.deadlines = Deadlines::default();
+        self.alarm = Alarm::default();
+        self.retry.reset();
+    }
+
+    /// A byte came by.
+    fn touch(&mut self, now: Instant) {
+        self.deadlines.idle = self.idle_time.and_then(|time| now.checked_add(time));
+    }
+
+    /// Bytes that wait to be sent upstream.
+    pub(crate) fn request_waiting(&self) -> usize {
+        let held = |chain: &Chain| chain.held_bytes(crate::filter::Dir::Request);
+        self.request.buffered() + self.chain.as_deref().map_or(0, held)
+    }
+
+    /// Bytes that wait to be sent downstream.
+    pub(crate) fn response_waiting(&self) -> usize {
+        let held = |chain: &Chain| chain.held_bytes(crate::filter::Dir::Response);
+        self.response.buffered() + self.chain.as_deref().map_or(0, held)
+    }
+
+    pub(crate) fn is_head_request(&self) -> bool {
+        self.head.method() == b"HEAD"
+    }
+}

@@ -1,0 +1,224 @@
+//! Trying again: when it is safe, when it is allowed, and what is kept for it.
+//!
+//! A request is never sent twice unless no byte of it left, its method is idempotent (RFC 9110 §9.2.2)
+//! or the route's policy says so; and never once a byte of an answer went down.
+
+use super::{Flags, LocalReply, Phase, Stream, StreamKey};
+use crate::{
+    cluster::Breaker,
+    conn::settle,
+    limits,
+    route::{Action, RetryPolicy},
+    worker::Worker,
+};
+use engines::Buf;
+
+/// Tries that may follow pooled connections which turned out dead.
+const STALE_MAX: u8 = 3;
+
+/// Why a try came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No connection could be opened.
+    Connect,
+    /// The connection ended before the answer did.
+    Lost { unsent: bool, reused: bool },
+    /// The answer was not valid.
+    Malformed(&'static str),
+    /// The upstream reset the stream.
+    Reset,
+    /// The answer's status, which the policy wants tried again.
+    Status,
+    /// `per_try_timeout` passed.
+    Timeout,
+}
+
+impl Failure {
+    pub(super) fn flags(self) -> Flags {
+        match self {
+            Self::Connect => Flags::UPSTREAM_CONNECT_FAILURE,
+            Self::Lost { .. } => Flags::UPSTREAM_TERMINATION,
+            Self::Malformed(_) => Flags::UPSTREAM_PROTOCOL,
+            Self::Reset => Flags::UPSTREAM_RESET,
+            Self::Status => Flags::default(),
+            Self::Timeout => Flags::UPSTREAM_TIMEOUT,
+        }
+    }
+
+    pub(super) fn reply(self) -> LocalReply {
+        match self {
+            Self::Connect => LocalReply::new(
+                503,
+                "upstream_reset_before_response_started{connection_failure}",
+            ),
+            Self::Lost { .. } => LocalReply::new(
+                503,
+                "upstream_reset_before_response_started{connection_termination}",
+            ),
+            Self::Malformed(detail) => LocalReply::new(502, detail),
+            Self::Reset | Self::Status => {
+                LocalReply::new(503, "upstream_reset_before_response_started{remote_reset}")
+            }
+            Self::Timeout => LocalReply::new(504, "upstream_per_try_timeout"),
+        }
+    }
+
+    fn is_wanted(self, policy: &RetryPolicy) -> bool {
+        match self {
+            Self::Connect => policy.on_connect_failure || policy.on_reset || policy.on_5xx,
+            Self::Lost { .. } | Self::Reset => policy.on_reset || policy.on_5xx,
+            Self::Malformed(_) => policy.on_5xx,
+            Self::Status => true,
+            Self::Timeout => policy.on_5xx || policy.on_gateway_error || policy.on_reset,
+        }
+    }
+}
+
+impl Stream {
+    /// Whether what is sent of the body has to be kept.
+    pub(super) fn may_replay(&self) -> bool {
+        !self.retry.lost && !self.response.head_sent
+    }
+
+    pub(super) fn keep_for_retry(&mut self, data: &Buf) {
+        if self.retry.kept.len() + data.len() > limits::RETRY_BYTES_MAX {
+            self.retry.kept.clear();
+            self.retry.lost = true;
+        } else {
+            self.retry.kept.push(settle(data.clone()));
+        }
+    }
+
+    fn is_idempotent(&self) -> bool {
+        matches!(
+            self.head.method(),
+            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE"
+        )
+    }
+
+    fn policy(&self) -> RetryPolicy {
+        let route = self
+            .record
+            .route
+            .map(|id| &self.epoch.route(self.listener, id).action);
+        match route {
+            Some(Action::Forward(forward)) => forward.retry,
+            Some(Action::Direct { .. }) | None => RetryPolicy::default(),
+        }
+    }
+
+    /// Puts back what was sent, so that the next try begins with it.
+    fn rewind(&mut self) {
+        let request = &mut self.request;
+        let sent = std::mem::take(&mut self.retry.kept);
+        let later = std::mem::replace(&mut request.ready, sent);
+        request.ready.append(later);
+        (request.head_sent, request.end_sent, request.sent_bytes) = (false, false, 0);
+        if let Some(chain) = &mut self.chain {
+            chain.restart_response();
+        }
+        self.response.reset();
+    }
+}
+
+impl Worker {
+    /// Begins another try, if that is safe and allowed.
+    pub(super) fn try_again(&mut self, key: StreamKey, failure: Failure) -> bool {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return false;
+        };
+        if stream.response.head_sent || stream.is_local {
+            return false;
+        }
+        if stream.retry.lost {
+            if let Some(cluster) = stream.record.cluster {
+                self.stats.clusters[cluster as usize]
+                    .retry_bytes_exceeded
+                    .inc();
+            }
+            return false;
+        }
+        let stale = matches!(failure, Failure::Lost { unsent, reused: true }
+            if unsent || (stream.answer.is_none() && stream.is_idempotent()));
+        if stale && stream.retry.stale < STALE_MAX {
+            stream.retry.stale += 1;
+            stream.retry.avoid = None;
+        } else if self.allow_retry(key, failure) {
+            self.take_credit(key);
+        } else {
+            return false;
+        }
+        // After a dead pooled connection its neighbours are likely to be dead as well.
+        self.begin_try(key, matches!(failure, Failure::Lost { .. }));
+        true
+    }
+
+    fn begin_try(&mut self, key: StreamKey, fresh: bool) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        stream.retry.fresh = fresh;
+        stream.record.retries = stream.record.retries.saturating_add(1);
+        stream.rewind();
+        stream.phase = Phase::Acquire;
+        if let Some(cluster) = stream.record.cluster {
+            self.stats.clusters[cluster as usize].retries.inc();
+        }
+    }
+
+    /// The retry under way holds a credit of the breaker, until its target is released.
+    fn take_credit(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.retry.credit = true;
+            stream.retry.left -= 1;
+        }
+    }
+
+    fn allow_retry(&mut self, key: StreamKey, failure: Failure) -> bool {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return false;
+        };
+        if !failure.is_wanted(&stream.policy()) {
+            return false;
+        }
+        if stream.retry.left == 0 {
+            stream.record.flags.set(Flags::RETRY_LIMIT);
+            return false;
+        }
+        let Some(cluster) = stream.record.cluster.map(|index| index as usize) else {
+            return false;
+        };
+        if !self.upstreams[cluster]
+            .cluster
+            .breakers
+            .acquire(Breaker::Retries)
+        {
+            self.stats.clusters[cluster].retries_overflow.inc();
+            return false;
+        }
+        true
+    }
+
+    /// Whether an answer's status makes the route's policy try again; then that is under way.
+    pub(super) fn retries_status(&mut self, key: StreamKey, status: u16) -> bool {
+        let Some(stream) = self.streams.get(key) else {
+            return false;
+        };
+        let policy = stream.policy();
+        let wanted = (policy.on_5xx && status >= 500)
+            || (policy.on_gateway_error && matches!(status, 502..=504));
+        let endpoint = stream.target.map(|target| target.endpoint);
+        let possible = wanted && stream.retry.left > 0 && !stream.retry.lost;
+        if !possible || !self.allow_retry(key, Failure::Status) {
+            return false;
+        }
+        self.leave_upstream(key);
+        self.take_credit(key);
+        self.begin_try(key, false);
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.retry.avoid = endpoint;
+        }
+        self.wake_stream(key);
+        true
+    }
+}

@@ -1,0 +1,247 @@
+//! The endpoint's side of a stream: the request goes out, the answer comes in.
+
+use super::{Failure, Flags, Leg, Phase, StreamKey};
+use crate::{
+    cluster::Breaker,
+    conn::{ConnKey, Side},
+    pool::may_reuse,
+    route::Action,
+    worker::{Todo, Worker},
+};
+use codecs::{Head, Life, Malformed};
+use std::time::Duration;
+
+impl Worker {
+    /// A pool has a connection for a stream that waited.
+    pub(crate) fn attach(&mut self, key: StreamKey, conn: ConnKey) {
+        self.bind(key, conn);
+        self.todo.push_back(Todo::Advance(key));
+    }
+
+    /// The stream goes through that connection from now on.
+    pub(super) fn bind(&mut self, key: StreamKey, conn: ConnKey) {
+        let Some(leg) = self.net.conns.get_mut(conn) else {
+            return;
+        };
+        let Some(id) = leg.codec.open() else {
+            // Not usable after all: the pool gives another.
+            self.drop_conn(conn);
+            if let Some(stream) = self.streams.get_mut(key) {
+                stream.phase = Phase::Acquire;
+            }
+            self.release_target(key);
+            return;
+        };
+        leg.requests += 1;
+        leg.sent = 0;
+        leg.streams.push((id, key));
+        if let Side::Up {
+            answered, target, ..
+        } = &mut leg.side
+        {
+            *answered = false;
+            self.stats.clusters[target.cluster].requests.inc();
+        }
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        stream.up = Some(Leg { conn, id });
+        stream.phase = Phase::Stream;
+        self.start_route_clock(key);
+        self.start_try_clock(key);
+    }
+
+    fn start_try_clock(&mut self, key: StreamKey) {
+        let now = self.now;
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(id) = stream.record.route else {
+            return;
+        };
+        if let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action {
+            let time: Option<Duration> = forward.retry.per_try_timeout;
+            stream.deadlines.per_try = time.and_then(|time| now.checked_add(time));
+        }
+    }
+
+    /// An answer's head arrived.
+    pub(crate) fn on_answer_head(&mut self, key: StreamKey, head: Box<Head>, end: bool) {
+        let now = self.now;
+        let Some(stream) = self.streams.get_mut(key) else {
+            return self.net.heads.put(head);
+        };
+        stream.touch(now);
+        if let Some(up) = stream.up
+            && let Some(Side::Up { answered, .. }) =
+                self.net.conns.get_mut(up.conn).map(|conn| &mut conn.side)
+        {
+            *answered = true;
+        }
+        if head.is_interim() {
+            return self.forward_interim(key, head);
+        }
+        let (target, started) = (stream.target, stream.record.upstream_started.get());
+        if let Some(target) = target
+            && let Some(counter) =
+                crate::stats::class_of(&self.stats.clusters[target.cluster].answers, head.status)
+        {
+            counter.inc();
+        }
+        if self.retries_status(key, head.status) {
+            return self.net.heads.put(head);
+        }
+        let Some(stream) = self.streams.get_mut(key) else {
+            return self.net.heads.put(head);
+        };
+        let mut head = head;
+        stream.deadlines.per_try = None;
+        stream.record.detail = "via_upstream";
+        let suppress = stream.epoch.http(stream.listener).suppress_envoy_headers;
+        if let Some(started) = started.filter(|_| !suppress) {
+            let since = now.saturating_duration_since(stream.record.started);
+            let millis = since.saturating_sub(started).as_millis().to_string();
+            head.fields
+                .set(b"x-envoy-upstream-service-time", millis.as_bytes());
+        }
+        if let Some(old) = stream.answer.replace(head) {
+            self.net.heads.put(old);
+        }
+        stream.response.incoming_end = end;
+        self.on_end(key, false, end);
+        self.advance(key);
+    }
+
+    /// 1xx heads go on at once; `100 Continue` was ours to give.
+    fn forward_interim(&mut self, key: StreamKey, head: Box<Head>) {
+        if let Some(stream) = self.streams.get(key)
+            && head.status != 100
+            && stream.head.version != codecs::Version::Http10
+            && !stream.response.head_sent
+        {
+            let down = stream.down;
+            self.net.write(down.conn, |codec, out| {
+                codec.head(down.id, &head, false, out)
+            });
+        }
+        self.net.heads.put(head);
+    }
+
+    /// The answer is complete: its connection serves others, if it can.
+    pub(super) fn release_upstream(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(up) = stream.up.take() else { return };
+        let requested = stream.request.end_sent;
+        if let (Some(target), Some(started)) = (stream.target, stream.record.upstream_started.get())
+        {
+            let since = self.now.saturating_duration_since(stream.record.started);
+            self.stats.clusters[target.cluster]
+                .latency
+                .record(since.saturating_sub(started));
+        }
+        self.release_target(key);
+        let Some(conn) = self.net.conns.get_mut(up.conn) else {
+            return;
+        };
+        conn.forget(key);
+        let Some(target) = conn.target() else { return };
+        let free = matches!(conn.codec.life(), Life::Open { streams } if streams > 0);
+        let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
+        if requested && free && wanted && !conn.peer_done {
+            conn.rest(self.now);
+            self.put_idle(up.conn, target);
+            self.sync_conn(up.conn);
+        } else {
+            self.todo.push_back(Todo::Drop(up.conn));
+        }
+    }
+
+    /// The stream needs no endpoint any more: a connection with an unfinished request is closed.
+    pub(super) fn leave_upstream(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        if stream.phase == Phase::Queued
+            && let Some(target) = stream.target
+        {
+            self.unqueue(key, target);
+        }
+        let up = self
+            .streams
+            .get_mut(key)
+            .and_then(|stream| stream.up.take());
+        self.release_target(key);
+        if let Some(up) = up {
+            if let Some(conn) = self.net.conns.get_mut(up.conn) {
+                conn.forget(key);
+            }
+            self.net.write(up.conn, |codec, out| {
+                codec.reset(up.id, codecs::Reason::Cancel, out)
+            });
+            self.todo.push_back(Todo::Drop(up.conn));
+        }
+    }
+
+    /// Settles what the choice of an endpoint had taken.
+    pub(super) fn release_target(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(target) = stream.target.take() else {
+            return;
+        };
+        let cluster = &mut self.upstreams[target.cluster].cluster;
+        cluster.end(target.endpoint);
+        cluster.breakers.release(Breaker::Requests);
+        if std::mem::take(&mut stream.retry.credit) {
+            cluster.breakers.release(Breaker::Retries);
+        }
+        self.stats.clusters[target.cluster].requests_active.dec();
+    }
+
+    /// The stream's connection ended. `unsent`: no byte of the request had left; `reused`: it had
+    /// carried other requests before.
+    pub(crate) fn on_upstream_lost(&mut self, key: StreamKey, unsent: bool, reused: bool) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        stream.up = None;
+        if let Some(target) = stream.target {
+            self.stats.clusters[target.cluster].resets.inc();
+        }
+        self.on_upstream_failed(key, Failure::Lost { unsent, reused });
+    }
+
+    /// The upstream reset the stream.
+    pub(crate) fn on_upstream_reset(&mut self, key: StreamKey) {
+        self.on_upstream_failed(key, Failure::Reset);
+    }
+
+    /// The answer was not valid.
+    pub(crate) fn on_upstream_malformed(&mut self, key: StreamKey, why: &Malformed) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.record.flags.set(Flags::UPSTREAM_PROTOCOL);
+        }
+        self.on_upstream_failed(key, Failure::Malformed(why.detail));
+    }
+
+    /// The try came to nothing: another one, or an answer that says so.
+    pub(crate) fn on_upstream_failed(&mut self, key: StreamKey, failure: Failure) {
+        if !self.streams.contains(key) {
+            return;
+        }
+        let endpoint = self
+            .streams
+            .get(key)
+            .and_then(|stream| stream.target)
+            .map(|t| t.endpoint);
+        self.leave_upstream(key);
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.retry.avoid = endpoint;
+        }
+        self.retry_or_fail(key, failure);
+        self.todo.push_back(Todo::Advance(key));
+    }
+}

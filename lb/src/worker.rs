@@ -1,0 +1,412 @@
+//! A worker: one engine and everything that happens on it. Nothing here is shared with other workers
+//! but endpoints, breakers and what `Epoch` points to.
+//!
+//! `turn` is the whole loop: wait, react to each event, let timers fire. What an event sets free beyond
+//! its own call stack (a pooled connection for another stream, a held connection's next request) is put
+//! on `todo` and done before the next event, so nothing recurses.
+
+use crate::{
+    access_log::LogRing,
+    cluster::{Cluster, SharedBreakers},
+    config::{ClusterConfig, HttpConfig, ListenerConfig, Snapshot, Terminal},
+    conn::{ConnKey, Net},
+    drain::Drain,
+    mailbox::{Command, Mailbox},
+    pool::Pool,
+    route::Route,
+    stats::{ClusterStats, ListenerStats, WorkerStats},
+    stream::{RouteId, Stream, StreamKey},
+    tcp::{Tunnel, TunnelKey},
+};
+use engines::{Carried, Engine, Event, Rng, SlotKey, Slots, Sock, Wheel};
+use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
+
+/// One configuration as a worker holds it; streams keep theirs to their end.
+#[derive(Debug)]
+pub struct Epoch {
+    /// The compiled configuration.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl Epoch {
+    pub(crate) fn listener(&self, index: usize) -> &ListenerConfig {
+        &self.snapshot.listeners[index]
+    }
+
+    /// The HTTP settings of a listener that has streams.
+    pub(crate) fn http(&self, index: usize) -> &Arc<HttpConfig> {
+        match &self.listener(index).chain.terminal {
+            Terminal::Http(http) => http,
+            Terminal::Tcp(_) => unreachable!("a TCP listener has no streams"),
+        }
+    }
+
+    pub(crate) fn route(&self, listener: usize, id: RouteId) -> &Route {
+        &self.http(listener).routes.hosts()[id.host as usize].routes[id.route as usize]
+    }
+
+    pub(crate) fn cluster(&self, index: usize) -> &ClusterConfig {
+        &self.snapshot.clusters[index]
+    }
+}
+
+/// Whose a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Conn(ConnKey),
+    Listener(usize),
+    Tunnel(TunnelKey),
+}
+
+/// Whose a timer is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timer {
+    Conn(ConnKey),
+    Drain,
+    Stream(StreamKey),
+    Tunnel(TunnelKey),
+}
+
+/// Work that an event set free beyond its own call stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Todo {
+    /// A stream may go on.
+    Advance(StreamKey),
+    /// A connection is of no more use.
+    Drop(ConnKey),
+    /// A connection's held input may be decoded.
+    Decode(ConnKey),
+    /// A pool may have a connection for a stream that waits, or needs one.
+    Serve { cluster: usize, endpoint: usize },
+}
+
+/// A cluster with its pools, one an endpoint.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) cluster: Cluster,
+    pub(crate) pools: Vec<Pool>,
+}
+
+/// What a worker is made of; built on the control thread, sent to the worker's.
+pub struct Plan {
+    /// The configuration to start with.
+    pub snapshot: Arc<Snapshot>,
+    /// Listening sockets, by listener index.
+    pub listeners: Vec<Carried>,
+    /// Limits shared by all workers, by cluster index.
+    pub breakers: Vec<Arc<SharedBreakers>>,
+    /// Where this worker counts.
+    pub stats: Arc<WorkerStats>,
+    /// Where this worker's access log entries go.
+    pub log: LogRing,
+    /// Commands for this worker.
+    pub mailbox: Arc<Mailbox>,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// One event loop.
+pub struct Worker {
+    pub(crate) net: Net,
+    pub(crate) now: Instant,
+    pub(crate) rng: Rng,
+    pub(crate) wheel: Wheel<Timer>,
+    pub(crate) owners: Vec<Option<(Sock, Owner)>>,
+    pub(crate) listeners: Vec<Sock>,
+    pub(crate) streams: Slots<StreamKey, Box<Stream>>,
+    /// Ended streams, kept for their memory.
+    pub(crate) spare: Vec<Box<Stream>>,
+    pub(crate) tunnels: Slots<TunnelKey, Tunnel>,
+    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) epoch: Rc<Epoch>,
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) log: LogRing,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) todo: VecDeque<Todo>,
+    pub(crate) drain: Drain,
+    pub(crate) date: crate::date::Date,
+    events: Vec<Event>,
+    due: Vec<(Timer, u64)>,
+}
+
+impl Worker {
+    /// A worker on `engine`; it accepts from the first turn on.
+    pub fn new(mut engine: Box<dyn Engine>, plan: Plan) -> Self {
+        let mut rng = Rng::seeded(plan.seed);
+        plan.mailbox.attach(engine.waker());
+        let upstreams = plan
+            .snapshot
+            .clusters
+            .iter()
+            .zip(plan.breakers)
+            .map(|(config, shared)| {
+                let pools = config.endpoints.iter().map(|_| Pool::default()).collect();
+                Upstream {
+                    cluster: Cluster::new(config.clone(), shared, &mut rng),
+                    pools,
+                }
+            });
+        let upstreams = upstreams.collect();
+        let listeners: Vec<_> = plan
+            .listeners
+            .into_iter()
+            .map(|c| engine.adopt(c))
+            .collect();
+        let now = engine.now();
+        let mut worker = Self {
+            now,
+            rng,
+            wheel: Wheel::new(now),
+            owners: Vec::new(),
+            listeners: Vec::new(),
+            streams: Slots::default(),
+            spare: Vec::new(),
+            tunnels: Slots::default(),
+            upstreams,
+            epoch: Rc::new(Epoch {
+                snapshot: plan.snapshot,
+            }),
+            stats: plan.stats,
+            log: plan.log,
+            mailbox: plan.mailbox,
+            todo: VecDeque::new(),
+            drain: Drain::default(),
+            date: crate::date::Date::default(),
+            events: Vec::new(),
+            due: Vec::new(),
+            net: Net::new(engine),
+        };
+        for (index, sock) in listeners.iter().enumerate() {
+            worker.own(*sock, Owner::Listener(index));
+            worker.net.engine.resume(*sock);
+        }
+        worker.listeners = listeners;
+        worker
+    }
+
+    /// Runs until drained or stopped.
+    ///
+    /// # Errors
+    /// The engine broke.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.drain.is_over() {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// One turn of the loop: waits, then does everything that is due.
+    ///
+    /// # Errors
+    /// The engine broke.
+    pub fn turn(&mut self) -> io::Result<()> {
+        let mut events = std::mem::take(&mut self.events);
+        self.net.engine.wait(self.wheel.next(), &mut events)?;
+        self.now = self.net.engine.now();
+        for event in events.drain(..) {
+            self.on_event(event);
+            self.do_todo();
+        }
+        self.events = events;
+        self.fire_timers();
+        self.net.flush();
+        self.check_drained();
+        self.copy_engine_counters();
+        Ok(())
+    }
+
+    /// The earliest moment at which a turn has something to do by itself.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next()
+    }
+
+    /// The engine, for a driver that has to look at it.
+    pub fn engine(&mut self) -> &mut dyn Engine {
+        &mut *self.net.engine
+    }
+
+    /// True when the worker has drained or was stopped.
+    pub fn is_over(&self) -> bool {
+        self.drain.is_over()
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::AcceptFailed { listener, .. } => {
+                if let Some(Owner::Listener(index)) = self.owner(listener) {
+                    self.stats.listeners[index].accept_failures.inc();
+                }
+            }
+            Event::Accepted {
+                listener,
+                sock,
+                peer,
+                local,
+            } => match self.owner(listener) {
+                Some(Owner::Listener(index)) => self.on_accepted(index, sock, peer, local),
+                Some(Owner::Conn(_) | Owner::Tunnel(_)) | None => self.net.engine.close(sock),
+            },
+            Event::Received { sock, data } => match self.owner(sock) {
+                Some(Owner::Conn(key)) => self.on_received(key, data),
+                Some(Owner::Listener(_) | Owner::Tunnel(_)) | None => {}
+            },
+            Event::Sent { sock, bytes } => match self.owner(sock) {
+                Some(Owner::Conn(key)) => self.on_sent(key, bytes),
+                Some(Owner::Listener(_) | Owner::Tunnel(_)) | None => {}
+            },
+            Event::Connected { sock } => match self.owner(sock) {
+                Some(Owner::Conn(key)) => self.on_connected(key),
+                Some(Owner::Tunnel(key)) => self.on_tunnel_connected(key),
+                Some(Owner::Listener(_)) | None => {}
+            },
+            Event::Finished { sock } => match self.owner(sock) {
+                Some(Owner::Conn(key)) => self.on_finished(key),
+                Some(Owner::Tunnel(key)) => self.on_tunnel_finished(key, sock),
+                Some(Owner::Listener(_)) | None => {}
+            },
+            Event::Closed { sock, cause } => {
+                let owner = self.owner(sock);
+                self.disown(sock);
+                match owner {
+                    Some(Owner::Conn(key)) => self.on_closed(key, cause),
+                    Some(Owner::Tunnel(key)) => self.on_tunnel_closed(key, sock),
+                    Some(Owner::Listener(_)) | None => {}
+                }
+            }
+            Event::Relayed { from, bytes } => match self.owner(from) {
+                Some(Owner::Tunnel(key)) => self.on_relayed(key, from, bytes),
+                Some(Owner::Conn(_) | Owner::Listener(_)) | None => {}
+            },
+            Event::Woken => self.read_mailbox(),
+            // No socket of ours is detached, none speaks UDP.
+            Event::Detached { .. } | Event::Datagram { .. } => {}
+        }
+    }
+
+    fn on_accepted(
+        &mut self,
+        listener: usize,
+        sock: Sock,
+        peer: engines::SockAddr,
+        local: engines::SockAddr,
+    ) {
+        let stats = &self.stats.listeners[listener];
+        stats.connections.inc();
+        stats.connections_active.inc();
+        let epoch = self.epoch.clone();
+        match &epoch.listener(listener).chain.terminal {
+            Terminal::Http(http) => self.open_downstream(listener, http, sock, peer, local),
+            Terminal::Tcp(tcp) => self.open_tunnel(listener, tcp, sock, peer, local),
+        }
+    }
+
+    pub(crate) fn do_todo(&mut self) {
+        while let Some(todo) = self.todo.pop_front() {
+            match todo {
+                Todo::Advance(key) => self.advance(key),
+                Todo::Drop(key) => self.drop_conn(key),
+                Todo::Decode(key) => self.decode_held(key),
+                Todo::Serve { cluster, endpoint } => self.serve_pool(cluster, endpoint),
+            }
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(self.now, &mut due);
+        for (timer, tick) in due.drain(..) {
+            match timer {
+                Timer::Conn(key) => self.on_conn_timer(key, tick),
+                Timer::Drain => self.on_drain_timer(tick),
+                Timer::Stream(key) => self.on_stream_timer(key, tick),
+                Timer::Tunnel(key) => self.on_tunnel_timer(key, tick),
+            }
+            self.do_todo();
+        }
+        self.due = due;
+    }
+
+    fn read_mailbox(&mut self) {
+        for command in self.mailbox.take() {
+            match command {
+                Command::Drain { within } => self.begin_drain(within),
+                Command::Stop => self.drain.stop(),
+            }
+        }
+    }
+
+    fn copy_engine_counters(&self) {
+        let (from, to) = (self.net.engine.counters(), &self.stats.engine);
+        to.blocks_exhausted.set(from.blocks_exhausted);
+        to.quota_reached.set(from.quota_reached);
+        to.reserve_receives.set(from.reserve_receives);
+        to.waits.set(from.waits);
+        to.events.set(from.events);
+        to.rearms.set(from.rearms);
+        to.blocks_leased.set(self.net.blocks.leased() as u64);
+    }
+
+    pub(crate) fn own(&mut self, sock: Sock, owner: Owner) {
+        let index = sock.index() as usize;
+        if self.owners.len() <= index {
+            self.owners.resize(index + 1, None);
+        }
+        self.owners[index] = Some((sock, owner));
+    }
+
+    pub(crate) fn disown(&mut self, sock: Sock) {
+        if self.owner(sock).is_some() {
+            self.owners[sock.index() as usize] = None;
+        }
+    }
+
+    fn owner(&self, sock: Sock) -> Option<Owner> {
+        let (owned, owner) = (*self.owners.get(sock.index() as usize)?)?;
+        (owned == sock).then_some(owner)
+    }
+
+    /// Closes a socket; nothing that happens to it afterwards is of interest.
+    pub(crate) fn close_sock(&mut self, sock: Sock) {
+        self.disown(sock);
+        self.net.engine.close(sock);
+    }
+
+    pub(crate) fn listener_stats(&self, listener: usize) -> &ListenerStats {
+        &self.stats.listeners[listener]
+    }
+
+    pub(crate) fn cluster_stats(&self, cluster: usize) -> &ClusterStats {
+        &self.stats.clusters[cluster]
+    }
+
+    /// What is still open, for tests that check that all came home.
+    pub fn census(&self) -> Census {
+        Census {
+            conns: self.net.conns.len(),
+            streams: self.streams.len(),
+            tunnels: self.tunnels.len(),
+            leased_blocks: self.net.blocks.leased(),
+            idle_upstreams: self
+                .upstreams
+                .iter()
+                .flat_map(|u| &u.pools)
+                .map(Pool::idle_len)
+                .sum(),
+        }
+    }
+}
+
+/// How much of each kind a worker holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// HTTP connections, downstream and upstream.
+    pub conns: usize,
+    /// Requests under way.
+    pub streams: usize,
+    /// TCP tunnels.
+    pub tunnels: usize,
+    /// Receive blocks that are leased.
+    pub leased_blocks: usize,
+    /// Upstream connections that wait in pools.
+    pub idle_upstreams: usize,
+}
