@@ -1,0 +1,133 @@
+//! Configuration texts: what is accepted, and what is refused with which words at which place.
+
+use xds::{Problem, parse};
+
+fn problems(text: &str) -> Vec<String> {
+    parse(text)
+        .err()
+        .unwrap_or_default()
+        .iter()
+        .map(Problem::to_string)
+        .collect()
+}
+
+const GOOD: &str = r#"
+static_resources:
+  listeners:
+  - name: http
+    address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
+    tcp_backlog_size: 65535
+    filterChains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          use_remote_address: true
+          route_config:
+            virtual_hosts:
+            - name: v
+              domains: ["*"]
+              routes:
+              - match: {prefix: "/"}
+                route: {cluster: b, timeout: 0.25s}
+  clusters:
+  - name: b
+    type: STATIC
+    connect_timeout: 5s
+"#;
+
+#[test]
+fn a_good_text_becomes_its_message_and_knows_its_places() {
+    let document = parse(GOOD).unwrap();
+    let resources = document.bootstrap.static_resources.as_ref().unwrap();
+    let listener = &resources.listeners[0];
+    assert_eq!(
+        (listener.name.as_str(), listener.tcp_backlog_size),
+        ("http", Some(65535))
+    );
+    assert_eq!(
+        resources.clusters[0].connect_timeout.map(|d| d.seconds),
+        Some(5)
+    );
+    let place = document.place("static_resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0].route.timeout");
+    assert_eq!(place.line, 20);
+    let missing = document.place("static_resources.clusters[0].load_assignment.endpoints");
+    assert_eq!(missing.line, 22, "the nearest part that was written");
+}
+
+#[test]
+fn json_is_read_as_well() {
+    let text = r#"{"static_resources": {"clusters": [{"name": "b", "connectTimeout": "1s"}]}}"#;
+    let bootstrap = parse(text).unwrap().bootstrap;
+    assert_eq!(bootstrap.static_resources.unwrap().clusters[0].name, "b");
+    assert!(parse("").is_ok());
+}
+
+#[test]
+fn every_error_is_told_at_once_with_its_place() {
+    let text = GOOD
+        .replace("stat_prefix", "stat_prefx")
+        .replace("65535", "-1")
+        .replace("0.25s", "0.25")
+        .replace("STATIC", "STATI");
+    assert_eq!(
+        problems(&text),
+        [
+            "6:23: static_resources.listeners[0].tcp_backlog_size: -1 is not between 0 and 4294967295",
+            "12:11: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.stat_prefx: unknown or unsupported field `stat_prefx` of HttpConnectionManager; did you mean `stat_prefix`?",
+            "20:46: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0].route.timeout: expected a duration such as 5s or 0.25s, found a number",
+            "23:11: static_resources.clusters[0].type: `STATI` is unknown or not supported, only STATIC; did you mean `STATIC`?",
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said_plainly() {
+    for (text, expected) in [
+        ("admin: [1]", "expected a map of fields, found a list"),
+        ("admn: {}", "did you mean `admin`?"),
+        (
+            "static_resources: {clusters: {}}",
+            "expected a list, found a map",
+        ),
+        (
+            "static_resources: {clusters: [{name: 5}]}",
+            "expected a text, found a number",
+        ),
+        ("admin: {}\nadmin: {}", "uplicate"),
+        (
+            "admin: {address: {pipe: {path: x}, socket_address: {address: x}}}",
+            "only one of `pipe` and `socket_address`",
+        ),
+        (
+            "static_resources: {listeners: [{filter_chains: [{filters: [{typed_config: {\"@type\": a/b.C}}]}]}]}",
+            "`b.C` is not supported",
+        ),
+        (
+            "static_resources: {listeners: [{filter_chains: [{filters: [{typed_config: {}}]}]}]}",
+            "`@type`",
+        ),
+        (
+            "static_resources: {clusters: [{name: a, connect_timeout: 1.2.3s}]}",
+            "expected a duration",
+        ),
+        ("a: [", ""),
+        ("\"\\uD800\"", ""),
+        ("- 1", "expected a map of fields, found a list"),
+    ] {
+        let problems = problems(text);
+        assert!(
+            !problems.is_empty() && problems.iter().any(|p| p.contains(expected)),
+            "{text}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_crash() {
+    let deep = "[".repeat(100_000);
+    assert!(parse(&deep).is_err());
+    let maps = "{a: ".repeat(5000) + &"}".repeat(5000);
+    assert!(parse(&maps).is_err());
+}
