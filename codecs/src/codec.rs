@@ -51,6 +51,10 @@ pub trait Codec {
     fn drain(&mut self, out: &mut Vec<u8>);
     /// Whether the connection can carry more.
     fn life(&self) -> Life;
+    /// Nothing more will be written though the peer may still send: half-close (a tunnel's end).
+    fn is_finished(&self) -> bool {
+        false
+    }
 }
 
 /// A protocol: how it is recognised, and its codecs.

@@ -105,7 +105,7 @@ impl Head {
 
     /// Bytes of memory the head keeps.
     pub fn bytes(&self) -> usize {
-        self.fields.bytes.capacity() + self.fields.index.capacity() * size_of::<Field>()
+        self.fields.memory_bytes()
     }
 }
 
@@ -196,6 +196,11 @@ impl Fields {
         self.index.clear();
     }
 
+    /// Bytes of memory the fields keep.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.index.capacity() * size_of::<Field>()
+    }
+
     fn position(&self, name: &[u8]) -> Option<usize> {
         self.index
             .iter()
@@ -231,7 +236,12 @@ impl Eq for Fields {}
 /// A worker's free list of heads, so that a request in steady state allocates none.
 #[derive(Debug, Default)]
 pub struct Heads {
+    #[expect(
+        clippy::vec_box,
+        reason = "heads travel boxed; unboxing here would allocate again"
+    )]
     free: Vec<Box<Head>>,
+    free_fields: Vec<Fields>,
 }
 
 /// Heads kept for reuse, and the memory of one above which it is let go.
@@ -249,6 +259,19 @@ impl Heads {
         if self.free.len() < KEPT && head.bytes() <= KEPT_BYTES {
             head.clear();
             self.free.push(head);
+        }
+    }
+
+    /// Empty fields, for trailers.
+    pub fn take_fields(&mut self) -> Fields {
+        self.free_fields.pop().unwrap_or_default()
+    }
+
+    /// Gives trailers back.
+    pub fn put_fields(&mut self, mut fields: Fields) {
+        if self.free_fields.len() < KEPT && fields.memory_bytes() <= KEPT_BYTES {
+            fields.clear();
+            self.free_fields.push(fields);
         }
     }
 }

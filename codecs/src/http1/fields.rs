@@ -1,0 +1,425 @@
+//! The fields that speak of the connection or the framing, and what may not be in trailers.
+//!
+//! Whatever could be read in two ways is refused here (RFC 9112 §6.3, §11.2).
+
+use super::{bad, refused, target};
+use crate::Malformed;
+use httparse::Header;
+
+/// Options other than ours that one head's Connection fields may name.
+const NAMED_MAX: usize = 16;
+
+/// What the special fields of a head say.
+#[derive(Debug, Default)]
+pub(super) struct Special<'a> {
+    pub(super) host: Option<&'a [u8]>,
+    pub(super) length: Option<u64>,
+    pub(super) has_codings: bool,
+    pub(super) is_chunked: bool,
+    pub(super) expects_continue: bool,
+    pub(super) wants_trailers: bool,
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    wants_upgrade: bool,
+    upgrade: Option<&'a [u8]>,
+    has_unknown_coding: bool,
+    named: [&'a [u8]; NAMED_MAX],
+    named_len: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Connection,
+    ContentLength,
+    Expect,
+    Host,
+    HopByHop,
+    Plain,
+    Te,
+    TransferEncoding,
+    Upgrade,
+}
+
+impl<'a> Special<'a> {
+    /// Reads the special fields.
+    pub(super) fn gather(fields: &[Header<'a>]) -> Result<Self, Malformed> {
+        let mut special = Self::default();
+        for field in fields {
+            special.add(field.name.as_bytes(), trim(field.value))?;
+        }
+        if special.has_unknown_coding {
+            return Err(refused(501, "unknown-transfer-coding"));
+        }
+        if special.has_codings && special.length.is_some() {
+            return Err(bad("length-and-transfer-encoding"));
+        }
+        Ok(special)
+    }
+
+    fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Malformed> {
+        match kind(name) {
+            Kind::Connection => self.add_connection(value),
+            Kind::ContentLength => {
+                let is_first = self.length.replace(length(value)?).is_none();
+                is_first.then_some(()).ok_or(bad("repeated-content-length"))
+            }
+            Kind::Expect if value.eq_ignore_ascii_case(b"100-continue") => {
+                self.expects_continue = true;
+                Ok(())
+            }
+            Kind::Expect => Err(refused(417, "unknown-expectation")),
+            Kind::Host => {
+                let is_first = self.host.replace(value).is_none();
+                is_first.then_some(()).ok_or(bad("repeated-host"))
+            }
+            Kind::Te => {
+                self.wants_trailers |=
+                    members(value).any(|te| te.eq_ignore_ascii_case(b"trailers"));
+                Ok(())
+            }
+            Kind::TransferEncoding => self.add_codings(value),
+            Kind::Upgrade => {
+                self.upgrade = self.upgrade.or(Some(value));
+                Ok(())
+            }
+            Kind::Plain if is_lookalike(name) => Err(bad("ambiguous-field-name")),
+            Kind::HopByHop | Kind::Plain => Ok(()),
+        }
+    }
+
+    /// RFC 9110 §7.6.1. Naming a field that frames or routes the message is refused, because peers
+    /// disagree on what is left; naming one meant for every recipient is ignored.
+    fn add_connection(&mut self, value: &'a [u8]) -> Result<(), Malformed> {
+        for option in members(value).filter(|option| !option.is_empty()) {
+            let is = |text: &str| option.eq_ignore_ascii_case(text.as_bytes());
+            if !is_token(option) {
+                return Err(bad("invalid-connection-option"));
+            } else if is("close") {
+                self.close = true;
+            } else if is("keep-alive") {
+                self.keep_alive = true;
+            } else if is("upgrade") {
+                self.wants_upgrade = true;
+            } else if ["content-length", "host", "transfer-encoding"]
+                .into_iter()
+                .any(is)
+            {
+                return Err(bad("connection-names-framing"));
+            } else if !END_TO_END.iter().any(|name| is(name)) {
+                self.name(option)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, option: &'a [u8]) -> Result<(), Malformed> {
+        let slot = self.named.get_mut(self.named_len);
+        *slot.ok_or(bad("too-many-connection-options"))? = option;
+        self.named_len += 1;
+        Ok(())
+    }
+
+    /// RFC 9112 §6.1: `chunked` once, last and bare; we know no other coding.
+    fn add_codings(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        self.has_codings = true;
+        for coding in members(value) {
+            let name = coding
+                .split(|byte| *byte == b';')
+                .next()
+                .unwrap_or_default();
+            let is_chunked = trim(name).eq_ignore_ascii_case(b"chunked");
+            if !is_token(trim(name)) || self.is_chunked || is_chunked && name.len() < coding.len() {
+                return Err(bad("invalid-transfer-encoding"));
+            }
+            self.is_chunked |= is_chunked;
+            self.has_unknown_coding |= !is_chunked;
+        }
+        Ok(())
+    }
+
+    /// The protocol asked for. `h2c` is never asked for through us: the peer behind would leave the
+    /// reach of every check (RFC 9113 §3.1 made it obsolete).
+    pub(super) fn upgrade(&self) -> Option<&'a [u8]> {
+        let value = self.upgrade.filter(|_| self.wants_upgrade)?;
+        let is_name = |name: &[u8]| {
+            name.iter()
+                .all(|byte| is_token_byte(*byte) || *byte == b'/')
+        };
+        let is_good = |name: &[u8]| is_name(name) && !name.eq_ignore_ascii_case(b"h2c");
+        (!value.is_empty() && members(value).all(is_good)).then_some(value)
+    }
+
+    /// Whether a field goes on to the next hop.
+    pub(super) fn keeps(&self, name: &[u8]) -> bool {
+        let is_named = |named: &&[u8]| named.eq_ignore_ascii_case(name);
+        kind(name) == Kind::Plain && !self.named[..self.named_len].iter().any(is_named)
+    }
+
+    /// The Host field of a request, checked; HTTP/1.0 may have none.
+    pub(super) fn checked_host(&self, is_http_10: bool) -> Result<&'a [u8], Malformed> {
+        match self.host {
+            Some(host) if target::is_authority(host) => Ok(host),
+            Some(_) => Err(bad("invalid-host")),
+            None if is_http_10 => Ok(b""),
+            None => Err(bad("missing-host")),
+        }
+    }
+}
+
+/// Fields that Connection may not take away: they are meant for all recipients, and a peer behind us
+/// may rest its trust on them.
+const END_TO_END: &[&str] = &[
+    "authorization",
+    "cache-control",
+    "cookie",
+    "date",
+    "forwarded",
+    "set-cookie",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+];
+
+fn kind(name: &[u8]) -> Kind {
+    let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+    match name.len() {
+        2 if is("te") => Kind::Te,
+        4 if is("host") => Kind::Host,
+        6 if is("expect") => Kind::Expect,
+        7 if is("upgrade") => Kind::Upgrade,
+        10 if is("connection") => Kind::Connection,
+        10 if is("keep-alive") => Kind::HopByHop,
+        14 if is("content-length") => Kind::ContentLength,
+        16 if is("proxy-connection") => Kind::HopByHop,
+        17 if is("transfer-encoding") => Kind::TransferEncoding,
+        _ => Kind::Plain,
+    }
+}
+
+/// Names that some endpoints take for a framing field (`_` for `-`, as in CGI).
+fn is_lookalike(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"content_length") || name.eq_ignore_ascii_case(b"transfer_encoding")
+}
+
+/// Whether an encoder writes the field itself, so that none in `Fields` may pass.
+pub(super) fn is_framing(name: &[u8]) -> bool {
+    match kind(name) {
+        Kind::Connection
+        | Kind::ContentLength
+        | Kind::HopByHop
+        | Kind::Host
+        | Kind::Te
+        | Kind::TransferEncoding
+        | Kind::Upgrade => true,
+        Kind::Expect => false,
+        Kind::Plain => is_lookalike(name),
+    }
+}
+
+/// What becomes of a field in a trailer section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trailer {
+    Drop,
+    Keep,
+    Refuse,
+}
+
+/// RFC 9110 §6.5.1: framing is refused; routing, request modifiers, authentication, response control
+/// and content processing are dropped.
+pub(super) fn trailer(name: &[u8]) -> Trailer {
+    let is = |text: &&str| name.eq_ignore_ascii_case(text.as_bytes());
+    let begins = |text: &&str| {
+        let start = name.get(..text.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
+    };
+    match kind(name) {
+        Kind::ContentLength | Kind::Host | Kind::TransferEncoding => Trailer::Refuse,
+        Kind::Connection | Kind::Expect | Kind::HopByHop | Kind::Te | Kind::Upgrade => {
+            Trailer::Drop
+        }
+        Kind::Plain if is_lookalike(name) => Trailer::Refuse,
+        Kind::Plain if NO_TRAILERS.iter().any(is) => Trailer::Drop,
+        Kind::Plain if ["if-", "x-forwarded-"].iter().any(begins) => Trailer::Drop,
+        Kind::Plain => Trailer::Keep,
+    }
+}
+
+const NO_TRAILERS: &[&str] = &[
+    "age",
+    "authentication-info",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "expires",
+    "forwarded",
+    "location",
+    "max-forwards",
+    "pragma",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "trailer",
+    "vary",
+    "via",
+    "warning",
+    "www-authenticate",
+    "x-real-ip",
+];
+
+/// A Content-Length value: digits only (RFC 9110 §8.6).
+fn length(value: &[u8]) -> Result<u64, Malformed> {
+    let invalid = bad("invalid-content-length");
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(invalid);
+    }
+    let add = |number: u64, byte: &u8| number.checked_mul(10)?.checked_add(u64::from(byte - b'0'));
+    value.iter().try_fold(0, add).ok_or(invalid)
+}
+
+/// The members of a comma-separated list, empty ones included.
+fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(trim)
+}
+
+/// Without optional whitespace.
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(is_text).unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(is_text)
+        .map_or(start, |last| last + 1);
+    &value[start..end]
+}
+
+/// RFC 9110 §5.6.2.
+pub(super) fn is_token(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(|byte| is_token_byte(*byte))
+}
+
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gather<'a>(fields: &[(&'a str, &'a str)]) -> Result<Special<'a>, (u16, &'static str)> {
+        let header = |(name, value): &(&'a str, &'a str)| Header {
+            name,
+            value: value.as_bytes(),
+        };
+        let headers: Vec<_> = fields.iter().map(header).collect();
+        Special::gather(&headers).map_err(|why| (why.status, why.detail))
+    }
+
+    #[test]
+    fn ambiguous_framing_is_refused() {
+        let te = "Transfer-Encoding";
+        let cl = "Content-Length";
+        for (fields, status) in [
+            (&[(cl, "1"), (te, "chunked")][..], 400),
+            (&[(cl, "1"), (cl, "1")], 400),
+            (&[(cl, "1, 1")], 400),
+            (&[(cl, "")], 400),
+            (&[(cl, "+1")], 400),
+            (&[(cl, "-1")], 400),
+            (&[(cl, "0x1")], 400),
+            (&[(cl, "1 1")], 400),
+            (&[(cl, "18446744073709551616")], 400),
+            (&[("content_length", "1")], 400),
+            (&[(te, "")], 400),
+            (&[(te, "chunked, chunked")], 400),
+            (&[(te, "chunked"), (te, "chunked")], 400),
+            (&[(te, "chunked, gzip")], 400),
+            (&[(te, "chunked;a=b")], 400),
+            (&[(te, "chunked,")], 400),
+            (&[(te, "\"chunked\"")], 400),
+            (&[(te, "gzip, chunked")], 501),
+            (&[(te, "identity")], 501),
+            (&[(te, "xchunked")], 501),
+            (&[("Connection", "close, host")], 400),
+            (&[("Connection", "Content-Length")], 400),
+            (&[("Connection", "transfer-encoding")], 400),
+            (&[("Connection", "a b")], 400),
+            (&[("Host", "a"), ("host", "a")], 400),
+            (&[("Expect", "200-ok")], 417),
+            (&[("Expect", "100-continue, a")], 417),
+        ] {
+            let got = gather(fields).map(|_| ()).map_err(|(status, _)| status);
+            assert_eq!(got, Err(status), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn connection_takes_away_what_it_names_but_not_what_all_recipients_need() {
+        let special = gather(&[("Connection", "X-Hop, ,cookie"), ("connection", "CLOSE")]).unwrap();
+        assert!(special.close && !special.keep_alive);
+        assert!(!special.keeps(b"x-hop") && special.keeps(b"cookie") && special.keeps(b"x"));
+        assert!(!special.keeps(b"Keep-Alive") && !special.keeps(b"TE"));
+    }
+
+    #[test]
+    fn an_upgrade_needs_its_connection_option_and_is_never_h2c() {
+        for (fields, want) in [
+            (
+                &[("Upgrade", "websocket"), ("Connection", "Upgrade")][..],
+                Some("websocket"),
+            ),
+            (&[("Upgrade", "websocket")], None),
+            (&[("Upgrade", "h2c"), ("Connection", "Upgrade")], None),
+            (
+                &[("Upgrade", "websocket, H2C"), ("Connection", "Upgrade")],
+                None,
+            ),
+            (&[("Upgrade", "a b"), ("Connection", "Upgrade")], None),
+        ] {
+            let special = gather(fields).unwrap();
+            assert_eq!(special.upgrade(), want.map(str::as_bytes), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn trailers_frame_and_route_nothing() {
+        for (name, want) in [
+            ("Content-Length", Trailer::Refuse),
+            ("transfer-encoding", Trailer::Refuse),
+            ("HOST", Trailer::Refuse),
+            ("Authorization", Trailer::Drop),
+            ("If-Match", Trailer::Drop),
+            ("X-Forwarded-For", Trailer::Drop),
+            ("te", Trailer::Drop),
+            ("grpc-status", Trailer::Keep),
+            ("if", Trailer::Keep),
+        ] {
+            assert_eq!(trailer(name.as_bytes()), want, "{name}");
+        }
+    }
+}

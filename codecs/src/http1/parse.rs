@@ -1,0 +1,344 @@
+//! Complete sections to `Head` and `Fields`: start lines, field lines, and what they mean together.
+
+use super::fields::{self, Special, Trailer, is_token, trim};
+use super::scan::Section;
+use super::{bad, refused, target};
+use crate::{Fields, Head, Length, Malformed, Version};
+use httparse::{EMPTY_HEADER, Header, Status};
+
+/// The methods that change how an answer is framed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Method {
+    Connect,
+    Head,
+    #[default]
+    Other,
+}
+
+impl Method {
+    pub(super) fn of(head: &Head) -> Self {
+        match head.method() {
+            b"CONNECT" => Self::Connect,
+            b"HEAD" => Self::Head,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What a head says of its connection; the rest is in `Head`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) expects_continue: bool,
+}
+
+impl Facts {
+    fn of(special: &Special<'_>) -> Self {
+        Self {
+            close: special.close,
+            keep_alive: special.keep_alive,
+            expects_continue: special.expects_continue,
+        }
+    }
+}
+
+/// Parses a request's head.
+pub(super) fn request(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
+    let (method, target, version) = request_line(&bytes[..section.first])?;
+    with_fields(
+        &bytes[section.first + 2..section.len],
+        section.lines - 1,
+        |fields| {
+            let special = Special::gather(fields)?;
+            let is_http_10 = version == Version::Http10;
+            head.version = version;
+            head.set_method(method);
+            target::fill(method, target, special.checked_host(is_http_10)?, head)?;
+            head.length = length(&special, version)?;
+            if method == b"CONNECT" && head.length != Length::None {
+                return Err(bad("connect-with-body"));
+            }
+            append(fields, &special, head);
+            // RFC 9110 §7.8: HTTP/1.0 cannot upgrade. With a body it could not be told where the new
+            // protocol begins, and ignoring the wish is always allowed.
+            if let Some(upgrade) = special.upgrade()
+                && !is_http_10
+                && head.length == Length::None
+            {
+                head.set_upgrade(upgrade);
+            }
+            Ok(Facts::of(&special))
+        },
+    )
+}
+
+/// Parses an answer's head. `Head.length` is what the fields say, whether or not a body follows.
+pub(super) fn answer(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
+    let (version, status) = status_line(&bytes[..section.first])?;
+    with_fields(
+        &bytes[section.first + 2..section.len],
+        section.lines - 1,
+        |fields| {
+            let special = Special::gather(fields)?;
+            head.version = version;
+            head.status = status;
+            head.length = length(&special, version)?;
+            append(fields, &special, head);
+            if let Some(upgrade) = special.upgrade() {
+                head.set_upgrade(upgrade);
+            }
+            Ok(Facts::of(&special))
+        },
+    )
+}
+
+/// Parses a trailer section.
+pub(super) fn trailers(bytes: &[u8], section: Section, into: &mut Fields) -> Result<(), Malformed> {
+    with_fields(&bytes[..section.len], section.lines, |fields| {
+        for field in fields {
+            match fields::trailer(field.name.as_bytes()) {
+                Trailer::Drop => {}
+                Trailer::Keep => into.append(field.name.as_bytes(), trim(field.value)),
+                Trailer::Refuse => return Err(bad("forbidden-trailer")),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// RFC 9112 §3: exactly one space between method, target and version.
+fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], Version), Malformed> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let method = words.next().unwrap_or_default();
+    let target = words.next().unwrap_or_default();
+    let version = words.next();
+    if !is_token(method) {
+        return Err(bad("invalid-method"));
+    }
+    if target.is_empty() || words.next().is_some() {
+        return Err(bad("invalid-request-line"));
+    }
+    Ok((
+        method,
+        target,
+        self::version(version.ok_or(bad("http-0.9"))?)?,
+    ))
+}
+
+/// RFC 9112 §4. The reason phrase is dropped; servers that leave out the space before it are common.
+fn status_line(line: &[u8]) -> Result<(Version, u16), Malformed> {
+    let (version, rest) = line.split_at_checked(8).ok_or(bad("invalid-status-line"))?;
+    let version = self::version(version)?;
+    let [b' ', hundreds @ b'1'..=b'9', tens, ones, reason @ ..] = rest else {
+        return Err(bad("invalid-status-line"));
+    };
+    let is_reason = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
+    let is_spaced = reason.is_empty() || reason[0] == b' ';
+    if !tens.is_ascii_digit()
+        || !ones.is_ascii_digit()
+        || !is_spaced
+        || !reason.iter().all(is_reason)
+    {
+        return Err(bad("invalid-status-line"));
+    }
+    let digit = |byte: u8| u16::from(byte - b'0');
+    Ok((
+        version,
+        digit(*hundreds) * 100 + digit(*tens) * 10 + digit(*ones),
+    ))
+}
+
+fn version(word: &[u8]) -> Result<Version, Malformed> {
+    match word {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            Err(refused(505, "unsupported-version"))
+        }
+        _ => Err(bad("invalid-version")),
+    }
+}
+
+/// RFC 9112 §6.1: HTTP/1.0 knows no transfer codings, its framing would be faulty.
+fn length(special: &Special<'_>, version: Version) -> Result<Length, Malformed> {
+    match special.length {
+        _ if special.has_codings && version == Version::Http10 => {
+            Err(bad("transfer-encoding-in-http-1.0"))
+        }
+        _ if special.is_chunked => Ok(Length::Unknown),
+        Some(length) => Ok(Length::Known(length)),
+        None => Ok(Length::None),
+    }
+}
+
+fn append(fields: &[Header<'_>], special: &Special<'_>, head: &mut Head) {
+    for field in fields {
+        if special.keeps(field.name.as_bytes()) {
+            head.fields.append(field.name.as_bytes(), trim(field.value));
+        }
+    }
+    if special.wants_trailers {
+        head.fields.append(b"te", b"trailers");
+    }
+}
+
+/// Splits a section into field lines, on the stack unless there are many.
+fn with_fields<'a, R>(
+    bytes: &'a [u8],
+    count: usize,
+    then: impl FnOnce(&[Header<'a>]) -> Result<R, Malformed>,
+) -> Result<R, Malformed> {
+    match count {
+        0..=32 => then(split(bytes, &mut [EMPTY_HEADER; 32])?),
+        33..=128 => then(split(bytes, &mut [EMPTY_HEADER; 128])?),
+        _ => then(split(bytes, &mut vec![EMPTY_HEADER; count])?),
+    }
+}
+
+fn split<'a, 'h>(
+    bytes: &'a [u8],
+    into: &'h mut [Header<'a>],
+) -> Result<&'h [Header<'a>], Malformed> {
+    match httparse::parse_headers(bytes, into) {
+        Ok(Status::Complete((used, fields))) if used == bytes.len() => Ok(fields),
+        Ok(Status::Complete(_) | Status::Partial) => Err(bad("invalid-field")),
+        Err(httparse::Error::HeaderName) => Err(bad("invalid-field-name")),
+        Err(httparse::Error::HeaderValue) => Err(bad("invalid-field-value")),
+        Err(
+            httparse::Error::NewLine
+            | httparse::Error::Status
+            | httparse::Error::Token
+            | httparse::Error::TooManyHeaders
+            | httparse::Error::Version,
+        ) => Err(bad("invalid-field")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::scan::{Bounds, Scan};
+
+    const BOUNDS: Bounds = Bounds {
+        bytes_max: 1 << 16,
+        lines_max: 300,
+        first_line_status: 414,
+    };
+
+    fn parse_request(input: &[u8]) -> Result<(Head, Facts), (u16, &'static str)> {
+        let mut head = Head::default();
+        let section = Scan::default().find_end(input, BOUNDS);
+        let section = section.map_err(|why| (why.status, why.detail))?.unwrap();
+        match request(input, section, &mut head) {
+            Ok(facts) => Ok((head, facts)),
+            Err(why) => Err((why.status, why.detail)),
+        }
+    }
+
+    fn parse_answer(input: &str) -> Result<u16, &'static str> {
+        let mut head = Head::default();
+        let section = Scan::default().find_end(input.as_bytes(), BOUNDS).unwrap();
+        let parsed = answer(input.as_bytes(), section.unwrap(), &mut head);
+        parsed.map(|_| head.status).map_err(|why| why.detail)
+    }
+
+    #[test]
+    fn every_byte_of_a_name_and_of_a_value_is_judged_as_the_rfc_does() {
+        for byte in 0..=255_u8 {
+            let name = [
+                b"GET / HTTP/1.1\r\nhost: a\r\nx",
+                &[byte][..],
+                b"y: 1\r\n\r\n",
+            ]
+            .concat();
+            assert_eq!(
+                parse_request(&name).is_ok(),
+                fields::is_token_byte(byte) || byte == b':'
+            );
+            let value = [
+                b"GET / HTTP/1.1\r\nhost: a\r\nx: 1",
+                &[byte][..],
+                b"2\r\n\r\n",
+            ]
+            .concat();
+            let is_text = byte == b'\t' || byte >= b' ' && byte != 0x7f;
+            assert_eq!(parse_request(&value).is_ok(), is_text, "{byte}");
+            let method = [b"X", &[byte][..], b" / HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
+            assert_eq!(
+                parse_request(&method).is_ok(),
+                fields::is_token_byte(byte),
+                "{byte}"
+            );
+        }
+    }
+
+    #[test]
+    fn request_lines_are_strict() {
+        for (line, want) in [
+            ("GET / HTTP/1.2", (505, "unsupported-version")),
+            ("PRI * HTTP/2.0", (505, "unsupported-version")),
+            ("GET / http/1.1", (400, "invalid-version")),
+            ("GET / HTTP/1.10", (400, "invalid-version")),
+            ("GET / HTTP/1", (400, "invalid-version")),
+            ("GET /", (400, "http-0.9")),
+            ("GET", (400, "invalid-request-line")),
+            ("GET  / HTTP/1.1", (400, "invalid-request-line")),
+            ("GET /  HTTP/1.1", (400, "invalid-request-line")),
+            ("GET / HTTP/1.1 ", (400, "invalid-request-line")),
+            ("GET /a b HTTP/1.1", (400, "invalid-request-line")),
+            (" GET / HTTP/1.1", (400, "invalid-method")),
+            ("GET\t/ HTTP/1.1", (400, "invalid-method")),
+            ("G@T / HTTP/1.1", (400, "invalid-method")),
+        ] {
+            let input = format!("{line}\r\nhost: a\r\n\r\n");
+            let got = parse_request(input.as_bytes()).map(|_| ());
+            assert_eq!(got, Err(want), "{line}");
+        }
+    }
+
+    #[test]
+    fn hop_by_hop_fields_stay_here() {
+        let input = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: x-hop, te, upgrade\r\nX-Hop: 1\r\n\
+            TE: gzip, trailers\r\nUpgrade: websocket\r\nKeep-Alive: 1\r\nProxy-Connection: x\r\n\
+            X-Kept:  v \t\r\n\r\n";
+        let (head, _) = parse_request(input).unwrap();
+        let fields: Vec<_> = head.fields.iter().collect();
+        assert_eq!(fields, [(&b"x-kept"[..], &b"v"[..]), (b"te", b"trailers")]);
+        assert_eq!(
+            (head.upgrade(), head.authority()),
+            (&b"websocket"[..], &b"a"[..])
+        );
+    }
+
+    #[test]
+    fn many_fields_are_split_as_few_are() {
+        for count in [0, 31, 32, 33, 128, 129, 250] {
+            let fields = "a: b\r\n".repeat(count);
+            let input = format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
+            let (head, _) = parse_request(input.as_bytes()).unwrap();
+            assert_eq!(head.fields.len(), count);
+        }
+    }
+
+    #[test]
+    fn status_lines_are_strict() {
+        for (line, want) in [
+            ("HTTP/1.1 200 OK", Ok(200)),
+            ("HTTP/1.0 200", Ok(200)),
+            ("HTTP/1.1 999 \u{e9} x", Ok(999)),
+            ("HTTP/1.1 20", Err("invalid-status-line")),
+            ("HTTP/1.1 2000", Err("invalid-status-line")),
+            ("HTTP/1.1 099 x", Err("invalid-status-line")),
+            ("HTTP/1.1 2x0 x", Err("invalid-status-line")),
+            ("HTTP/1.1  200 x", Err("invalid-status-line")),
+            ("HTTP/1.1 200 \u{1}", Err("invalid-status-line")),
+            ("HTTP/2.0 200 x", Err("unsupported-version")),
+            ("http/1.1 200 x", Err("invalid-version")),
+            ("ICY 200 x", Err("invalid-version")),
+            ("x", Err("invalid-status-line")),
+        ] {
+            assert_eq!(parse_answer(&format!("{line}\r\n\r\n")), want, "{line}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Request targets (RFC 9112 §3.2) and authorities (RFC 9110 §7.2).
+
+use super::bad;
+use crate::{Head, Malformed};
+use std::net::Ipv6Addr;
+
+/// Fills the target slots of a head. `host` was checked.
+pub(super) fn fill(
+    method: &[u8],
+    target: &[u8],
+    host: &[u8],
+    head: &mut Head,
+) -> Result<(), Malformed> {
+    if !target.iter().all(|byte| is_target(*byte)) {
+        return Err(bad("invalid-target"));
+    }
+    if method == b"CONNECT" {
+        return fill_authority(target, head);
+    }
+    match target {
+        [b'/', ..] => {
+            head.set_authority(host);
+            head.set_path(target);
+            Ok(())
+        }
+        b"*" if method == b"OPTIONS" => {
+            head.set_authority(host);
+            head.set_path(b"*");
+            Ok(())
+        }
+        _ => fill_absolute(method, target, head),
+    }
+}
+
+/// The authority-form of CONNECT, which has no default port (RFC 9110 §9.3.6).
+fn fill_authority(target: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    if !is_authority(target) || !has_port(target) {
+        return Err(bad("invalid-connect-target"));
+    }
+    head.set_authority(target);
+    Ok(())
+}
+
+/// The absolute-form; its authority replaces Host (RFC 9112 §3.2.2).
+fn fill_absolute(method: &[u8], target: &[u8], head: &mut Head) -> Result<(), Malformed> {
+    let (scheme, rest) = split_scheme(target).ok_or(bad("invalid-target"))?;
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?'));
+    let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+    if !is_authority(authority) {
+        return Err(bad("invalid-authority"));
+    }
+    head.set_scheme(scheme);
+    head.set_authority(authority);
+    match path {
+        [] if method == b"OPTIONS" => head.set_path(b"*"),
+        [] => head.set_path(b"/"),
+        [b'/', ..] => head.set_path(path),
+        query => head.set_path(&[b"/", query].concat()),
+    }
+    Ok(())
+}
+
+fn split_scheme(target: &[u8]) -> Option<(&'static [u8], &[u8])> {
+    [(&b"http"[..], 4), (b"https", 5)]
+        .into_iter()
+        .find_map(|(scheme, len)| {
+            let (name, rest) = target.split_at_checked(len)?;
+            let rest = rest.strip_prefix(b"://")?;
+            name.eq_ignore_ascii_case(scheme).then_some((scheme, rest))
+        })
+}
+
+/// Bytes of a target: visible ASCII without a fragment. Characters that RFC 3986 wants encoded but
+/// that clients send bare (`|`, `"`, `{` …) are let through.
+fn is_target(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'#'
+}
+
+/// `host [ ":" port ]`, no user information, nothing empty.
+pub(super) fn is_authority(value: &[u8]) -> bool {
+    let is_end = |byte: &u8| *byte == b':';
+    let len = match value {
+        [b'[', ..] => value
+            .iter()
+            .position(|byte| *byte == b']')
+            .map(|end| end + 1),
+        _ => value.iter().position(is_end),
+    };
+    let (host, rest) = value.split_at(len.unwrap_or(value.len()));
+    let is_host = match host {
+        [b'[', inner @ .., b']'] => is_ipv6(inner),
+        name => is_name(name),
+    };
+    is_host && (rest.is_empty() || is_port(rest))
+}
+
+fn has_port(authority: &[u8]) -> bool {
+    let colon = authority.iter().rposition(|byte| *byte == b':');
+    colon.is_some_and(|at| is_port(&authority[at..]))
+}
+
+/// A colon and 1 to 65535.
+fn is_port(rest: &[u8]) -> bool {
+    let Some(digits @ [b'0'..=b'9', ..]) = rest.strip_prefix(b":") else {
+        return false;
+    };
+    let port = str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse::<u16>().ok());
+    digits.len() <= 5 && port.is_some_and(|port| port > 0)
+}
+
+fn is_ipv6(inner: &[u8]) -> bool {
+    str::from_utf8(inner).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+}
+
+/// A registered name or IPv4 address. The comma is refused: a list would be two hosts to some.
+fn is_name(name: &[u8]) -> bool {
+    let mut rest = name;
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (b'%', [high, low, tail @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                tail
+            }
+            (byte, tail) if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(byte) => {
+                tail
+            }
+            _ => return false,
+        };
+    }
+    !name.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_are_checked() {
+        for good in [
+            "a",
+            "a.b:80",
+            "a_b",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:65535",
+            "a%20b",
+            "x.",
+        ] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:8a",
+            "a:1:2",
+            "u@a",
+            "a/b",
+            "a b",
+            "a,b",
+            "[::1",
+            "[::1]x",
+            "[::1]x:80",
+            "[]",
+            "[v1.a]",
+            "[fe80::1%25eth0]",
+            "a%2",
+            "a%zz",
+            "a\\b",
+            "a?b",
+            "\u{e9}",
+            "[::1]:",
+            "1::2",
+        ] {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn targets_fill_the_slots() {
+        for (method, target, want) in [
+            ("GET", "/", Some(("", "host", "/"))),
+            ("GET", "/a?b=|c", Some(("", "host", "/a?b=|c"))),
+            ("OPTIONS", "*", Some(("", "host", "*"))),
+            ("GET", "*", None),
+            ("GET", "http://a", Some(("http", "a", "/"))),
+            ("GET", "HTTPS://a:1/b?c", Some(("https", "a:1", "/b?c"))),
+            ("GET", "http://a?b", Some(("http", "a", "/?b"))),
+            ("OPTIONS", "http://a", Some(("http", "a", "*"))),
+            ("OPTIONS", "http://a/", Some(("http", "a", "/"))),
+            ("CONNECT", "a:443", Some(("", "a:443", ""))),
+            ("CONNECT", "a", None),
+            ("CONNECT", "/", None),
+            ("CONNECT", "[::1]", None),
+            ("CONNECT", "http://a:1/", None),
+            ("GET", "a:443", None),
+            ("GET", "a", None),
+            ("GET", "http://u@a/", None),
+            ("GET", "http:///b", None),
+            ("GET", "http:/b", None),
+            ("GET", "ftp://a/", None),
+            ("GET", "/a#b", None),
+            ("GET", "/\u{e9}", None),
+            ("GET", "/a\tb", None),
+            ("GET", "", None),
+        ] {
+            let mut head = Head::default();
+            let filled = fill(method.as_bytes(), target.as_bytes(), b"host", &mut head);
+            let slots = (head.scheme(), head.authority(), head.path());
+            let want = want.map(|(s, a, p)| (s.as_bytes(), a.as_bytes(), p.as_bytes()));
+            assert_eq!(filled.ok().map(|()| slots), want, "{method} {target}");
+        }
+    }
+}
