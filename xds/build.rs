@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     prost_build::Config::new()
         .btree_map(["."])
+        .enable_type_names()
         .include_file("api.rs")
         .compile_fds(descriptors)?;
     Ok(())

@@ -11,6 +11,18 @@ use crate::{
 #[derive(Debug)]
 pub struct LogFormat;
 
+impl LogFormat {
+    pub fn standard() -> Self {
+        Self
+    }
+    pub fn text(_text: &str, _omit_empty: bool) -> Result<Self, String> {
+        Ok(Self)
+    }
+    pub fn json(_fields: &prost_types::Struct, _omit_empty: bool) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
+
 /// A worker's way to the log's writer.
 #[derive(Debug, Default)]
 pub struct LogRing;

@@ -1,8 +1,47 @@
 //! Configuration: from text to the compiled, immutable [`Snapshot`] that workers run on.
+//!
+//! `load` reads a file, `compile` turns its message into a snapshot. Both tell every problem at once.
 
+mod cluster;
+mod compile;
+mod listener;
+mod quickstart;
+mod route;
 mod snapshot;
 
+pub(crate) use route::{header_match, percent};
+
+pub use compile::{Wrong, compile};
+pub use quickstart::{Quickstart, QuickstartError};
 pub use snapshot::{
-    AccessLogConfig, ClusterConfig, FilterChain, HttpConfig, ListenerConfig, ServerHeader,
-    Snapshot, TcpConfig, Terminal,
+    AccessLogConfig, ClusterConfig, FilterChain, HttpConfig, ListenerConfig, LogTarget,
+    ServerHeader, Snapshot, TcpConfig, Terminal,
 };
+
+use xds::{Problem, api::envoy::config::bootstrap::v3::Bootstrap};
+
+/// A configuration as it was written, and as workers run it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The message.
+    pub bootstrap: Bootstrap,
+    /// The compiled form.
+    pub snapshot: Snapshot,
+}
+
+/// Reads and compiles a configuration text.
+///
+/// # Errors
+/// Every problem, of form or of meaning, with its place.
+pub fn load(text: &str) -> Result<Loaded, Vec<Problem>> {
+    let document = xds::parse(text)?;
+    match compile(&document.bootstrap) {
+        Ok(snapshot) => Ok(Loaded { bootstrap: document.bootstrap, snapshot }),
+        Err(wrong) => {
+            let placed = |w: &Wrong| document.problem(&w.path, w.reason.clone());
+            let mut problems: Vec<_> = wrong.iter().map(placed).collect();
+            problems.sort_by_key(|problem| problem.place);
+            Err(problems)
+        }
+    }
+}

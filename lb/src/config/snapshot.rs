@@ -30,6 +30,8 @@ pub struct ListenerConfig {
     pub address: SockAddr,
     /// `tcp_backlog_size`.
     pub backlog: u32,
+    /// `enable_reuse_port`: each worker has a listening socket of its own.
+    pub reuse_port: bool,
     /// `per_connection_buffer_limit_bytes`: unsent bytes of a connection above which its source is no
     /// longer read.
     pub buffer_limit: usize,
@@ -145,11 +147,22 @@ pub struct ClusterConfig {
     pub limits: codecs::Limits,
 }
 
+/// Where an access log is written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LogTarget {
+    /// A file, opened to append.
+    File(PathBuf),
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+}
+
 /// `envoy.config.accesslog.v3.AccessLog`.
 #[derive(Debug)]
 pub struct AccessLogConfig {
     /// Where lines go.
-    pub path: PathBuf,
+    pub target: LogTarget,
     /// What a line says.
     pub format: LogFormat,
 }

@@ -5,7 +5,7 @@ mod matching;
 pub use matching::{HeaderMatch, PathMatch, Percent, RouteMatch, StringKind, StringMatch};
 
 use crate::{
-    filter::{HttpChainConfig, PerFilterConfig},
+    filter::HttpChainConfig,
     stream::RouteId,
 };
 use codecs::Head;
@@ -46,8 +46,6 @@ pub struct Route {
     pub action: Action,
     /// The HTTP filters with this route's, its virtual host's and the listener's configs merged.
     pub filters: HttpChainConfig,
-    /// `typed_per_filter_config`, virtual host's and route's, kept to compile `filters`.
-    pub per_filter: PerFilterConfig,
 }
 
 /// What is done with a request that matched.

@@ -4,6 +4,7 @@
 //! The delay comes first; a request may get both.
 
 use crate::{
+    config::{header_match, percent},
     filter::{
         ConfigError, Factory, FilterCx, FilterType, Hooks, HttpFilter, HttpFilterConfig, Verdict,
     },
@@ -12,7 +13,12 @@ use crate::{
 };
 use codecs::Head;
 use engines::Buf;
-use std::time::Duration;
+use prost::Message;
+use std::{sync::Arc, time::Duration};
+use xds::api::envoy::extensions::filters::{
+    common::fault::v3::{FaultDelay, fault_delay::FaultDelaySecifier},
+    http::fault::v3::{FaultAbort, HttpFault, fault_abort::ErrorType},
+};
 
 /// The filter type.
 #[derive(Debug)]
@@ -24,9 +30,38 @@ impl FilterType for Fault {
     }
 
     fn parse(&self, config: &[u8]) -> Result<Factory, ConfigError> {
-        let _ = config;
-        Err(ConfigError::new("", "not available"))
+        let from = HttpFault::decode(config).map_err(|e| ConfigError::new("", e.to_string()))?;
+        let headers = from.headers.iter().enumerate().map(|(index, header)| {
+            let field = format!("headers[{index}]");
+            header_match(header).map_err(|reason| ConfigError::new(&field, reason))
+        });
+        let config = FaultConfig {
+            delay: from.delay.as_ref().map(delay).transpose()?,
+            abort: from.abort.as_ref().map(abort_status).transpose()?,
+            cluster: from.upstream_cluster.clone(),
+            headers: headers.collect::<Result<_, _>>()?,
+        };
+        Ok(Factory::Http(Arc::new(config)))
     }
+}
+
+fn delay(from: &FaultDelay) -> Result<(Duration, Percent), ConfigError> {
+    let Some(FaultDelaySecifier::FixedDelay(time)) = &from.fault_delay_secifier else {
+        return Err(ConfigError::new("delay.fixed_delay", "is missing"));
+    };
+    let time = Duration::try_from(*time).ok().filter(|time| !time.is_zero());
+    let time = time.ok_or_else(|| ConfigError::new("delay.fixed_delay", "has to be above 0"))?;
+    Ok((time, percent(from.percentage.as_ref())))
+}
+
+fn abort_status(from: &FaultAbort) -> Result<(u16, Percent), ConfigError> {
+    let Some(ErrorType::HttpStatus(status)) = from.error_type else {
+        return Err(ConfigError::new("abort.http_status", "is missing"));
+    };
+    let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
+    let status =
+        status.ok_or_else(|| ConfigError::new("abort.http_status", "has to be 200 to 599"))?;
+    Ok((status, percent(from.percentage.as_ref())))
 }
 
 /// A compiled `HTTPFault`.

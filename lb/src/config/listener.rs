@@ -1,0 +1,312 @@
+//! Listeners, their filter chains, and the two things that may end one.
+
+use super::{
+    AccessLogConfig, FilterChain, HttpConfig, ListenerConfig, LogTarget, ServerHeader, TcpConfig,
+    Terminal,
+    compile::{Compiler, at},
+};
+use crate::{
+    access_log::LogFormat,
+    filter::{self, Factory, HttpChainConfig, HttpFilterConfig, HttpFilterEntry},
+    limits,
+};
+use prost::Message;
+use prost_types::Any;
+use std::{sync::Arc, time::Duration};
+use xds::api::envoy::{
+    config::{
+        accesslog::v3::{AccessLog, access_log},
+        core::v3::{SubstitutionFormatString, substitution_format_string::Format},
+        listener::v3::{self as listener_v3, Listener},
+    },
+    extensions::{
+        access_loggers::{
+            file::v3::{FileAccessLog, file_access_log},
+            stream::v3::{
+                StderrAccessLog, StdoutAccessLog, stderr_access_log, stdout_access_log,
+            },
+        },
+        filters::{
+            http::router::v3::Router,
+            network::{
+                http_connection_manager::v3::{
+                    HttpConnectionManager, HttpFilter, http_connection_manager as hcm, http_filter,
+                },
+                tcp_proxy::v3::{TcpProxy, tcp_proxy},
+            },
+        },
+    },
+};
+
+const HTTP: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const TCP: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+const ONE_HOUR: Duration = Duration::from_secs(3600);
+
+impl Compiler {
+    pub(super) fn listener(&mut self, path: &str, from: &Listener) -> Option<Arc<ListenerConfig>> {
+        let wrong = Self::unique(path, &from.name, 0, &mut self.listener_names);
+        self.problems.extend(wrong);
+        let address = self.address(&format!("{path}.address"), from.address.as_ref());
+        let [chain] = from.filter_chains.as_slice() else {
+            let reason = format!("exactly one is supported, found {}", from.filter_chains.len());
+            self.wrong(&format!("{path}.filter_chains"), reason);
+            return None;
+        };
+        let terminal = self.terminal(&format!("{path}.filter_chains[0]"), chain)?;
+        Some(Arc::new(ListenerConfig {
+            name: from.name.clone(),
+            address: address?,
+            backlog: from.tcp_backlog_size.unwrap_or(u32::from(u16::MAX)),
+            reuse_port: from.enable_reuse_port.unwrap_or(true),
+            buffer_limit: from
+                .per_connection_buffer_limit_bytes
+                .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
+            chain: FilterChain { terminal },
+        }))
+    }
+
+    fn terminal(&mut self, path: &str, chain: &listener_v3::FilterChain) -> Option<Terminal> {
+        let Some((last, before)) = chain.filters.split_last() else {
+            self.wrong(&format!("{path}.filters"), "there has to be one");
+            return None;
+        };
+        for index in 0..before.len() {
+            let path = format!("{}.typed_config", at(&format!("{path}.filters"), index));
+            self.wrong(&path, "this filter ends the chain and has to be the last");
+        }
+        let path = format!("{path}.filters[{}].typed_config", before.len());
+        let Some(listener_v3::filter::ConfigType::TypedConfig(any)) = &last.config_type else {
+            self.wrong(&path, "is missing");
+            return None;
+        };
+        match xds::type_name(&any.type_url) {
+            HTTP => self.decode::<HttpConnectionManager>(&path, any).and_then(|config| {
+                self.http(&path, &config).map(|http| Terminal::Http(Arc::new(http)))
+            }),
+            TCP => self.decode::<TcpProxy>(&path, any).and_then(|config| {
+                self.tcp(&path, &config).map(|tcp| Terminal::Tcp(Arc::new(tcp)))
+            }),
+            other => {
+                self.wrong(&path, format!("`{other}` is not a network filter"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn decode<M: Message + Default>(&mut self, path: &str, any: &Any) -> Option<M> {
+        M::decode(&*any.value).map_err(|error| self.wrong(path, error.to_string())).ok()
+    }
+
+    fn http(&mut self, path: &str, from: &HttpConnectionManager) -> Option<HttpConfig> {
+        let in_path = |field: &str| format!("{path}.{field}");
+        if from.stat_prefix.is_empty() {
+            self.wrong(&in_path("stat_prefix"), "is missing");
+        }
+        let common = from.common_http_protocol_options.clone().unwrap_or_default();
+        let head_path = in_path("max_request_headers_kb");
+        let head_kb = self.number(&head_path, from.max_request_headers_kb, 60, 1..=8192);
+        let (filters, router) = self.http_filters(path, &from.http_filters)?;
+        let Some(hcm::RouteSpecifier::RouteConfig(routes)) = &from.route_specifier else {
+            self.wrong(&in_path("route_config"), "is missing");
+            return None;
+        };
+        let idle_path = in_path("common_http_protocol_options.idle_timeout");
+        let stream_idle = Some(Duration::from_secs(300));
+        Some(HttpConfig {
+            stat_prefix: from.stat_prefix.clone(),
+            limits: codecs::Limits {
+                head_bytes_max: head_kb as usize * 1024,
+                fields_max: common.max_headers_count.map_or(100, |n| n as usize),
+                accept_http_10: from.http_protocol_options.is_some_and(|o| o.accept_http_10),
+                ..codecs::Limits::default()
+            },
+            idle_timeout: self.timeout(&idle_path, common.idle_timeout.as_ref(), Some(ONE_HOUR)),
+            request_head_timeout: self.timeout(
+                &in_path("request_headers_timeout"),
+                from.request_headers_timeout.as_ref(),
+                None,
+            ),
+            request_timeout: self.timeout(
+                &in_path("request_timeout"),
+                from.request_timeout.as_ref(),
+                None,
+            ),
+            stream_idle_timeout: self.timeout(
+                &in_path("stream_idle_timeout"),
+                from.stream_idle_timeout.as_ref(),
+                stream_idle,
+            ),
+            requests_max: common.max_requests_per_connection.unwrap_or(0),
+            use_remote_address: from.use_remote_address.unwrap_or(false),
+            trusted_hops: from.xff_num_trusted_hops,
+            skip_xff_append: from.skip_xff_append,
+            generate_request_id: from.generate_request_id.unwrap_or(true),
+            preserve_request_id: from.preserve_external_request_id,
+            server_name: self.server_name(&in_path("server_name"), &from.server_name),
+            server_header: server_header(from.server_header_transformation()),
+            suppress_envoy_headers: router.suppress_envoy_headers,
+            routes: self.routes(&in_path("route_config"), routes, &filters)?,
+            filters,
+            access_logs: self.access_logs(&in_path("access_log"), &from.access_log),
+        })
+    }
+
+    fn server_name(&mut self, path: &str, name: &str) -> String {
+        if name.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
+            self.wrong(path, "only printable ASCII is allowed");
+        }
+        if name.is_empty() { "ringlb".to_owned() } else { name.to_owned() }
+    }
+
+    /// The filters before the router, and the router.
+    fn http_filters(
+        &mut self,
+        path: &str,
+        list: &[HttpFilter],
+    ) -> Option<(HttpChainConfig, Router)> {
+        let path = format!("{path}.http_filters");
+        let mut chain = HttpChainConfig::default();
+        for (index, from) in list.iter().enumerate() {
+            let path = at(&path, index);
+            let Some(http_filter::ConfigType::TypedConfig(any)) = &from.config_type else {
+                self.wrong(&format!("{path}.typed_config"), "is missing");
+                continue;
+            };
+            let is_router = xds::type_name(&any.type_url) == ROUTER;
+            if is_router && index + 1 == list.len() {
+                let router = self.decode(&path, any)?;
+                return Some((chain, router));
+            }
+            if is_router {
+                self.wrong(&path, "the router has to be the last filter");
+            } else if let Some(config) = self.http_filter(&format!("{path}.typed_config"), any) {
+                let (name, disabled) = (from.name.clone(), from.disabled);
+                chain.entries.push(HttpFilterEntry { name, config, disabled });
+            }
+        }
+        self.wrong(&path, format!("the last filter has to be the router, `{ROUTER}`"));
+        None
+    }
+
+    /// The configuration of an HTTP filter.
+    pub(super) fn http_filter(
+        &mut self,
+        path: &str,
+        any: &Any,
+    ) -> Option<Arc<dyn HttpFilterConfig>> {
+        let name = xds::type_name(&any.type_url);
+        let Some(kind) = filter::find(name) else {
+            self.wrong(path, format!("`{name}` is not an HTTP filter"));
+            return None;
+        };
+        match kind.parse(&any.value) {
+            Ok(Factory::Http(config)) => Some(config),
+            Ok(Factory::Listener(_) | Factory::Network(_)) => {
+                self.wrong(path, format!("`{name}` is not an HTTP filter"));
+                None
+            }
+            Err(error) if error.field.is_empty() => {
+                self.wrong(path, error.reason);
+                None
+            }
+            Err(error) => {
+                self.wrong(&format!("{path}.{}", error.field), error.reason);
+                None
+            }
+        }
+    }
+
+    fn tcp(&mut self, path: &str, from: &TcpProxy) -> Option<TcpConfig> {
+        if from.stat_prefix.is_empty() {
+            self.wrong(&format!("{path}.stat_prefix"), "is missing");
+        }
+        let name = match &from.cluster_specifier {
+            Some(tcp_proxy::ClusterSpecifier::Cluster(name)) => name.as_str(),
+            None => "",
+        };
+        let idle = format!("{path}.idle_timeout");
+        let attempts = format!("{path}.max_connect_attempts");
+        Some(TcpConfig {
+            stat_prefix: from.stat_prefix.clone(),
+            cluster: self.cluster_index(&format!("{path}.cluster"), name)?,
+            idle_timeout: self.timeout(&idle, from.idle_timeout.as_ref(), Some(ONE_HOUR)),
+            connect_attempts: self.number(&attempts, from.max_connect_attempts, 1, 1..=u32::MAX),
+            access_logs: self.access_logs(&format!("{path}.access_log"), &from.access_log),
+        })
+    }
+
+    fn access_logs(&mut self, path: &str, list: &[AccessLog]) -> Vec<Arc<AccessLogConfig>> {
+        let mut logs = Vec::new();
+        for (index, from) in list.iter().enumerate() {
+            let path = format!("{}.typed_config", at(path, index));
+            let Some(access_log::ConfigType::TypedConfig(any)) = &from.config_type else {
+                self.wrong(&path, "is missing");
+                continue;
+            };
+            logs.extend(self.access_log(&path, any).map(Arc::new));
+        }
+        logs
+    }
+
+    fn access_log(&mut self, path: &str, any: &Any) -> Option<AccessLogConfig> {
+        let (target, format) = match xds::type_name(&any.type_url) {
+            "envoy.extensions.access_loggers.file.v3.FileAccessLog" => {
+                let from = self.decode::<FileAccessLog>(path, any)?;
+                if from.path.is_empty() {
+                    self.wrong(&format!("{path}.path"), "is missing");
+                }
+                let file_access_log::AccessLogFormat::LogFormat(format) =
+                    from.access_log_format.unwrap_or_else(|| {
+                        file_access_log::AccessLogFormat::LogFormat(Default::default())
+                    });
+                (LogTarget::File(from.path.into()), format)
+            }
+            "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog" => {
+                let from = self.decode::<StdoutAccessLog>(path, any)?;
+                let format = from.access_log_format.map(|format| {
+                    let stdout_access_log::AccessLogFormat::LogFormat(format) = format;
+                    format
+                });
+                (LogTarget::Stdout, format.unwrap_or_default())
+            }
+            "envoy.extensions.access_loggers.stream.v3.StderrAccessLog" => {
+                let from = self.decode::<StderrAccessLog>(path, any)?;
+                let format = from.access_log_format.map(|format| {
+                    let stderr_access_log::AccessLogFormat::LogFormat(format) = format;
+                    format
+                });
+                (LogTarget::Stderr, format.unwrap_or_default())
+            }
+            other => {
+                self.wrong(path, format!("`{other}` is not an access log"));
+                return None;
+            }
+        };
+        let format = self.log_format(&format!("{path}.log_format"), &format)?;
+        Some(AccessLogConfig { target, format })
+    }
+
+    fn log_format(&mut self, path: &str, from: &SubstitutionFormatString) -> Option<LogFormat> {
+        let omit = from.omit_empty_values;
+        let (field, format) = match &from.format {
+            Some(Format::TextFormat(text)) => ("text_format", LogFormat::text(text, omit)),
+            Some(Format::JsonFormat(fields)) => ("json_format", LogFormat::json(fields, omit)),
+            Some(Format::TextFormatSource(source)) => {
+                let text = self.data(&format!("{path}.text_format_source"), Some(source));
+                ("text_format_source", LogFormat::text(&String::from_utf8_lossy(&text), omit))
+            }
+            None => ("", Ok(LogFormat::standard())),
+        };
+        format.map_err(|reason| self.wrong(&format!("{path}.{field}"), reason)).ok()
+    }
+}
+
+fn server_header(from: hcm::ServerHeaderTransformation) -> ServerHeader {
+    match from {
+        hcm::ServerHeaderTransformation::AppendIfAbsent => ServerHeader::AppendIfAbsent,
+        hcm::ServerHeaderTransformation::Overwrite => ServerHeader::Overwrite,
+        hcm::ServerHeaderTransformation::PassThrough => ServerHeader::PassThrough,
+    }
+}
