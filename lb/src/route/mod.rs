@@ -190,20 +190,18 @@ impl RouteTable {
         } else {
             authority
         };
-        let index = self
-            .named(authority)
-            .or_else(|| self.named(without_port(authority)));
-        index.or(self.any)
+        self.named(authority).or(self.any)
     }
 
     fn named(&self, authority: &[u8]) -> Option<usize> {
         if self.exact.is_empty() && self.suffixes.is_empty() && self.prefixes.is_empty() {
             return None;
         }
-        let longer = |part: &[u8]| authority.len() > part.len();
-        let suffix = |(part, _): &&(Vec<u8>, usize)| longer(part) && authority.ends_with(part);
-        let prefix = |(part, _): &&(Vec<u8>, usize)| longer(part) && authority.starts_with(part);
-        let exact = self.exact.get(authority).copied();
+        let name = without_port(authority);
+        let longer = |part: &[u8]| name.len() > part.len();
+        let suffix = |(part, _): &&(Vec<u8>, usize)| longer(part) && name.ends_with(part);
+        let prefix = |(part, _): &&(Vec<u8>, usize)| longer(part) && name.starts_with(part);
+        let exact = self.exact.get(authority).or_else(|| self.exact.get(name)).copied();
         exact
             .or_else(|| self.suffixes.iter().find(suffix).map(|(_, host)| *host))
             .or_else(|| self.prefixes.iter().find(prefix).map(|(_, host)| *host))
