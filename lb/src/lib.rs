@@ -6,13 +6,17 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
+mod admin;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 mod conn;
+pub mod control;
 mod date;
 mod drain;
 pub mod filter;
 pub mod filters;
+mod http_service;
 pub mod limits;
 pub mod mailbox;
 mod pool;

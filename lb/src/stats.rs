@@ -167,6 +167,8 @@ pub struct WorkerStats {
     pub clusters: Vec<ClusterStats>,
     /// The engine's, copied by the worker.
     pub engine: EngineStats,
+    /// Access log entries dropped because their writer was behind.
+    pub log_drops: Counter,
 }
 
 impl WorkerStats {
@@ -184,6 +186,7 @@ impl WorkerStats {
                 .map(|_| ClusterStats::default())
                 .collect(),
             engine: EngineStats::default(),
+            log_drops: Counter::default(),
         })
     }
 }
@@ -225,8 +228,6 @@ pub struct ListenerStats {
     pub sent_bytes: Counter,
     /// From the request's head to the end of the answer.
     pub latency: Histogram,
-    /// Access log lines dropped because their writer was behind.
-    pub log_drops: Counter,
 }
 
 /// What a worker counts for a cluster.

@@ -192,6 +192,10 @@ impl Worker {
         while !self.drain.is_over() {
             self.turn()?;
         }
+        while self.log.is_pending() {
+            self.log.hand_over();
+            std::thread::yield_now();
+        }
         Ok(())
     }
 
@@ -210,6 +214,7 @@ impl Worker {
         self.events = events;
         self.fire_timers();
         self.net.flush();
+        self.log.hand_over();
         self.check_drained();
         self.copy_engine_counters();
         Ok(())
@@ -343,6 +348,7 @@ impl Worker {
         to.waits.set(from.waits);
         to.events.set(from.events);
         to.rearms.set(from.rearms);
+        self.stats.log_drops.set(self.log.dropped());
         to.blocks_leased.set(self.net.blocks.leased() as u64);
     }
 

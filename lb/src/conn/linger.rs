@@ -38,12 +38,12 @@ impl Worker {
         }
         self.net.write(key, |codec, out| codec.refuse(why, out));
         if streams.is_empty() && why.status != 0 {
-            self.log_refused(key, listener, why);
+            self.count_refused(key, listener, why);
         }
         self.linger(key);
     }
 
-    fn log_refused(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
+    fn count_refused(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
         let mut record = Record::new(self.now);
         record.status = why.status;
         record.detail = why.detail;
@@ -53,7 +53,7 @@ impl Worker {
         {
             counter.inc();
         }
-        self.log_record(key, listener, &record);
+        self.log_refused(key, listener, &record);
     }
 
     /// Finishes our direction and waits for the peer's.

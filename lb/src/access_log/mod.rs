@@ -1,0 +1,100 @@
+//! Access logs. A worker copies an entry's raw values into its ring; a thread of its own formats and
+//! writes them. A reader that is slow or stuck makes entries drop, counted, and never stops a worker.
+
+mod format;
+mod operator;
+mod ring;
+mod writer;
+
+pub use format::LogFormat;
+pub use ring::LogRing;
+pub use writer::Writer;
+
+use crate::{
+    config::{AccessLogConfig, Terminal},
+    conn::{ConnKey, Side},
+    stream::{Record, Stream},
+    tcp::Tunnel,
+    worker::{Epoch, Worker},
+};
+use codecs::Head;
+use engines::{SockAddr, UnixTime};
+use std::{sync::Arc, time::Duration};
+
+/// What an entry's values are taken from.
+pub(crate) struct Facts<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) epoch: &'a Epoch,
+    pub(crate) listener: usize,
+    pub(crate) request: Option<&'a Head>,
+    pub(crate) response: Option<&'a Head>,
+    /// Peer and own address of the downstream connection.
+    pub(crate) addresses: Option<&'a (SockAddr, SockAddr)>,
+    /// When the entry is made, and how long after the start that is.
+    pub(crate) wall: UnixTime,
+    pub(crate) duration: Duration,
+}
+
+/// The access logs of a listener.
+pub(crate) fn logs(epoch: &Epoch, listener: usize) -> &[Arc<AccessLogConfig>] {
+    match &epoch.listener(listener).chain.terminal {
+        Terminal::Http(http) => &http.access_logs,
+        Terminal::Tcp(tcp) => &tcp.access_logs,
+    }
+}
+
+impl Worker {
+    /// Logs a request that has ended.
+    pub(crate) fn log_stream(&mut self, stream: &Stream) {
+        if logs(&stream.epoch, stream.listener).is_empty() {
+            return;
+        }
+        let conn = self.net.conns.get(stream.down.conn);
+        let addresses = conn.and_then(|conn| match &conn.side {
+            Side::Down { addresses, .. } => Some(&**addresses),
+            Side::Up { .. } => None,
+        });
+        self.log.add(&Facts {
+            record: &stream.record,
+            epoch: &stream.epoch,
+            listener: stream.listener,
+            request: Some(&stream.head),
+            response: stream.answer.as_deref(),
+            addresses,
+            wall: self.net.engine.wall(),
+            duration: self.now.saturating_duration_since(stream.record.started),
+        });
+    }
+
+    /// Logs a request that was refused before it became a stream.
+    pub(crate) fn log_refused(&mut self, conn: ConnKey, listener: usize, record: &Record) {
+        let Some(Side::Down { addresses, .. }) = self.net.conns.get(conn).map(|conn| &conn.side)
+        else {
+            return;
+        };
+        self.log.add(&Facts {
+            record,
+            epoch: &self.epoch,
+            listener,
+            request: None,
+            response: None,
+            addresses: Some(addresses),
+            wall: self.net.engine.wall(),
+            duration: Duration::ZERO,
+        });
+    }
+
+    /// Logs a tunnel that has ended.
+    pub(crate) fn log_tunnel(&mut self, tunnel: &Tunnel) {
+        self.log.add(&Facts {
+            record: &tunnel.record,
+            epoch: &tunnel.epoch,
+            listener: tunnel.listener,
+            request: None,
+            response: None,
+            addresses: Some(&tunnel.addresses),
+            wall: self.net.engine.wall(),
+            duration: self.now.saturating_duration_since(tunnel.record.started),
+        });
+    }
+}

@@ -1,0 +1,254 @@
+//! A small HTTP/1.1 service and client on tokio, for what is not the data path: the admin interface and
+//! the demo. They speak through the same codec as the proxy.
+
+use codecs::{Codec, Frame, Head, Heads, Length, Life, Protocol, StreamId, Wait, http1::Http1};
+use std::{future::Future, io, sync::Arc, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// Bytes of a request's or answer's body; longer ones end the connection.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// Connections served at a time.
+const CONNECTIONS_MAX: usize = 256;
+
+/// A message with its whole body.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// The head.
+    pub head: Box<Head>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// An answer.
+    pub fn answer(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        let mut head = Box::<Head>::default();
+        head.status = status;
+        head.length = Length::Known(body.len() as u64);
+        head.fields.append(b"content-type", content_type.as_bytes());
+        Self { head, body }
+    }
+
+    /// A GET request.
+    pub fn get(authority: &str, path: &str) -> Self {
+        let mut head = Box::<Head>::default();
+        head.set_method(b"GET");
+        head.set_authority(authority.as_bytes());
+        head.set_path(path.as_bytes());
+        Self { head, body: Vec::new() }
+    }
+}
+
+/// Answers requests on a listening socket until the future is dropped.
+pub async fn serve<F, A>(listener: TcpListener, answer: F)
+where
+    F: Fn(Message) -> A + Send + Sync + 'static,
+    A: Future<Output = Message> + Send,
+{
+    let answer = Arc::new(answer);
+    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answer = answer.clone();
+                tokio::spawn(async move {
+                    let _place = place;
+                    // An error is the client's; it ends its connection and nothing else.
+                    let _ = serve_connection(stream, &*answer).await;
+                });
+            }
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn serve_connection<F, A>(mut stream: TcpStream, answer: &F) -> io::Result<()>
+where
+    F: Fn(Message) -> A,
+    A: Future<Output = Message>,
+{
+    stream.set_nodelay(true)?;
+    let mut wire = Wire::new(Http1.server(&codecs::Limits::default()));
+    loop {
+        let Some((id, request)) = wire.receive(&mut stream).await? else { return Ok(()) };
+        let bodiless = request.head.method() == b"HEAD";
+        let mut reply = answer(request).await;
+        if bodiless {
+            reply.body.clear();
+        }
+        wire.send(&mut stream, id, &reply).await?;
+        if wire.codec.life() == Life::Closed {
+            return stream.shutdown().await;
+        }
+    }
+}
+
+/// A connection that asks one thing after another.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    wire: Wire,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn connect(to: std::net::SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, wire: Wire::new(Http1.client(&codecs::Limits::default())) })
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    /// The connection ended, or the answer is not valid.
+    pub async fn ask(&mut self, request: &Message) -> io::Result<Message> {
+        let closed = || io::Error::from(io::ErrorKind::ConnectionAborted);
+        let id = self.wire.codec.open().ok_or_else(closed)?;
+        self.wire.send(&mut self.stream, id, request).await?;
+        let (_, answer) = self.wire.receive(&mut self.stream).await?.ok_or_else(closed)?;
+        Ok(answer)
+    }
+}
+
+/// A codec and what it has not decoded yet.
+struct Wire {
+    codec: Box<dyn Codec>,
+    heads: Heads,
+    input: Vec<u8>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Wire {
+    fn new(codec: Box<dyn Codec>) -> Self {
+        Self { codec, heads: Heads::default(), input: Vec::new() }
+    }
+
+    /// The next whole message; `None` at the end of the connection.
+    async fn receive(&mut self, stream: &mut TcpStream) -> io::Result<Option<(StreamId, Message)>> {
+        let mut message = Message::default();
+        loop {
+            let (used, end, wait) = self.step(&mut message, stream).await?;
+            self.input.drain(..used);
+            if let Some(id) = end {
+                return Ok(Some((id, message)));
+            }
+            if wait == Wait::Go {
+                continue;
+            }
+            if stream.read_buf(&mut self.input).await? == 0 {
+                return match self.codec.eof().map_err(|why| invalid(why.detail))? {
+                    Some(Frame::Data { id, end: true, .. }) => Ok(Some((id, message))),
+                    Some(_) | None => Ok(None),
+                };
+            }
+        }
+    }
+
+    /// Decodes once: the bytes used, the stream if its message is complete, and what comes next.
+    async fn step(
+        &mut self,
+        message: &mut Message,
+        stream: &mut TcpStream,
+    ) -> io::Result<(usize, Option<StreamId>, Wait)> {
+        let step = match self.codec.decode(now(), &self.input, &mut self.heads) {
+            Ok(step) => step,
+            Err(why) => {
+                let mut out = Vec::new();
+                self.codec.refuse(&why, &mut out);
+                stream.write_all(&out).await?;
+                return Err(invalid(why.detail));
+            }
+        };
+        let mut end = None;
+        match step.frame {
+            Some(Frame::Head { id, head, end: last }) if !head.is_interim() => {
+                message.head = head;
+                end = last.then_some(id);
+            }
+            Some(Frame::Data { id, len, end: last }) => {
+                message.body.extend_from_slice(&self.input[step.used - len..step.used]);
+                if message.body.len() > BODY_BYTES_MAX {
+                    return Err(invalid("body-too-large"));
+                }
+                end = last.then_some(id);
+            }
+            Some(Frame::Trailers { id, .. }) => end = Some(id),
+            Some(
+                Frame::Head { .. }
+                | Frame::GoAway { .. }
+                | Frame::Pong
+                | Frame::Reset { .. }
+                | Frame::Window { .. },
+            )
+            | None => {}
+        }
+        let mut out = Vec::new();
+        self.codec.control(&mut out);
+        if !out.is_empty() {
+            stream.write_all(&out).await?;
+        }
+        let stuck = step.used == 0 && end.is_none() && step.wait == Wait::Go;
+        Ok((step.used, end, if stuck { Wait::More } else { step.wait }))
+    }
+
+    async fn send(
+        &mut self,
+        stream: &mut TcpStream,
+        id: StreamId,
+        message: &Message,
+    ) -> io::Result<()> {
+        let mut out = Vec::new();
+        let end = message.body.is_empty();
+        self.codec.head(id, &message.head, end, &mut out);
+        if !end {
+            let wrap = self.codec.data(id, &message.body, true);
+            out.extend_from_slice(&wrap.before);
+            out.extend_from_slice(&message.body);
+            out.extend_from_slice(&wrap.after);
+        }
+        stream.write_all(&out).await
+    }
+}
+
+fn invalid(detail: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, detail)
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_answered_again_and_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let at = listener.local_addr().unwrap();
+            tokio::spawn(serve(listener, async |request: Message| {
+                Message::answer(200, "text/plain", request.head.path().to_vec())
+            }));
+            let mut client = Client::connect(at).await.unwrap();
+            for path in ["/a", "/b"] {
+                let answer = client.ask(&Message::get("x", path)).await.unwrap();
+                assert_eq!((answer.head.status, answer.body.as_slice()), (200, path.as_bytes()));
+            }
+        });
+    }
+}
