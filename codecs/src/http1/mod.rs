@@ -7,6 +7,8 @@ mod body;
 mod client;
 mod encode;
 mod fields;
+#[doc(hidden)]
+pub mod fuzz;
 mod parse;
 mod scan;
 mod server;
