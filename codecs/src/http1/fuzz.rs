@@ -112,21 +112,23 @@ fn check_written_anew(message: &Message) {
 }
 
 fn write(codec: &mut dyn Codec, id: StreamId, message: &Message, out: &mut Vec<u8>) {
-    let has_more = !message.body.is_empty() || !message.trailers.is_empty();
-    let end = !has_more && message.upgrade.is_empty();
-    codec.head(id, &head(message), end, out);
-    if !message.body.is_empty() {
-        let middle = message.body.len() / 2;
-        let end = message.trailers.is_empty();
-        for (slice, end) in [
-            (&message.body[..middle], false),
-            (&message.body[middle..], end),
-        ] {
-            let wrap = codec.data(id, slice, end);
-            out.extend_from_slice(&wrap.before);
-            out.extend_from_slice(slice);
-            out.extend_from_slice(&wrap.after);
-        }
+    let has_body = message.length == Length::Unknown || !message.body.is_empty();
+    codec.head(
+        id,
+        &head(message),
+        !has_body && message.upgrade.is_empty(),
+        out,
+    );
+    let (first, second) = message.body.split_at(message.body.len() / 2);
+    let end = message.trailers.is_empty();
+    for (slice, end) in [(first, false), (second, end)]
+        .into_iter()
+        .filter(|_| has_body)
+    {
+        let wrap = codec.data(id, slice, end);
+        out.extend_from_slice(&wrap.before);
+        out.extend_from_slice(slice);
+        out.extend_from_slice(&wrap.after);
     }
     if !message.trailers.is_empty() {
         let mut head = Head::default();
