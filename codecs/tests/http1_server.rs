@@ -295,7 +295,7 @@ fn an_answer_is_framed_by_method_status_and_version() {
             403,
             known,
             false,
-            "403 Forbidden\r\ncontent-length: 3\r\n",
+            "403 Forbidden\r\ncontent-length: 3\r\nconnection: close\r\n",
         ),
         (
             "GET 1.0",

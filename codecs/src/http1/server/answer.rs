@@ -46,8 +46,11 @@ impl Server {
     }
 
     pub(super) fn write_final(&mut self, head: &Head, framing: Framing, out: &mut Vec<u8>) {
-        // Whether a peer that waited for 100 Continue still sends its body cannot be known.
+        // Whether a peer that waited for 100 Continue still sends its body cannot be known, and behind
+        // a refused CONNECT may come what was meant for the tunnel: neither may be read as a request.
+        let is_refused_tunnel = self.method == Method::Connect && framing != Framing::Tunnel;
         self.keep &= framing != Framing::Close && self.expect != Expect::Waits;
+        self.keep &= !is_refused_tunnel;
         let is_switched = framing == Framing::Tunnel && self.method != Method::Connect;
         let upgrade = head.upgrade();
         let says_upgrade = !upgrade.is_empty() && (is_switched || head.status == 426);

@@ -3,7 +3,7 @@
 use super::{Answer, Blank, Expect, Request, Server};
 use crate::http1::body::{Body, Part};
 use crate::http1::parse::{self, Facts, Method};
-use crate::http1::scan::Bounds;
+use crate::http1::scan::{Bounds, Section};
 use crate::http1::{bad, idle, refused};
 use crate::{Frame, Head, Heads, Length, Malformed, Step, StreamId, Version, Wait};
 
@@ -47,9 +47,8 @@ impl Server {
             return Err(bad("repeated-empty-line"));
         }
         let mut head = heads.take();
-        let facts = match parse::request(input, section, &mut head) {
-            Ok(facts) if head.version != Version::Http10 || self.limits.accept_http_10 => facts,
-            Ok(_) => return Err(refused(426, "http-1.0")),
+        let facts = match self.parse(&input[..section.len], section, &mut head) {
+            Ok(facts) => facts,
             Err(why) => {
                 heads.put(head);
                 return Err(why);
@@ -67,6 +66,14 @@ impl Server {
             frame: Some(frame),
             wait: self.wait(section.len, input),
         })
+    }
+
+    fn parse(&self, bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
+        let facts = parse::request(bytes, section, head)?;
+        match head.version == Version::Http10 && !self.limits.accept_http_10 {
+            true => Err(refused(426, "http-1.0")),
+            false => Ok(facts),
+        }
     }
 
     fn begin(&mut self, head: &Head, facts: Facts) {
