@@ -30,6 +30,7 @@ pub trait Codec {
     /// Encodes a head; `end`: neither body nor trailers follow. A 1xx head is not the last.
     fn head(&mut self, id: StreamId, head: &Head, end: bool, out: &mut Vec<u8>);
     /// Frames one contiguous slice of a body: the bytes around it. `end`: the message ends with it.
+    /// A slice that breaks its head's length closes the codec (see `life`) and must not be sent.
     fn data(&mut self, id: StreamId, slice: &[u8], end: bool) -> Wrap;
     /// Prepares an unchanged message to be sent as it came, id and checksum patched in place. False:
     /// it cannot be done, encode it anew.

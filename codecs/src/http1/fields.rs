@@ -3,7 +3,7 @@
 //! Whatever could be read in two ways is refused here (RFC 9112 §6.3, §11.2).
 
 use super::{bad, refused, target};
-use crate::Malformed;
+use crate::{Length, Malformed, Version};
 use httparse::Header;
 
 /// Options other than ours that one head's Connection fields may name.
@@ -13,13 +13,13 @@ const NAMED_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Special<'a> {
     pub(super) host: Option<&'a [u8]>,
-    pub(super) length: Option<u64>,
-    pub(super) has_codings: bool,
-    pub(super) is_chunked: bool,
     pub(super) expects_continue: bool,
     pub(super) wants_trailers: bool,
     pub(super) close: bool,
     pub(super) keep_alive: bool,
+    length: Option<u64>,
+    has_codings: bool,
+    is_chunked: bool,
     wants_upgrade: bool,
     upgrade: Option<&'a [u8]>,
     has_unknown_coding: bool,
@@ -47,13 +47,21 @@ impl<'a> Special<'a> {
         for field in fields {
             special.add(field.name.as_bytes(), trim(field.value))?;
         }
-        if special.has_unknown_coding {
-            return Err(refused(501, "unknown-transfer-coding"));
-        }
-        if special.has_codings && special.length.is_some() {
-            return Err(bad("length-and-transfer-encoding"));
-        }
         Ok(special)
+    }
+
+    /// The body's length by RFC 9112 §6.3. HTTP/1.0 knows no transfer codings (§6.1).
+    pub(super) fn body_length(&self, version: Version) -> Result<Length, Malformed> {
+        match self.length {
+            _ if self.has_codings && version == Version::Http10 => {
+                Err(bad("transfer-encoding-in-http-1.0"))
+            }
+            Some(_) if self.has_codings => Err(bad("length-and-transfer-encoding")),
+            _ if self.has_unknown_coding => Err(refused(501, "unknown-transfer-coding")),
+            _ if self.is_chunked => Ok(Length::Unknown),
+            Some(length) => Ok(Length::Known(length)),
+            None => Ok(Length::None),
+        }
     }
 
     fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Malformed> {
@@ -373,7 +381,13 @@ mod tests {
             (&[("Expect", "200-ok")], 417),
             (&[("Expect", "100-continue, a")], 417),
         ] {
-            let got = gather(fields).map(|_| ()).map_err(|(status, _)| status);
+            let length = |special: Special<'_>| {
+                let length = special.body_length(Version::Http11);
+                length.map_err(|why| (why.status, why.detail))
+            };
+            let got = gather(fields)
+                .and_then(length)
+                .map_err(|(status, _)| status);
             assert_eq!(got, Err(status), "{fields:?}");
         }
     }

@@ -7,6 +7,8 @@ mod body;
 mod client;
 mod encode;
 mod fields;
+#[doc(hidden)]
+pub mod fuzz;
 mod parse;
 mod scan;
 mod server;
@@ -29,12 +31,12 @@ impl Protocol for Http1 {
 
     fn detect(&self, prefix: &[u8]) -> Detected {
         let line = prefix.strip_prefix(b"\r\n").unwrap_or(prefix);
-        let len = line.iter().position(|byte| !fields::is_token_byte(*byte));
-        match len {
+        let end = line.iter().position(|byte| !fields::is_token_byte(*byte));
+        match end {
             _ if line.is_empty() || line == b"\r" => Detected::NeedMore,
-            Some(1..=METHOD_MAX) if line[len.unwrap_or(0)] == b' ' => Detected::Yes,
+            Some(len @ 1..=METHOD_MAX) if line[len] == b' ' => Detected::Yes,
             None if line.len() <= METHOD_MAX => Detected::NeedMore,
-            _ => Detected::No,
+            Some(_) | None => Detected::No,
         }
     }
 

@@ -55,15 +55,16 @@ pub(super) fn request(bytes: &[u8], section: Section, head: &mut Head) -> Result
             head.version = version;
             head.set_method(method);
             target::fill(method, target, special.checked_host(is_http_10)?, head)?;
-            head.length = length(&special, version)?;
+            head.length = special.body_length(version)?;
             if method == b"CONNECT" && head.length != Length::None {
                 return Err(bad("connect-with-body"));
             }
             append(fields, &special, head);
-            // RFC 9110 §7.8: HTTP/1.0 cannot upgrade. With a body it could not be told where the new
-            // protocol begins, and ignoring the wish is always allowed.
+            // RFC 9110 §7.8: HTTP/1.0 cannot upgrade, and ignoring the wish is always allowed. We do
+            // where it could not be told where the new protocol begins.
             if let Some(upgrade) = special.upgrade()
                 && !is_http_10
+                && !matches!(method, b"CONNECT" | b"HEAD")
                 && head.length == Length::None
             {
                 head.set_upgrade(upgrade);
@@ -83,7 +84,7 @@ pub(super) fn answer(bytes: &[u8], section: Section, head: &mut Head) -> Result<
             let special = Special::gather(fields)?;
             head.version = version;
             head.status = status;
-            head.length = length(&special, version)?;
+            head.length = special.body_length(version)?;
             append(fields, &special, head);
             if let Some(upgrade) = special.upgrade() {
                 head.set_upgrade(upgrade);
@@ -157,18 +158,6 @@ fn version(word: &[u8]) -> Result<Version, Malformed> {
             Err(refused(505, "unsupported-version"))
         }
         _ => Err(bad("invalid-version")),
-    }
-}
-
-/// RFC 9112 §6.1: HTTP/1.0 knows no transfer codings, its framing would be faulty.
-fn length(special: &Special<'_>, version: Version) -> Result<Length, Malformed> {
-    match special.length {
-        _ if special.has_codings && version == Version::Http10 => {
-            Err(bad("transfer-encoding-in-http-1.0"))
-        }
-        _ if special.is_chunked => Ok(Length::Unknown),
-        Some(length) => Ok(Length::Known(length)),
-        None => Ok(Length::None),
     }
 }
 
