@@ -12,7 +12,7 @@ use std::time::Instant;
 /// * Input is left unused only inside a head or trailers; smaller framing is taken piecemeal into state
 ///   of the codec's own.
 /// * An error of one stream is no [`Malformed`]: `decode` yields [`Frame::Reset`], `control` writes.
-pub trait Codec {
+pub trait Codec: Send {
     /// Takes bytes off the front of `input`. Heads come from (and go back to) the worker's free list.
     ///
     /// # Errors

@@ -1,1 +1,6 @@
-fn main() {}
+//! The `ringlb` command.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    ringlb::cli::main()
+}

@@ -1,6 +1,6 @@
 //! The command line's short form, `--listen … --to …`, as the configuration it stands for.
 
-use prost::{Message, Name as _};
+use prost::Message;
 use prost_types::{Any, Duration};
 use std::{fmt, net::SocketAddr};
 use xds::api::envoy::{

@@ -23,6 +23,8 @@ impl Worker {
         let Side::Down { listener, .. } = owner.side else {
             return;
         };
+        // No upgrade is supported: its wish is ignored, and what may follow it is not forwarded.
+        let end = end || !head.upgrade().is_empty() || head.method() == b"CONNECT";
         owner.requests += 1;
         owner.discarding = None;
         let requests = owner.requests;
@@ -138,7 +140,7 @@ impl Worker {
         };
         stream.touch(self.now);
         if down {
-            if stream.is_local {
+            if stream.is_local || stream.request.incoming_end {
                 // The answer is ours; the rest of the request is of no use.
                 let conn = stream.down.conn;
                 stream.request.incoming_end |= end;

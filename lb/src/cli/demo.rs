@@ -1,0 +1,115 @@
+//! `ringlb demo`: the balancer's main job on endpoints of its own.
+
+use crate::{
+    config::{self, Loaded, Quickstart},
+    control::{self, Options, Running},
+    http_service::{self, Client, Message},
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+const ENDPOINTS: usize = 3;
+/// Requests of `--once`, over so many connections.
+const REQUESTS: usize = 30;
+const CONNECTIONS: usize = 3;
+
+/// Serves until a signal, or once.
+pub(super) fn run(once: bool, options: &Options) -> Result<(), String> {
+    let failed = |error: io::Error| format!("ringlb demo: {error}");
+    let mut endpoints = Vec::new();
+    for number in 1..=ENDPOINTS {
+        endpoints.push(endpoint(number).map_err(failed)?);
+    }
+    let loaded = configuration(&endpoints)?;
+    let outcome = Arc::new(Mutex::new(None));
+    let result = outcome.clone();
+    let end = control::run(loaded, options, move |running| async move {
+        if !once {
+            introduce(&running);
+            return std::future::pending().await;
+        }
+        let counts = send_requests(&running).await;
+        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
+    });
+    end.map_err(|error| format!("ringlb demo: {error}"))?;
+    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    outcome.map_or(Ok(()), |counts| report(counts.map_err(failed)?, &endpoints))
+}
+
+/// An endpoint on a thread of its own; it says its name.
+fn endpoint(number: usize) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let at = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let body = move || {
+        runtime.block_on(async move {
+            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+            let answer = move |request: Message| {
+                let path = String::from_utf8_lossy(request.head.path()).into_owned();
+                let body = format!("hello from endpoint {number}, you asked for {path}\n");
+                let mut answer = Message::answer(200, "text/plain", body.into_bytes());
+                answer.head.fields.append(b"x-endpoint", number.to_string().as_bytes());
+                async move { answer }
+            };
+            http_service::serve(listener, answer).await;
+        });
+    };
+    std::thread::Builder::new().name(format!("endpoint-{number}")).spawn(body)?;
+    Ok(at)
+}
+
+fn configuration(endpoints: &[SocketAddr]) -> Result<Loaded, String> {
+    let to = endpoints.iter().map(SocketAddr::to_string).collect();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let quickstart =
+        Quickstart { listeners: vec![(any.to_string(), to)], admin: Some(any) };
+    let bootstrap = quickstart.bootstrap().map_err(|error| error.to_string())?;
+    let snapshot = config::compile(&bootstrap).map_err(|wrong| format!("{wrong:?}"))?;
+    Ok(Loaded { bootstrap, snapshot })
+}
+
+fn introduce(running: &Running) {
+    let address = running.addresses.first().map(ToString::to_string).unwrap_or_default();
+    eprintln!("engine {}, {} workers", running.engine, running.stats.len());
+    eprintln!("{ENDPOINTS} endpoints answer in turn; try it:\n\n    curl -i http://{address}/\n");
+    eprintln!("Ctrl-C ends it.");
+}
+
+/// Sends the requests; how many each endpoint answered.
+async fn send_requests(running: &Running) -> io::Result<BTreeMap<String, usize>> {
+    let address = running.addresses.first().and_then(engines::SockAddr::inet);
+    let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut counts = BTreeMap::new();
+    for _ in 0..CONNECTIONS {
+        let mut client = Client::connect(address).await?;
+        for number in 0..REQUESTS / CONNECTIONS {
+            let request = Message::get(&address.to_string(), &format!("/{number}"));
+            let answer = client.ask(&request).await?;
+            let name = answer.head.fields.get(b"x-endpoint").unwrap_or(b"none");
+            *counts.entry(String::from_utf8_lossy(name).into_owned()).or_default() += 1;
+            if answer.head.status != 200 {
+                return Err(io::Error::other(format!("status {}", answer.head.status)));
+            }
+        }
+    }
+    Ok(counts)
+}
+
+#[allow(clippy::print_stdout, reason = "the output of `ringlb demo --once`")]
+fn report(counts: BTreeMap<String, usize>, endpoints: &[SocketAddr]) -> Result<(), String> {
+    println!("{REQUESTS} requests over {CONNECTIONS} connections:");
+    for (number, at) in (1..).zip(endpoints) {
+        let count = counts.get(&number.to_string()).copied().unwrap_or(0);
+        println!("  endpoint {number} ({at})  {count:3}  {}", "#".repeat(count));
+    }
+    if counts.len() == endpoints.len() {
+        Ok(())
+    } else {
+        Err("ringlb demo: not every endpoint was asked".into())
+    }
+}
