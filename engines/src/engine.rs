@@ -28,7 +28,7 @@ use crate::{Blocks, Buf, BufMut, Class, Sock, Waker};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -227,6 +227,16 @@ impl From<(OwnedFd, Kind)> for Carried {
             kind,
             unread: Vec::new(),
         }
+    }
+}
+
+impl TryFrom<OwnedFd> for Carried {
+    type Error = io::Error;
+
+    /// Asks the kernel what the descriptor is (for those that the environment hands over).
+    fn try_from(fd: OwnedFd) -> io::Result<Self> {
+        let kind = crate::socket::kind_of(fd.as_fd())?;
+        Ok(Self::from((fd, kind)))
     }
 }
 

@@ -7,9 +7,15 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod buf;
+mod clock;
 mod engine;
+mod eventfd;
+mod open;
+mod packet;
 mod rng;
 mod slots;
+mod sockaddr;
+mod socket;
 mod timer;
 mod waker;
 
@@ -18,6 +24,7 @@ pub use engine::{
     Carried, ConnectOptions, Datagram, Engine, EngineCounters, Event, Handle, Kind, ListenOptions,
     SockAddr, UnixTime,
 };
+pub use open::{EngineKind, EngineOptions, UnknownEngine, open};
 pub use rng::Rng;
 pub use slots::{SlotKey, Slots};
 pub use timer::{Alarm, Wheel};
