@@ -17,6 +17,7 @@ mod slots;
 mod sockaddr;
 mod socket;
 mod timer;
+mod uring;
 mod waker;
 
 pub use buf::{BlockLimits, Blocks, Buf, BufList, BufMut, Class};
@@ -24,10 +25,11 @@ pub use engine::{
     Carried, ConnectOptions, Datagram, Engine, EngineCounters, Event, Handle, Kind, ListenOptions,
     SockAddr, UnixTime,
 };
-pub use open::{EngineKind, EngineOptions, UnknownEngine, open};
+pub use open::{EngineKind, EngineOptions, UnknownEngine, choose, open};
 pub use rng::Rng;
 pub use slots::{SlotKey, Slots};
 pub use timer::{Alarm, Wheel};
+pub use uring::uring_available;
 pub use waker::{Wake, Waker};
 
 slot_key! {

@@ -1,6 +1,9 @@
 //! Building a kernel engine by name.
 
-use crate::{BlockLimits, Engine};
+use crate::{
+    BlockLimits, Engine,
+    uring::{Uring, uring_available},
+};
 use std::{fmt, io, str::FromStr};
 
 /// What an engine is built with.
@@ -66,9 +69,19 @@ impl std::error::Error for UnknownEngine {}
 ///
 /// # Errors
 /// `Unsupported` where the engine is not built in, or the operating system's refusal.
-pub fn open(kind: EngineKind, _options: &EngineOptions) -> io::Result<Box<dyn Engine>> {
+pub fn open(kind: EngineKind, options: &EngineOptions) -> io::Result<Box<dyn Engine>> {
     match kind {
-        EngineKind::Epoll | EngineKind::Tasks | EngineKind::Uring => Err(unsupported(kind)),
+        EngineKind::Uring => Ok(Box::new(Uring::new(options)?)),
+        EngineKind::Epoll | EngineKind::Tasks => Err(unsupported(kind)),
+    }
+}
+
+/// The engine for this kernel: io_uring where it is allowed, else `epoll` and one sentence that says
+/// why.
+pub fn choose() -> (EngineKind, Option<String>) {
+    match uring_available() {
+        Ok(()) => (EngineKind::Uring, None),
+        Err(reason) => (EngineKind::Epoll, Some(reason)),
     }
 }
 
