@@ -326,15 +326,15 @@ impl Pool {
     }
 }
 
-/// Anonymous memory; pages are touched when a block is first used.
+/// Anonymous zeroed memory on a page boundary; pages are touched when they are first used.
 #[derive(Debug)]
-struct Mapping {
+pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
 }
 
 impl Mapping {
-    fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         let (read_write, private) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE);
         let flags = private | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a fresh anonymous mapping; no address is asked for.
@@ -345,6 +345,10 @@ impl Mapping {
         );
         let start = NonNull::new(start.cast()).unwrap_or(NonNull::dangling());
         Self { start, len }
+    }
+
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
     }
 }
 
@@ -575,6 +579,13 @@ impl BufMut {
     }
 }
 
+impl From<Vec<u8>> for BufMut {
+    fn from(bytes: Vec<u8>) -> Self {
+        // Nobody else has the memory, so the region is exclusive.
+        Self(Buf::from(bytes).0)
+    }
+}
+
 impl Deref for BufMut {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
@@ -665,6 +676,11 @@ impl BufList {
         self.bufs
             .iter_mut()
             .for_each(|buf| *buf = change(std::mem::take(buf)));
+    }
+
+    /// The slice, if there is exactly one.
+    pub(crate) fn only(&self) -> Option<&Buf> {
+        self.bufs.front().filter(|_| self.bufs.len() == 1)
     }
 
     /// The slices in order.

@@ -28,7 +28,7 @@ use crate::{Blocks, Buf, BufMut, Class, Sock, Waker};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -230,6 +230,16 @@ impl From<(OwnedFd, Kind)> for Carried {
     }
 }
 
+impl TryFrom<OwnedFd> for Carried {
+    type Error = io::Error;
+
+    /// Asks the kernel what the descriptor is (for those that the environment hands over).
+    fn try_from(fd: OwnedFd) -> io::Result<Self> {
+        let kind = crate::socket::kind_of(fd.as_fd())?;
+        Ok(Self::from((fd, kind)))
+    }
+}
+
 impl Carried {
     /// What the socket is.
     pub fn kind(&self) -> Kind {
@@ -241,6 +251,17 @@ impl Carried {
     pub fn with_unread(mut self, unread: Vec<u8>) -> Self {
         self.unread = unread;
         self
+    }
+
+    /// Another descriptor of the same socket, for a second engine.
+    ///
+    /// # Errors
+    /// Out of descriptors, or the socket is simulated.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match &self.handle {
+            Handle::Fd(fd) => Ok(Self::from((fd.try_clone()?, self.kind))),
+            Handle::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// The descriptor, unless the socket is simulated.

@@ -7,10 +7,17 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod buf;
+mod clock;
 mod engine;
+mod eventfd;
+mod open;
+mod packet;
 mod rng;
 mod slots;
+mod sockaddr;
+mod socket;
 mod timer;
+mod uring;
 mod waker;
 
 pub use buf::{BlockLimits, Blocks, Buf, BufList, BufMut, Class};
@@ -18,9 +25,11 @@ pub use engine::{
     Carried, ConnectOptions, Datagram, Engine, EngineCounters, Event, Handle, Kind, ListenOptions,
     SockAddr, UnixTime,
 };
+pub use open::{EngineKind, EngineOptions, UnknownEngine, choose, open, open_listener};
 pub use rng::Rng;
 pub use slots::{SlotKey, Slots};
 pub use timer::{Alarm, Wheel};
+pub use uring::uring_available;
 pub use waker::{Wake, Waker};
 
 slot_key! {

@@ -130,6 +130,13 @@ impl<K: SlotKey, T> Slots<K, T> {
         }
     }
 
+    /// The live key of the slot at `index`.
+    pub fn key_at(&self, index: u32) -> Option<K> {
+        let slot = self.items.get(index as usize)?;
+        let live = slot.value.is_some();
+        live.then(|| K::from_parts(index, slot.generation))
+    }
+
     /// True while the key's value is held.
     pub fn contains(&self, key: K) -> bool {
         self.get(key).is_some()

@@ -1,0 +1,486 @@
+//! The io_uring engine.
+//!
+//! One ring per worker, entered once per turn: it submits what the worker's calls queued and waits for
+//! completions. Calls only note what is wanted in a socket's [`Entry`] and put the socket on the list
+//! of those with something to start; completions put it on the list of those with something to
+//! deliver. At most one operation of each kind is in flight per socket.
+
+mod accept;
+mod blocks;
+mod datagram;
+mod descriptor;
+mod doorbell;
+mod end;
+mod entry;
+mod pipe;
+mod probe;
+mod receive;
+mod relay;
+mod ring;
+mod send;
+mod splice;
+
+pub use probe::uring_available;
+
+use crate::{
+    Blocks, Buf, Carried, Class, ConnectOptions, Datagram, Engine, EngineCounters, Event, Handle,
+    Kind, ListenOptions, SlotKey, Slots, SockAddr, UnixTime, Waker,
+};
+use crate::{Sock, clock::Clock, eventfd::Bell, open::EngineOptions, sockaddr::RawAddr, socket};
+use blocks::BlockRings;
+use entry::{Entry, OPS, Op, Phase};
+use io_uring::{cqueue, squeue};
+use pipe::Pipe;
+use ring::{Ring, Stay};
+use send::{Finish, Gather};
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Events that one `wait` delivers.
+const EVENTS_MAX: usize = 256;
+/// Events that one completion may give.
+const EVENTS_EACH: usize = 2;
+/// The longest datagram.
+const DATAGRAM_BYTES: usize = 64 << 10;
+/// How long the last operations may take to end when the engine is dropped.
+const DROP_TURN: Duration = Duration::from_millis(50);
+const DROP_TURNS_MAX: usize = 40;
+
+/// The engine on io_uring. Used on the thread that made it.
+pub(crate) struct Uring {
+    ring: Ring,
+    rings: BlockRings,
+    socks: Slots<Sock, Entry>,
+    /// Sockets with something to start.
+    dirty: Vec<Sock>,
+    /// Sockets with something to deliver.
+    ready: VecDeque<Sock>,
+    /// Sockets that wait for blocks.
+    starved: VecDeque<Sock>,
+    /// Listeners that rest, and until when.
+    backoffs: Vec<(Instant, Sock)>,
+    /// Relays whose progress is to be told, soonest first.
+    reports: VecDeque<(Instant, Sock)>,
+    gathers: Vec<Gather>,
+    pipes: Vec<Pipe>,
+    quota: u16,
+    /// Where the caller's list of events is full.
+    events_end: usize,
+    bell: Arc<Bell>,
+    /// Where datagrams are received.
+    datagram: Vec<u8>,
+    clock: Clock,
+    counters: EngineCounters,
+}
+
+fn user_data(op: Op, sock: Sock) -> u64 {
+    let generation = u64::from(sock.generation() & 0xff_ffff);
+    (op as u64) << 56 | generation << 32 | u64::from(sock.index())
+}
+
+impl Uring {
+    /// An engine whose ring is as large as the memory limit allows.
+    ///
+    /// # Errors
+    /// One sentence that says what the kernel refused.
+    pub(crate) fn new(options: &EngineOptions) -> io::Result<Self> {
+        let explained = |error: io::Error| io::Error::new(error.kind(), probe::explain(&error));
+        let ring = Ring::new().map_err(explained)?;
+        let rings = BlockRings::new(&ring, &Blocks::new(&options.blocks)).map_err(explained)?;
+        let mut this = Self {
+            ring,
+            rings,
+            socks: Slots::default(),
+            dirty: Vec::new(),
+            ready: VecDeque::new(),
+            starved: VecDeque::new(),
+            backoffs: Vec::new(),
+            reports: VecDeque::new(),
+            gathers: Vec::new(),
+            pipes: Vec::new(),
+            quota: options.blocks.socket_max.max(1),
+            events_end: 0,
+            bell: Arc::new(Bell::new()?),
+            datagram: vec![0; DATAGRAM_BYTES],
+            clock: Clock::read(),
+            counters: EngineCounters::default(),
+        };
+        this.arm_doorbell();
+        Ok(this)
+    }
+
+    /// Starts an operation of a socket.
+    ///
+    /// # Safety
+    /// The memory that `operation` names stays valid until its completion was seen.
+    unsafe fn push(&mut self, sock: Sock, op: Op, operation: squeue::Entry) {
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        debug_assert!(!entry.flight.has(op), "{op:?} is in flight already");
+        entry.flight.add(op);
+        // SAFETY: the caller's promise.
+        unsafe { self.ring.push(operation.user_data(user_data(op, sock))) };
+    }
+
+    fn mark_dirty(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && !std::mem::replace(&mut entry.dirty, true)
+        {
+            self.dirty.push(sock);
+        }
+    }
+
+    fn mark_ready(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && !std::mem::replace(&mut entry.ready, true)
+        {
+            self.ready.push_back(sock);
+        }
+    }
+
+    fn is_full(&self, events: &[Event]) -> bool {
+        events.len() + EVENTS_EACH > self.events_end
+    }
+
+    /// Starts what the calls and completions since the last turn ask for.
+    fn start_all(&mut self) {
+        self.clock = Clock::read();
+        self.end_backoffs();
+        self.end_report_periods();
+        self.lend();
+        // Starting one socket's operations may make another one dirty.
+        let mut next = 0;
+        while let Some(sock) = self.dirty.get(next).copied() {
+            next += 1;
+            if let Some(entry) = self.socks.get_mut(sock) {
+                entry.dirty = false;
+                self.pump(sock);
+            }
+        }
+        self.dirty.clear();
+    }
+
+    fn pump(&mut self, sock: Sock) {
+        let Some(entry) = self.socks.get(sock) else {
+            return;
+        };
+        match (&entry.phase, entry.kind) {
+            (Phase::Connecting, _) => self.start_connect(sock),
+            (Phase::Leaving, _) => self.pump_leave(sock),
+            (Phase::Ending(_), _) => self.pump_end(sock),
+            (Phase::Open, Kind::Datagram) => self.pump_datagrams(sock),
+            (Phase::Open, Kind::Listener) => self.pump_accept(sock),
+            (Phase::Open, Kind::Stream) => {
+                self.pump_send(sock);
+                self.pump_relay(sock);
+            }
+        }
+    }
+
+    /// How long the kernel may keep us: not at all while there is something to do here.
+    fn stay(&mut self, deadline: Option<Instant>) -> Stay {
+        if self.ring.has_completions() {
+            return Stay::Not;
+        }
+        if !self.ready.is_empty() || self.can_feed() {
+            return Stay::Look;
+        }
+        let backoff = self.backoffs.iter().map(|(at, _)| *at).min();
+        let report = self.reports.front().map(|(at, _)| *at);
+        let until = [deadline, backoff, report].into_iter().flatten().min();
+        let now = self.clock.now;
+        Stay::Until(until.map(|at| at.saturating_duration_since(now)))
+    }
+
+    fn deliver(&mut self, events: &mut Vec<Event>) {
+        loop {
+            while !self.is_full(events)
+                && let Some(sock) = self.ready.pop_front()
+            {
+                self.serve(sock, events);
+            }
+            if self.is_full(events) {
+                return;
+            }
+            let Some(completion) = self.ring.next() else {
+                return;
+            };
+            self.complete(&completion, events);
+        }
+    }
+
+    fn serve(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        entry.ready = false;
+        match (&entry.phase, entry.kind) {
+            (Phase::Connecting, _) => {}
+            (Phase::Leaving, _) => self.serve_leave(sock, events),
+            (Phase::Ending(_), _) => self.serve_end(sock, events),
+            (Phase::Open, Kind::Datagram) => self.serve_datagrams(sock, events),
+            (Phase::Open, Kind::Listener) => self.serve_listener(sock, events),
+            (Phase::Open, Kind::Stream) => {
+                self.serve_stream(sock, events);
+                self.serve_relay(sock, events);
+            }
+        }
+    }
+
+    fn complete(&mut self, completion: &cqueue::Entry, events: &mut Vec<Event>) {
+        let data = completion.user_data();
+        let op = OPS[(data >> 56) as usize % OPS.len()];
+        match op {
+            Op::Cancel => return,
+            Op::Wake => return self.on_rung(completion, events),
+            Op::Accept | Op::Connect | Op::PollIn | Op::PollOut | Op::Recv | Op::Send => {}
+        }
+        let Some(sock) = self.socks.key_at(data as u32) else {
+            return debug_assert!(false, "{op:?} completed after its socket was gone");
+        };
+        debug_assert_eq!(user_data(op, sock), data, "{op:?} of a socket that is gone");
+        if !cqueue::more(completion.flags())
+            && let Some(entry) = self.socks.get_mut(sock)
+        {
+            entry.flight.remove(op);
+            entry.cancelled.remove(op);
+        }
+        self.complete_of(sock, op, completion, events);
+    }
+
+    fn complete_of(
+        &mut self,
+        sock: Sock,
+        op: Op,
+        completion: &cqueue::Entry,
+        events: &mut Vec<Event>,
+    ) {
+        let result = completion.result();
+        match op {
+            Op::Accept => self.on_accepted(sock, result, events),
+            Op::Connect => self.on_connected(sock, result, events),
+            Op::PollIn => self.on_readable(sock),
+            Op::PollOut => self.mark_dirty(sock),
+            Op::Recv => self.on_received(sock, completion, events),
+            Op::Send => self.on_sent(sock, result, events),
+            Op::Wake | Op::Cancel => {}
+        }
+    }
+
+    fn on_readable(&mut self, sock: Sock) {
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        entry.inlet.readable = true;
+        self.mark_dirty(sock);
+    }
+
+    fn want(&mut self, sock: Sock, wanted: bool) {
+        if let Some(entry) = self.live(sock)
+            && entry.relay.is_none()
+            && entry.inlet.wanted != wanted
+        {
+            entry.inlet.wanted = wanted;
+            self.mark_dirty(sock);
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) -> Sock {
+        let sock = self.socks.insert(entry);
+        self.mark_dirty(sock);
+        sock
+    }
+
+    /// The entry of a socket that was not closed yet.
+    fn live(&mut self, sock: Sock) -> Option<&mut Entry> {
+        self.socks.get_mut(sock).filter(|entry| !entry.is_ending())
+    }
+}
+
+/// A socket for a connection to `to`, and the address as the kernel reads it.
+fn open_stream(to: &SockAddr) -> io::Result<(OwnedFd, RawAddr)> {
+    let target = RawAddr::encode(to)?;
+    let fd = socket::stream(&target)?;
+    descriptor::set_blocking(fd.as_fd(), true)?;
+    Ok((fd, target))
+}
+
+impl Drop for Uring {
+    /// Ends every operation: afterwards the kernel writes to no memory of ours, and peers have seen
+    /// their connections end.
+    fn drop(&mut self) {
+        for sock in self.socks.keys() {
+            self.end(sock, None);
+        }
+        let mut events = Vec::new();
+        for _ in 0..DROP_TURNS_MAX {
+            if self.socks.is_empty() {
+                return;
+            }
+            self.start_all();
+            let stay = self.stay(Some(self.clock.now + DROP_TURN));
+            if self.ring.enter(stay).is_err() {
+                break;
+            }
+            self.events_end = EVENTS_MAX;
+            self.deliver(&mut events);
+            events.clear();
+        }
+        // Something does not end: its memory must not be used for anything else.
+        std::mem::forget((self.blocks(), std::mem::take(&mut self.socks)));
+    }
+}
+
+impl Engine for Uring {
+    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.counters.waits += 1;
+        let before = events.len();
+        self.events_end = before + EVENTS_MAX;
+        loop {
+            self.start_all();
+            let stay = self.stay(deadline);
+            self.ring.enter(stay)?;
+            self.clock = Clock::read();
+            self.deliver(events);
+            let late = deadline.is_some_and(|at| at <= self.clock.now);
+            if events.len() > before || late {
+                self.counters.events += (events.len() - before) as u64;
+                return Ok(());
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now
+    }
+
+    fn wall(&self) -> UnixTime {
+        self.clock.wall
+    }
+
+    fn waker(&self) -> Waker {
+        Waker::new(self.bell.clone())
+    }
+
+    fn blocks(&self) -> Blocks {
+        self.rings.blocks().clone()
+    }
+
+    fn counters(&self) -> &EngineCounters {
+        &self.counters
+    }
+
+    fn adopt(&mut self, carried: Carried) -> Sock {
+        let Carried {
+            handle,
+            kind,
+            unread,
+        } = carried;
+        let fd = match handle {
+            Handle::Fd(fd) => Some(fd),
+            Handle::Simulated(_) => None,
+        };
+        let mut entry = Entry::new(fd, kind, Class::default());
+        entry.inlet.unread = unread;
+        match entry.prepare() {
+            Ok(blocks) => entry.inlet.nonblocking = !blocks,
+            Err(error) => entry.phase = Phase::Ending(Some(error)),
+        }
+        self.insert(entry)
+    }
+
+    fn detach(&mut self, sock: Sock) {
+        if let Some(entry) = self.live(sock) {
+            entry.phase = Phase::Leaving;
+            self.mark_dirty(sock);
+        }
+    }
+
+    fn listen(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
+        let fd = socket::listen(at, options)?;
+        descriptor::prepare_listener(&fd)?;
+        let local = socket::fixed_local(fd.as_fd());
+        let mut entry = Entry::new(Some(fd), Kind::Listener, options.class);
+        entry.inlet.local = local.map(Box::new);
+        Ok(self.insert(entry))
+    }
+
+    fn bind(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
+        let fd = socket::bind(at, options)?;
+        Ok(self.insert(Entry::new(Some(fd), Kind::Datagram, options.class)))
+    }
+
+    fn connect(&mut self, to: &SockAddr, options: &ConnectOptions) -> Sock {
+        let entry = match open_stream(to) {
+            Ok((fd, target)) => {
+                let mut entry = Entry::new(Some(fd), Kind::Stream, options.class);
+                entry.target = Some(Box::new(target));
+                entry.phase = Phase::Connecting;
+                entry
+            }
+            Err(error) => {
+                let mut entry = Entry::new(None, Kind::Stream, options.class);
+                entry.phase = Phase::Ending(Some(error));
+                entry
+            }
+        };
+        self.insert(entry)
+    }
+
+    fn resume(&mut self, sock: Sock) {
+        self.want(sock, true);
+    }
+
+    fn pause(&mut self, sock: Sock) {
+        self.want(sock, false);
+    }
+
+    fn send(&mut self, sock: Sock, data: Buf) {
+        if let Some(entry) = self.live(sock)
+            && entry.kind == Kind::Stream
+            && entry.outlet.finish == Finish::No
+        {
+            entry.outlet.push(data, false);
+            self.mark_dirty(sock);
+        }
+    }
+
+    fn send_to(&mut self, sock: Sock, datagram: Datagram) {
+        self.send_datagram(sock, &datagram);
+    }
+
+    fn finish(&mut self, sock: Sock) {
+        if let Some(entry) = self.live(sock)
+            && entry.outlet.finish == Finish::No
+        {
+            entry.outlet.finish = Finish::Asked;
+            self.mark_dirty(sock);
+        }
+    }
+
+    fn close(&mut self, sock: Sock) {
+        self.end(sock, None);
+    }
+
+    fn relay(&mut self, from: Sock, to: Sock) {
+        if self.live(from).is_some() {
+            self.start_relay(from, to);
+        }
+    }
+
+    fn local(&self, sock: Sock) -> Option<SockAddr> {
+        let fd = self.socks.get(sock)?.fd.as_ref()?;
+        socket::local(fd.as_fd())
+    }
+
+    fn original_dst(&self, sock: Sock) -> Option<SockAddr> {
+        let fd = self.socks.get(sock)?.fd.as_ref()?;
+        socket::original_dst(fd.as_fd())
+    }
+}

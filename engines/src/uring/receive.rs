@@ -1,0 +1,351 @@
+//! Receiving from streams: arming, parking, delivering.
+//!
+//! A receive is multishot and takes its blocks from the ring of the socket's class. Where that ring is
+//! empty, a socket without a lease gets one block of the reserve; others are parked until blocks come
+//! home. Filled blocks over the socket's quota wait unleased in its stash. An idle socket holds no
+//! block.
+
+use super::{
+    Uring,
+    blocks::Filled,
+    entry::{End, Entry, Inlet, Op, Park, Phase},
+};
+use crate::{BufMut, Class, Event, SlotKey, Sock, buf::Group};
+use io_uring::{cqueue, opcode, squeue, types::Fd};
+use std::io;
+
+/// Full blocks in a row after which the next receive takes large ones …
+const FULL_BLOCKS: u8 = 3;
+/// … and after which the receive is ended for that.
+const FULL_BLOCKS_URGENT: u8 = 8;
+
+impl Uring {
+    /// Starts or ends the receive in flight, as wanted.
+    pub(super) fn pump_receive(&mut self, sock: Sock) {
+        let Some(entry) = self.socks.get(sock) else {
+            return;
+        };
+        let inlet = &entry.inlet;
+        let armed = entry.flight.has(Op::Recv);
+        if inlet.wanted && (inlet.has_stored() || inlet.owes_end()) {
+            self.mark_ready(sock);
+        } else if !inlet.wanted || inlet.end != End::No {
+            self.cancel(sock, Op::Recv);
+            self.cancel(sock, Op::PollIn);
+        } else if inlet.nonblocking && !inlet.readable && !armed {
+            self.pump_poll_in(sock);
+        } else if !armed && inlet.parked.is_none() {
+            self.start_receive(sock);
+        }
+    }
+
+    fn start_receive(&mut self, sock: Sock) {
+        let quota = self.quota;
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        if entry.inlet.leases >= quota {
+            entry.inlet.parked = Some(Park::Quota);
+            self.counters.quota_reached += 1;
+            return;
+        }
+        let own = Group::from(entry.inlet.class);
+        let fd = Fd(entry.raw());
+        let operation = if self.rings.lent(own) > 0 {
+            entry.inlet.group = own;
+            opcode::RecvMulti::new(fd, own as u16).build()
+        } else if entry.inlet.leases == 0 && self.rings.lent(Group::Reserve) > 0 {
+            // One block only: it has to come home before there is another.
+            entry.inlet.group = Group::Reserve;
+            opcode::Recv::new(fd, std::ptr::null_mut(), 0)
+                .buf_group(Group::Reserve as u16)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT)
+        } else {
+            return self.starve(sock);
+        };
+        self.counters.rearms += 1;
+        // SAFETY: the kernel writes to provided blocks only, which the pool keeps mapped.
+        unsafe { self.push(sock, Op::Recv, operation) };
+    }
+
+    /// Parks the socket until blocks come home.
+    fn starve(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock) {
+            entry.inlet.parked = Some(Park::Blocks);
+            self.starved.push_back(sock);
+            self.counters.blocks_exhausted += 1;
+        }
+    }
+
+    /// Lends what came home and lets go on who waited for it.
+    pub(super) fn lend(&mut self) {
+        let (socks, dirty, quota) = (&mut self.socks, &mut self.dirty, self.quota);
+        self.rings.lend(|owner| {
+            let sock = Sock::from_parts(owner as u32, (owner >> 32) as u32);
+            let Some(entry) = socks.get_mut(sock) else {
+                return;
+            };
+            entry.inlet.leases -= 1;
+            let below_half = entry.inlet.leases < quota.div_ceil(2);
+            if below_half && entry.inlet.parked == Some(Park::Quota) {
+                entry.inlet.parked = None;
+                if !std::mem::replace(&mut entry.dirty, true) {
+                    dirty.push(sock);
+                }
+            }
+        });
+        self.feed_starved();
+    }
+
+    /// Re-arms at most as many parked sockets as there are blocks. More could go on, as idle ones
+    /// take none; they do at the next `wait`, which does not block meanwhile.
+    fn feed_starved(&mut self) {
+        let mut budget = super::blocks::LENT.map(|group| self.rings.lent(group));
+        for _ in 0..self.starved.len() {
+            let Some(sock) = self.starved.pop_front() else {
+                return;
+            };
+            let Some(entry) = self.socks.get_mut(sock) else {
+                continue;
+            };
+            if entry.inlet.parked != Some(Park::Blocks) {
+                continue;
+            }
+            let own = Group::from(entry.inlet.class) as usize;
+            let reserve = Group::Reserve as usize;
+            if budget[own] > 0 {
+                budget[own] -= 1;
+            } else if entry.inlet.leases == 0
+                && budget[reserve] > 0
+                && self.rings.lent(entry.inlet.class.into()) == 0
+            {
+                budget[reserve] -= 1;
+            } else {
+                self.starved.push_back(sock);
+                continue;
+            }
+            entry.inlet.parked = None;
+            self.mark_dirty(sock);
+        }
+    }
+
+    /// True when a parked socket could go on at once.
+    pub(super) fn can_feed(&self) -> bool {
+        self.starved.iter().any(|sock| {
+            self.socks.get(*sock).is_some_and(|entry| {
+                let own = self.rings.lent(entry.inlet.class.into()) > 0;
+                own || (entry.inlet.leases == 0 && self.rings.lent(Group::Reserve) > 0)
+            })
+        })
+    }
+
+    pub(super) fn on_received(
+        &mut self,
+        sock: Sock,
+        completion: &cqueue::Entry,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        let result = completion.result();
+        if let Some(index) = cqueue::buffer_select(completion.flags()) {
+            let filled = Filled {
+                group: entry.inlet.group,
+                index,
+                bytes: result.max(0) as u32,
+            };
+            self.rings.filled(filled.group);
+            self.on_filled(sock, filled, events);
+        }
+        match result {
+            1.. => {}
+            0 => self.on_end(sock),
+            code => self.on_receive_error(sock, -code),
+        }
+        if !cqueue::more(completion.flags()) {
+            self.mark_dirty(sock);
+        }
+    }
+
+    fn on_end(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && entry.inlet.end == End::No
+        {
+            entry.inlet.end = End::Seen;
+            self.mark_ready(sock);
+        }
+    }
+
+    fn on_receive_error(&mut self, sock: Sock, code: i32) {
+        match code {
+            libc::ENOBUFS => {
+                let starving = |e: &Entry| e.is_open() && e.inlet.parked.is_none();
+                if self.socks.get(sock).is_some_and(starving) {
+                    self.on_ring_empty(sock);
+                }
+            }
+            // The descriptor does not block, and so the receive did not wait.
+            libc::EAGAIN => self.await_readable(sock),
+            libc::ECANCELED | libc::EINTR => {}
+            _ => self.fail(sock, io::Error::from_raw_os_error(code)),
+        }
+    }
+
+    fn await_readable(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock) {
+            (entry.inlet.nonblocking, entry.inlet.readable) = (true, false);
+        }
+    }
+
+    /// The ring of the socket's class ran empty: the reserve serves who holds nothing.
+    fn on_ring_empty(&mut self, sock: Sock) {
+        let Some(entry) = self.socks.get(sock) else {
+            return;
+        };
+        let from_reserve = entry.inlet.group == Group::Reserve;
+        let reserve = self.rings.lent(Group::Reserve) > 0;
+        if entry.inlet.leases == 0 && reserve && !from_reserve {
+            self.counters.blocks_exhausted += 1;
+            return; // Armed anew at the next flush.
+        }
+        self.starve(sock);
+    }
+
+    /// Takes a block that the kernel filled.
+    fn on_filled(&mut self, sock: Sock, filled: Filled, events: &mut Vec<Event>) {
+        let owner = owner_of(sock);
+        let quota = self.quota;
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        if entry.is_ending() || filled.bytes == 0 {
+            entry.inlet.leases += 1;
+            return drop(self.rings.claim(filled, owner));
+        }
+        if filled.group == Group::Reserve {
+            self.counters.reserve_receives += 1;
+        }
+        entry.inlet.stash.push_back(filled);
+        if matches!(entry.phase, Phase::Leaving) {
+            return;
+        }
+        entry
+            .inlet
+            .note_size(filled, self.rings.blocks().block_bytes(Class::Small));
+        let first = entry.inlet.stash.len() == 1;
+        if first && entry.inlet.unread.is_empty() && entry.inlet.leases < quota {
+            self.deliver_stored(sock, events);
+        }
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        let held = usize::from(entry.inlet.leases) + entry.inlet.stash.len();
+        if held >= usize::from(quota) && entry.inlet.parked.is_none() {
+            entry.inlet.parked = Some(Park::Quota);
+            self.counters.quota_reached += 1;
+            self.cancel(sock, Op::Recv);
+        } else if entry.inlet.is_outgrown() {
+            self.cancel(sock, Op::Recv);
+        }
+    }
+
+    /// Delivers stored bytes up to the quota: to the caller or to the relay's target.
+    pub(super) fn deliver_stored(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        let owner = owner_of(sock);
+        loop {
+            let full = self.is_full(events);
+            let Some(entry) = self.socks.get_mut(sock) else {
+                return;
+            };
+            let inlet = &mut entry.inlet;
+            if !inlet.unread.is_empty() {
+                let unread = std::mem::take(&mut inlet.unread);
+                self.hand_over(sock, BufMut::from(unread), events);
+                continue;
+            }
+            if inlet.leases >= self.quota || full {
+                return;
+            }
+            let Some(filled) = inlet.stash.pop_front() else {
+                return;
+            };
+            inlet.leases += 1;
+            let data = self.rings.claim(filled, owner);
+            self.hand_over(sock, data, events);
+        }
+    }
+
+    fn hand_over(&mut self, sock: Sock, data: BufMut, events: &mut Vec<Event>) {
+        match self.socks.get(sock) {
+            Some(entry) if entry.relay.is_some() => self.pass_on(sock, data.freeze()),
+            Some(_) => events.push(Event::Received { sock, data }),
+            None => {}
+        }
+    }
+
+    /// Serves a stream that has something to deliver.
+    pub(super) fn serve_stream(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        let wanted = |e: &Entry| e.inlet.wanted;
+        if !self.socks.get(sock).is_some_and(wanted) {
+            return;
+        }
+        if self.is_splicing(sock) {
+            return self.serve_splice(sock);
+        }
+        self.deliver_stored(sock, events);
+        if self.is_full(events) {
+            return self.mark_ready(sock);
+        }
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        let inlet = &mut entry.inlet;
+        if !inlet.stash.is_empty() && inlet.parked.is_none() {
+            inlet.parked = Some(Park::Quota);
+        }
+        if inlet.owes_end() {
+            inlet.end = End::Told;
+            if entry.relay.is_some() {
+                self.on_relay_end(sock);
+            } else {
+                events.push(Event::Finished { sock });
+            }
+        } else if !inlet.has_stored() {
+            self.mark_dirty(sock);
+        }
+    }
+}
+
+impl Inlet {
+    /// Bytes wait to be delivered.
+    pub(super) fn has_stored(&self) -> bool {
+        !self.stash.is_empty() || !self.unread.is_empty()
+    }
+
+    /// The peer's end was seen, everything before it was delivered, and it may be told.
+    pub(super) fn owes_end(&self) -> bool {
+        self.end == End::Seen && self.wanted && !self.has_stored()
+    }
+
+    fn note_size(&mut self, filled: Filled, small_bytes: usize) {
+        if filled.bytes as usize >= small_bytes {
+            self.full_blocks = self.full_blocks.saturating_add(1);
+        } else {
+            self.full_blocks = 0;
+        }
+        if self.full_blocks >= FULL_BLOCKS {
+            self.class = Class::Large;
+        }
+    }
+
+    /// The receive in flight takes small blocks where large ones are due.
+    fn is_outgrown(&self) -> bool {
+        self.full_blocks >= FULL_BLOCKS_URGENT && self.group != Group::from(self.class)
+    }
+}
+
+fn owner_of(sock: Sock) -> u64 {
+    u64::from(sock.generation()) << 32 | u64::from(sock.index())
+}

@@ -1,0 +1,244 @@
+//! Relaying: what one socket receives goes to another's queue, without the caller.
+//!
+//! The source's quota of blocks is the back-pressure: a block comes home when the target has sent it.
+
+use super::{
+    Uring,
+    entry::{Entry, Op},
+    pipe::Pipe,
+    send::Finish,
+};
+use crate::{Buf, Event, Sock};
+use std::time::Duration;
+
+/// Progress is told at least so often (the contract allows a second).
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+/// A flow that moved so much is bulk.
+const BULK_BYTES: u64 = 256 << 10;
+
+/// A relay, kept with its source.
+#[derive(Debug)]
+pub(super) struct Relay {
+    pub(super) to: Sock,
+    pub(super) mode: Mode,
+    /// Bytes that left in all.
+    moved: u64,
+    /// Bytes that left since the last report.
+    unreported: u64,
+    /// A report is scheduled.
+    scheduled: bool,
+    progress: Progress,
+}
+
+/// How the bytes move.
+#[derive(Debug)]
+pub(super) enum Mode {
+    /// Through blocks.
+    Copying,
+    /// Through blocks to the end: splicing is not possible.
+    CopyingOn,
+    /// Through blocks until those under way have left.
+    Turning,
+    Splicing(Pipe),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Flowing,
+    /// The source's end was seen; the target sends what is left.
+    Ending,
+    /// The target is half-closed.
+    Ended,
+    Told,
+}
+
+impl Relay {
+    /// Takes out what is in the pipe, and the pipe with it.
+    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
+        match std::mem::replace(&mut self.mode, Mode::CopyingOn) {
+            Mode::Splicing(pipe) => pipe.into_bytes(),
+            Mode::Copying | Mode::CopyingOn | Mode::Turning => Vec::new(),
+        }
+    }
+
+    /// Bytes in the pipe.
+    pub(super) fn held(&self) -> usize {
+        match &self.mode {
+            Mode::Splicing(pipe) => pipe.held(),
+            Mode::Copying | Mode::CopyingOn | Mode::Turning => 0,
+        }
+    }
+}
+
+impl Uring {
+    pub(super) fn start_relay(&mut self, from: Sock, to: Sock) {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        entry.relay = Some(Box::new(Relay {
+            to,
+            mode: Mode::Copying,
+            moved: 0,
+            unreported: 0,
+            scheduled: false,
+            progress: Progress::Flowing,
+        }));
+        entry.inlet.wanted = true;
+        self.mark_dirty(from);
+        match self.socks.get_mut(to) {
+            Some(target) => target.source = Some(from),
+            None => self.break_relay(from),
+        }
+    }
+
+    /// Passes bytes on to the relay's target.
+    pub(super) fn pass_on(&mut self, from: Sock, data: Buf) {
+        let to = self.relay_of(from).map(|relay| relay.to);
+        if let Some(to) = to
+            && let Some(target) = self.socks.get_mut(to)
+        {
+            target.outlet.push(data, true);
+            self.mark_dirty(to);
+        }
+    }
+
+    /// The target took `bytes` of its source's.
+    pub(super) fn on_relayed(&mut self, to: Sock, bytes: usize) {
+        let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
+            return;
+        };
+        let at = self.clock.now + REPORT_EVERY;
+        let mut turns = false;
+        if let Some(relay) = self.relay_of(from) {
+            relay.unreported += bytes as u64;
+            relay.moved += bytes as u64;
+            if relay.moved >= BULK_BYTES && matches!(relay.mode, Mode::Copying) {
+                relay.mode = Mode::Turning;
+                turns = true;
+            }
+            if !std::mem::replace(&mut relay.scheduled, true) {
+                self.reports.push_back((at, from));
+            }
+        }
+        if turns {
+            self.mark_dirty(from);
+        }
+    }
+
+    /// The source has ended and everything it sent is queued.
+    pub(super) fn on_relay_end(&mut self, from: Sock) {
+        let Some(relay) = self.relay_of(from) else {
+            return;
+        };
+        relay.progress = Progress::Ending;
+        let to = relay.to;
+        let Some(target) = self.socks.get_mut(to) else {
+            return;
+        };
+        match target.outlet.finish {
+            Finish::No => {
+                target.outlet.finish = Finish::Asked;
+                self.mark_dirty(to);
+            }
+            Finish::Asked => {}
+            Finish::Done => self.on_half_closed(to),
+        }
+    }
+
+    /// Our direction of a relay's target has ended.
+    pub(super) fn on_half_closed(&mut self, to: Sock) {
+        let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
+            return;
+        };
+        if let Some(relay) = self.relay_of(from)
+            && relay.progress == Progress::Ending
+        {
+            relay.progress = Progress::Ended;
+            self.mark_ready(from);
+        }
+    }
+
+    /// Tells a relay's progress and its end.
+    pub(super) fn serve_relay(&mut self, from: Sock, events: &mut Vec<Event>) {
+        let Some(relay) = self.relay_of(from) else {
+            return;
+        };
+        let ended = relay.progress == Progress::Ended;
+        if relay.unreported > 0 && (ended || !relay.scheduled) {
+            let bytes = std::mem::take(&mut relay.unreported);
+            events.push(Event::Relayed { from, bytes });
+        }
+        if ended {
+            relay.progress = Progress::Told;
+            events.push(Event::Finished { sock: from });
+        }
+    }
+
+    /// Makes the due reports deliverable.
+    pub(super) fn end_report_periods(&mut self) {
+        let now = self.clock.now;
+        while let Some((_, from)) = self.reports.pop_front_if(|(at, _)| *at <= now) {
+            if let Some(relay) = self.relay_of(from) {
+                relay.scheduled = false;
+                self.mark_ready(from);
+            }
+        }
+    }
+
+    /// Takes a socket that goes out of its relays.
+    pub(super) fn unlink(&mut self, entry: &mut Entry) {
+        if let Some(from) = entry.source {
+            self.break_relay(from);
+        }
+        let Some(relay) = entry.relay.take() else {
+            return;
+        };
+        if let Some(target) = self.socks.get_mut(relay.to) {
+            target.source = None;
+        }
+        if let Mode::Splicing(pipe) = relay.mode {
+            self.keep_pipe(pipe);
+        }
+    }
+
+    /// Goes on with receiving for a relay.
+    pub(super) fn pump_relay(&mut self, from: Sock) {
+        match self.relay_of(from).map(|relay| &relay.mode) {
+            Some(Mode::Copying | Mode::CopyingOn) | None => self.pump_receive(from),
+            Some(Mode::Turning) => self.turn_to_splicing(from),
+            Some(Mode::Splicing(_)) => self.pump_splice(from),
+        }
+    }
+
+    /// Everything queued on the target has left.
+    pub(super) fn on_drained(&mut self, to: Sock) {
+        let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
+            return;
+        };
+        match self.relay_of(from).map(|relay| &relay.mode) {
+            Some(Mode::Turning) => self.mark_dirty(from),
+            Some(Mode::Splicing(_)) => self.mark_ready(from),
+            Some(Mode::Copying | Mode::CopyingOn) | None => {}
+        }
+    }
+
+    /// The relay has no target any more: nothing is received until the caller closes the source.
+    fn break_relay(&mut self, from: Sock) {
+        if let Some(entry) = self.socks.get_mut(from)
+            && entry.relay.is_some()
+        {
+            entry.inlet.wanted = false;
+            self.cancel(from, Op::Recv);
+            self.cancel(from, Op::PollIn);
+        }
+    }
+
+    pub(super) fn is_splicing(&self, from: Sock) -> bool {
+        let relay = self.socks.get(from).and_then(|entry| entry.relay.as_ref());
+        relay.is_some_and(|relay| matches!(relay.mode, Mode::Splicing(_)))
+    }
+
+    pub(super) fn relay_of(&mut self, from: Sock) -> Option<&mut Relay> {
+        self.socks.get_mut(from)?.relay.as_deref_mut()
+    }
+}
