@@ -38,7 +38,10 @@ impl Message {
         head.set_method(b"GET");
         head.set_authority(authority.as_bytes());
         head.set_path(path.as_bytes());
-        Self { head, body: Vec::new() }
+        Self {
+            head,
+            body: Vec::new(),
+        }
     }
 }
 
@@ -51,7 +54,9 @@ where
     let answer = Arc::new(answer);
     let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let answer = answer.clone();
@@ -74,7 +79,9 @@ where
     stream.set_nodelay(true)?;
     let mut wire = Wire::new(Http1.server(&codecs::Limits::default()));
     loop {
-        let Some((id, request)) = wire.receive(&mut stream).await? else { return Ok(()) };
+        let Some((id, request)) = wire.receive(&mut stream).await? else {
+            return Ok(());
+        };
         let bodiless = request.head.method() == b"HEAD";
         let mut reply = answer(request).await;
         if bodiless {
@@ -102,7 +109,10 @@ impl Client {
     pub async fn connect(to: std::net::SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, wire: Wire::new(Http1.client(&codecs::Limits::default())) })
+        Ok(Self {
+            stream,
+            wire: Wire::new(Http1.client(&codecs::Limits::default())),
+        })
     }
 
     /// Sends a request and waits for its answer.
@@ -113,7 +123,11 @@ impl Client {
         let closed = || io::Error::from(io::ErrorKind::ConnectionAborted);
         let id = self.wire.codec.open().ok_or_else(closed)?;
         self.wire.send(&mut self.stream, id, request).await?;
-        let (_, answer) = self.wire.receive(&mut self.stream).await?.ok_or_else(closed)?;
+        let (_, answer) = self
+            .wire
+            .receive(&mut self.stream)
+            .await?
+            .ok_or_else(closed)?;
         Ok(answer)
     }
 }
@@ -133,7 +147,11 @@ impl std::fmt::Debug for Wire {
 
 impl Wire {
     fn new(codec: Box<dyn Codec>) -> Self {
-        Self { codec, heads: Heads::default(), input: Vec::new() }
+        Self {
+            codec,
+            heads: Heads::default(),
+            input: Vec::new(),
+        }
     }
 
     /// The next whole message; `None` at the end of the connection.
@@ -174,12 +192,18 @@ impl Wire {
         };
         let mut end = None;
         match step.frame {
-            Some(Frame::Head { id, head, end: last }) if !head.is_interim() => {
+            Some(Frame::Head {
+                id,
+                head,
+                end: last,
+            }) if !head.is_interim() => {
                 message.head = head;
                 end = last.then_some(id);
             }
             Some(Frame::Data { id, len, end: last }) => {
-                message.body.extend_from_slice(&self.input[step.used - len..step.used]);
+                message
+                    .body
+                    .extend_from_slice(&self.input[step.used - len..step.used]);
                 if message.body.len() > BODY_BYTES_MAX {
                     return Err(invalid("body-too-large"));
                 }
@@ -237,7 +261,10 @@ mod tests {
 
     #[test]
     fn a_client_is_answered_again_and_again() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let at = listener.local_addr().unwrap();
@@ -247,7 +274,10 @@ mod tests {
             let mut client = Client::connect(at).await.unwrap();
             for path in ["/a", "/b"] {
                 let answer = client.ask(&Message::get("x", path)).await.unwrap();
-                assert_eq!((answer.head.status, answer.body.as_slice()), (200, path.as_bytes()));
+                assert_eq!(
+                    (answer.head.status, answer.body.as_slice()),
+                    (200, path.as_bytes())
+                );
             }
         });
     }

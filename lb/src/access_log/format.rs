@@ -45,7 +45,10 @@ enum Json {
 impl LogFormat {
     /// Envoy's default line.
     pub fn standard() -> Self {
-        Self::text(STANDARD, false).unwrap_or(Self { shape: Shape::Text(Vec::new()), omit_empty: false })
+        Self::text(STANDARD, false).unwrap_or(Self {
+            shape: Shape::Text(Vec::new()),
+            omit_empty: false,
+        })
     }
 
     /// A line of text. `omit_empty`: nothing instead of `-` for an absent value.
@@ -53,7 +56,10 @@ impl LogFormat {
     /// # Errors
     /// An operator that is not known.
     pub fn text(text: &str, omit_empty: bool) -> Result<Self, String> {
-        Ok(Self { shape: Shape::Text(pieces(text)?), omit_empty })
+        Ok(Self {
+            shape: Shape::Text(pieces(text)?),
+            omit_empty,
+        })
     }
 
     /// A JSON object a line. `omit_empty`: no key for an absent value, instead of null.
@@ -61,7 +67,10 @@ impl LogFormat {
     /// # Errors
     /// An operator that is not known.
     pub fn json(fields: &Struct, omit_empty: bool) -> Result<Self, String> {
-        Ok(Self { shape: Shape::Json(object(fields)?), omit_empty })
+        Ok(Self {
+            shape: Shape::Json(object(fields)?),
+            omit_empty,
+        })
     }
 
     /// Copies the raw values of all operators, in order.
@@ -102,7 +111,9 @@ fn pieces(mut text: &str) -> Result<Vec<Piece>, String> {
         if !before.is_empty() {
             pieces.push(Piece::Text(before.to_owned()));
         }
-        let end = rest.find('%').ok_or("a `%` has no counterpart; `%%` is a plain one")?;
+        let end = rest
+            .find('%')
+            .ok_or("a `%` has no counterpart; `%%` is a plain one")?;
         pieces.push(match &rest[..end] {
             "" => Piece::Text("%".to_owned()),
             operator => Piece::Operator(Operator::parse(operator)?),
@@ -116,7 +127,10 @@ fn pieces(mut text: &str) -> Result<Vec<Piece>, String> {
 }
 
 fn object(fields: &Struct) -> Result<Json, String> {
-    let entries = fields.fields.iter().map(|(key, value)| Ok((key.clone(), json(value)?)));
+    let entries = fields
+        .fields
+        .iter()
+        .map(|(key, value)| Ok((key.clone(), json(value)?)));
     entries.collect::<Result<_, String>>().map(Json::Object)
 }
 
@@ -124,9 +138,12 @@ fn json(value: &ProtoValue) -> Result<Json, String> {
     match &value.kind {
         Some(Kind::StringValue(text)) => pieces(text).map(Json::Text),
         Some(Kind::StructValue(fields)) => object(fields),
-        Some(Kind::ListValue(list)) => {
-            list.values.iter().map(json).collect::<Result<_, _>>().map(Json::List)
-        }
+        Some(Kind::ListValue(list)) => list
+            .values
+            .iter()
+            .map(json)
+            .collect::<Result<_, _>>()
+            .map(Json::List),
         Some(Kind::BoolValue(value)) => Ok(Json::Fixed(value.to_string())),
         Some(Kind::NumberValue(value)) => Ok(Json::Fixed(value.to_string())),
         Some(Kind::NullValue(_)) | None => Ok(Json::Fixed("null".into())),
@@ -145,7 +162,9 @@ fn take_json(json: &Json, facts: &Facts<'_>, out: &mut Vec<u8>) {
     match json {
         Json::Fixed(_) => {}
         Json::List(items) => items.iter().for_each(|item| take_json(item, facts, out)),
-        Json::Object(fields) => fields.iter().for_each(|(_, item)| take_json(item, facts, out)),
+        Json::Object(fields) => fields
+            .iter()
+            .for_each(|(_, item)| take_json(item, facts, out)),
         Json::Text(pieces) => take_pieces(pieces, facts, out),
     }
 }
@@ -172,7 +191,12 @@ fn write_json(json: &Json, values: &mut &[u8], omit_empty: bool, out: &mut Vec<u
     true
 }
 
-fn write_object(fields: &[(String, Json)], values: &mut &[u8], omit_empty: bool, out: &mut Vec<u8>) {
+fn write_object(
+    fields: &[(String, Json)],
+    values: &mut &[u8],
+    omit_empty: bool,
+    out: &mut Vec<u8>,
+) {
     out.push(b'{');
     let mut first = true;
     for (key, item) in fields {
@@ -285,9 +309,14 @@ mod tests {
     use engines::UnixTime;
     use std::{sync::Arc, time::Duration};
 
-    #[allow(clippy::disallowed_methods, reason = "a test's record has to start somewhere")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a test's record has to start somewhere"
+    )]
     fn line(format: &LogFormat) -> String {
-        let epoch = Epoch { snapshot: Arc::new(Snapshot::default()) };
+        let epoch = Epoch {
+            snapshot: Arc::new(Snapshot::default()),
+        };
         let mut record = Record::new(std::time::Instant::now());
         (record.status, record.response_bytes) = (503, 12);
         record.flags = Flags::UPSTREAM_OVERFLOW;
@@ -323,17 +352,30 @@ mod tests {
 
     #[test]
     fn json_keeps_types_and_may_leave_absent_keys_out() {
-        let text = |text: &str| ProtoValue { kind: Some(Kind::StringValue(text.into())) };
+        let text = |text: &str| ProtoValue {
+            kind: Some(Kind::StringValue(text.into())),
+        };
         let fields = [
             ("code", text("%RESPONSE_CODE%")),
             ("host", text("%UPSTREAM_HOST%")),
             ("path", text("p=%REQ(:PATH)%")),
-            ("yes", ProtoValue { kind: Some(Kind::BoolValue(true)) }),
+            (
+                "yes",
+                ProtoValue {
+                    kind: Some(Kind::BoolValue(true)),
+                },
+            ),
         ];
-        let fields = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let fields = fields
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         let fields = Struct { fields };
         let all = line(&LogFormat::json(&fields, false).unwrap());
-        assert_eq!(all, "{\"code\":503,\"host\":null,\"path\":\"p=/a\\\\\\\"b\\\\x0a\",\"yes\":true}\n");
+        assert_eq!(
+            all,
+            "{\"code\":503,\"host\":null,\"path\":\"p=/a\\\\\\\"b\\\\x0a\",\"yes\":true}\n"
+        );
         let some = line(&LogFormat::json(&fields, true).unwrap());
         assert!(!some.contains("host"));
     }

@@ -47,13 +47,25 @@ pub(super) struct Field {
 const PLAIN: &[(&str, Operator)] = &[
     ("BYTES_RECEIVED", Operator::BytesReceived),
     ("BYTES_SENT", Operator::BytesSent),
-    ("DOWNSTREAM_DIRECT_REMOTE_ADDRESS", Operator::Peer { port: true }),
-    ("DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", Operator::Peer { port: false }),
+    (
+        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
+        Operator::Peer { port: true },
+    ),
+    (
+        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT",
+        Operator::Peer { port: false },
+    ),
     ("DOWNSTREAM_LOCAL_ADDRESS", Operator::Local { port: true }),
-    ("DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Operator::Local { port: false }),
+    (
+        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
+        Operator::Local { port: false },
+    ),
     ("DOWNSTREAM_LOCAL_PORT", Operator::LocalPort),
     ("DOWNSTREAM_REMOTE_ADDRESS", Operator::Peer { port: true }),
-    ("DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", Operator::Peer { port: false }),
+    (
+        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
+        Operator::Peer { port: false },
+    ),
     ("DURATION", Operator::Duration),
     ("PROTOCOL", Operator::Protocol),
     ("REQUEST_DURATION", Operator::RequestDuration),
@@ -107,7 +119,12 @@ impl Operator {
                 number(out, local.map(|at| at.port().into()));
             }
             Self::Peer { port } => address(out, facts.addresses.map(|(peer, _)| peer), *port),
-            Self::Protocol => text(out, facts.request.map_or(&b""[..], |h| h.version.name().as_bytes())),
+            Self::Protocol => text(
+                out,
+                facts
+                    .request
+                    .map_or(&b""[..], |h| h.version.name().as_bytes()),
+            ),
             Self::Request(field) => text(out, field.of(facts.request)),
             Self::RequestDuration => number(out, some_millis(record.request_done.get())),
             Self::Response(field) => text(out, field.of(facts.response)),
@@ -123,11 +140,15 @@ impl Operator {
             }
             Self::Status => number(out, Some(record.status.into())),
             Self::UpstreamCluster => {
-                let name = record.cluster.map(|index| &facts.epoch.cluster(index as usize).name);
+                let name = record
+                    .cluster
+                    .map(|index| &facts.epoch.cluster(index as usize).name);
                 text(out, name.map_or(&b""[..], |name| name.as_bytes()));
             }
             Self::UpstreamHost => {
-                let cluster = record.cluster.map(|index| facts.epoch.cluster(index as usize));
+                let cluster = record
+                    .cluster
+                    .map(|index| facts.epoch.cluster(index as usize));
                 let endpoint = cluster.zip(record.endpoint);
                 let found = endpoint.and_then(|(c, index)| c.endpoints.get(index as usize));
                 address(out, found.map(|endpoint| &endpoint.address), true);
@@ -136,7 +157,12 @@ impl Operator {
                 let hosts = |id: crate::stream::RouteId| {
                     &facts.epoch.http(facts.listener).routes.hosts()[id.host as usize]
                 };
-                text(out, record.route.map_or(&b""[..], |id| hosts(id).name.as_bytes()));
+                text(
+                    out,
+                    record
+                        .route
+                        .map_or(&b""[..], |id| hosts(id).name.as_bytes()),
+                );
             }
         }
     }
@@ -154,12 +180,18 @@ impl Field {
             None if length.is_empty() => None,
             None => return None,
         };
-        let (name, other) = names.split_once('?').map_or((names, None), |(a, b)| (a, Some(b)));
+        let (name, other) = names
+            .split_once('?')
+            .map_or((names, None), |(a, b)| (a, Some(b)));
         if name.is_empty() || other == Some("") {
             return None;
         }
         let other = other.map(str::to_ascii_lowercase);
-        Some(Self { name: name.to_ascii_lowercase(), other, length_max })
+        Some(Self {
+            name: name.to_ascii_lowercase(),
+            other,
+            length_max,
+        })
     }
 
     fn of<'a>(&self, head: Option<&'a Head>) -> &'a [u8] {
@@ -244,7 +276,14 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Value<'a>> {
         NUMBER | TIME => {
             let (number, rest) = rest.split_first_chunk::<8>()?;
             let number = u64::from_le_bytes(*number);
-            (if *tag == TIME { Value::Time(number) } else { Value::Number(number) }, rest)
+            (
+                if *tag == TIME {
+                    Value::Time(number)
+                } else {
+                    Value::Number(number)
+                },
+                rest,
+            )
         }
         TEXT => {
             let (len, rest) = rest.split_first_chunk::<4>()?;

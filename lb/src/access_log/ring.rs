@@ -34,7 +34,10 @@ pub(super) struct Shared {
 
 impl LogRing {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared: Some(shared), ..Self::default() }
+        Self {
+            shared: Some(shared),
+            ..Self::default()
+        }
     }
 
     /// Entries dropped so far because the writer was behind.

@@ -1,9 +1,6 @@
 //! The thread that formats entries and writes them.
 
-use super::{
-    LogRing,
-    ring::Shared,
-};
+use super::{LogRing, ring::Shared};
 use crate::config::{AccessLogConfig, LogTarget, Snapshot, Terminal};
 use std::{
     collections::HashMap,
@@ -56,13 +53,22 @@ impl Writer {
                         outputs.len() - 1
                     }
                 };
-                logs.push(Log { config: config.clone(), output });
+                logs.push(Log {
+                    config: config.clone(),
+                    output,
+                });
             }
         }
         let ended = Arc::new(AtomicBool::new(false));
         if logs.is_empty() {
             let rings = (0..workers).map(|_| LogRing::default()).collect();
-            return Ok((Self { thread: None, ended }, rings));
+            return Ok((
+                Self {
+                    thread: None,
+                    ended,
+                },
+                rings,
+            ));
         }
         let (rings_out, rings_in) = mpsc::channel::<Vec<Arc<Shared>>>();
         let end = ended.clone();
@@ -71,7 +77,9 @@ impl Writer {
                 write_until(&end, &rings, &logs, &mut outputs);
             }
         };
-        let thread = std::thread::Builder::new().name("access-log".into()).spawn(body);
+        let thread = std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(body);
         let thread = thread.map_err(|error| ("thread".to_owned(), error))?;
         let shared = |_| {
             Arc::new(Shared {
@@ -83,7 +91,13 @@ impl Writer {
         let shared: Vec<_> = (0..workers).map(shared).collect();
         let rings = shared.iter().cloned().map(LogRing::new).collect();
         let _ = rings_out.send(shared);
-        Ok((Self { thread: Some(thread), ended }, rings))
+        Ok((
+            Self {
+                thread: Some(thread),
+                ended,
+            },
+            rings,
+        ))
     }
 
     /// Writes what still waits and ends the thread.
@@ -122,7 +136,10 @@ fn write_until(
         let mut idle = true;
         for ring in rings {
             entries.clear();
-            std::mem::swap(&mut entries, &mut *ring.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+            std::mem::swap(
+                &mut entries,
+                &mut *ring.waiting.lock().unwrap_or_else(PoisonError::into_inner),
+            );
             idle &= entries.is_empty();
             format_all(&entries, logs, &mut lines);
         }

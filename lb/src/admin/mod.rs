@@ -15,8 +15,12 @@ use tokio::net::TcpListener;
 ///
 /// # Errors
 /// It could not be listened on.
-pub(crate) async fn open(running: &Running) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
-    let Some(at) = running.snapshot.admin else { return Ok(None) };
+pub(crate) async fn open(
+    running: &Running,
+) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    let Some(at) = running.snapshot.admin else {
+        return Ok(None);
+    };
     let failed = |error| StartError::Admin(at, error);
     let listener = TcpListener::bind(at).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;

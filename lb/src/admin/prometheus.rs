@@ -17,80 +17,228 @@ type Listeners<T> = fn(&ListenerStats) -> &T;
 type Clusters<T> = fn(&ClusterStats) -> &T;
 
 const LISTENER_COUNTERS: &[(&str, &str, Listeners<Counter>)] = &[
-    ("connections_total", "Connections accepted", |s| &s.connections),
-    ("accept_failures_total", "Accepts that failed", |s| &s.accept_failures),
-    ("requests_total", "Requests with a complete head", |s| &s.requests),
-    ("malformed_total", "Requests refused as malformed", |s| &s.malformed),
-    ("resets_total", "Requests given up without a complete answer", |s| &s.resets),
-    ("head_timeouts_total", "request_headers_timeout fired", |s| &s.head_timeouts),
-    ("request_timeouts_total", "request_timeout fired", |s| &s.request_timeouts),
-    ("stream_idle_timeouts_total", "stream_idle_timeout fired", |s| &s.stream_idle_timeouts),
-    ("idle_timeouts_total", "idle_timeout of a connection fired", |s| &s.idle_timeouts),
-    ("discard_overflows_total", "Discarded bodies over the limit", |s| &s.discard_overflows),
-    ("backpressure_total", "Times a source was paused", |s| &s.backpressure),
-    ("received_bytes_total", "Bytes of bodies received", |s| &s.received_bytes),
-    ("sent_bytes_total", "Bytes of bodies sent", |s| &s.sent_bytes),
+    ("connections_total", "Connections accepted", |s| {
+        &s.connections
+    }),
+    ("accept_failures_total", "Accepts that failed", |s| {
+        &s.accept_failures
+    }),
+    ("requests_total", "Requests with a complete head", |s| {
+        &s.requests
+    }),
+    ("malformed_total", "Requests refused as malformed", |s| {
+        &s.malformed
+    }),
+    (
+        "resets_total",
+        "Requests given up without a complete answer",
+        |s| &s.resets,
+    ),
+    (
+        "head_timeouts_total",
+        "request_headers_timeout fired",
+        |s| &s.head_timeouts,
+    ),
+    ("request_timeouts_total", "request_timeout fired", |s| {
+        &s.request_timeouts
+    }),
+    (
+        "stream_idle_timeouts_total",
+        "stream_idle_timeout fired",
+        |s| &s.stream_idle_timeouts,
+    ),
+    (
+        "idle_timeouts_total",
+        "idle_timeout of a connection fired",
+        |s| &s.idle_timeouts,
+    ),
+    (
+        "discard_overflows_total",
+        "Discarded bodies over the limit",
+        |s| &s.discard_overflows,
+    ),
+    ("backpressure_total", "Times a source was paused", |s| {
+        &s.backpressure
+    }),
+    ("received_bytes_total", "Bytes of bodies received", |s| {
+        &s.received_bytes
+    }),
+    ("sent_bytes_total", "Bytes of bodies sent", |s| {
+        &s.sent_bytes
+    }),
 ];
 
 const LISTENER_GAUGES: &[(&str, &str, Listeners<Gauge>)] = &[
-    ("connections_active", "Connections open now", |s| &s.connections_active),
-    ("requests_active", "Requests under way now", |s| &s.requests_active),
+    ("connections_active", "Connections open now", |s| {
+        &s.connections_active
+    }),
+    ("requests_active", "Requests under way now", |s| {
+        &s.requests_active
+    }),
 ];
 
 const CLUSTER_COUNTERS: &[(&str, &str, Clusters<Counter>)] = &[
     ("connections_total", "Connections begun", |s| &s.connections),
-    ("connect_failures_total", "Connections that failed to open", |s| &s.connect_failures),
-    ("connect_timeouts_total", "connect_timeout fired", |s| &s.connect_timeouts),
+    (
+        "connect_failures_total",
+        "Connections that failed to open",
+        |s| &s.connect_failures,
+    ),
+    ("connect_timeouts_total", "connect_timeout fired", |s| {
+        &s.connect_timeouts
+    }),
     ("requests_total", "Requests sent", |s| &s.requests),
-    ("connections_overflow_total", "max_connections reached", |s| &s.connections_overflow),
-    ("pending_overflow_total", "max_pending_requests reached", |s| &s.pending_overflow),
-    ("requests_overflow_total", "max_requests reached", |s| &s.requests_overflow),
-    ("retries_overflow_total", "max_retries reached", |s| &s.retries_overflow),
+    (
+        "connections_overflow_total",
+        "max_connections reached",
+        |s| &s.connections_overflow,
+    ),
+    (
+        "pending_overflow_total",
+        "max_pending_requests reached",
+        |s| &s.pending_overflow,
+    ),
+    ("requests_overflow_total", "max_requests reached", |s| {
+        &s.requests_overflow
+    }),
+    ("retries_overflow_total", "max_retries reached", |s| {
+        &s.retries_overflow
+    }),
     ("retries_total", "Requests tried again", |s| &s.retries),
-    ("retry_bytes_exceeded_total", "Bodies too long to retry", |s| &s.retry_bytes_exceeded),
-    ("timeouts_total", "The route's timeout fired", |s| &s.timeouts),
-    ("resets_total", "Connections that ended within an answer", |s| &s.resets),
-    ("malformed_total", "Answers refused as malformed", |s| &s.malformed),
-    ("no_endpoint_total", "Requests without an endpoint", |s| &s.no_endpoint),
+    (
+        "retry_bytes_exceeded_total",
+        "Bodies too long to retry",
+        |s| &s.retry_bytes_exceeded,
+    ),
+    ("timeouts_total", "The route's timeout fired", |s| {
+        &s.timeouts
+    }),
+    (
+        "resets_total",
+        "Connections that ended within an answer",
+        |s| &s.resets,
+    ),
+    ("malformed_total", "Answers refused as malformed", |s| {
+        &s.malformed
+    }),
+    ("no_endpoint_total", "Requests without an endpoint", |s| {
+        &s.no_endpoint
+    }),
 ];
 
 const CLUSTER_GAUGES: &[(&str, &str, Clusters<Gauge>)] = &[
-    ("connections_active", "Connections open or being opened", |s| &s.connections_active),
-    ("requests_active", "Requests under way now", |s| &s.requests_active),
+    (
+        "connections_active",
+        "Connections open or being opened",
+        |s| &s.connections_active,
+    ),
+    ("requests_active", "Requests under way now", |s| {
+        &s.requests_active
+    }),
 ];
 
 pub(super) fn render(running: &Running) -> String {
     let mut out = String::new();
     let listeners = labels_of_listeners(running);
-    let clusters: Vec<_> =
-        running.snapshot.clusters.iter().map(|c| label("cluster", &c.name)).collect();
+    let clusters: Vec<_> = running
+        .snapshot
+        .clusters
+        .iter()
+        .map(|c| label("cluster", &c.name))
+        .collect();
     for (name, help, pick) in LISTENER_COUNTERS {
-        let sum = |i: usize| running.stats.iter().map(|w| pick(&w.listeners[i]).get()).sum();
-        family(&mut out, &format!("ringlb_listener_{name}"), help, "counter", &listeners, sum);
+        let sum = |i: usize| {
+            running
+                .stats
+                .iter()
+                .map(|w| pick(&w.listeners[i]).get())
+                .sum()
+        };
+        family(
+            &mut out,
+            &format!("ringlb_listener_{name}"),
+            help,
+            "counter",
+            &listeners,
+            sum,
+        );
     }
     for (name, help, pick) in LISTENER_GAUGES {
-        let sum = |i: usize| running.stats.iter().map(|w| pick(&w.listeners[i]).get()).sum();
-        family(&mut out, &format!("ringlb_listener_{name}"), help, "gauge", &listeners, sum);
+        let sum = |i: usize| {
+            running
+                .stats
+                .iter()
+                .map(|w| pick(&w.listeners[i]).get())
+                .sum()
+        };
+        family(
+            &mut out,
+            &format!("ringlb_listener_{name}"),
+            help,
+            "gauge",
+            &listeners,
+            sum,
+        );
     }
     answers(&mut out, "listener", &listeners, |i, class| {
-        running.stats.iter().map(|w| w.listeners[i].answers[class].get()).sum()
+        running
+            .stats
+            .iter()
+            .map(|w| w.listeners[i].answers[class].get())
+            .sum()
     });
     histograms(&mut out, "listener", &listeners, |i, totals| {
-        running.stats.iter().for_each(|w| add(&w.listeners[i].latency, totals));
+        running
+            .stats
+            .iter()
+            .for_each(|w| add(&w.listeners[i].latency, totals));
     });
     for (name, help, pick) in CLUSTER_COUNTERS {
-        let sum = |i: usize| running.stats.iter().map(|w| pick(&w.clusters[i]).get()).sum();
-        family(&mut out, &format!("ringlb_cluster_{name}"), help, "counter", &clusters, sum);
+        let sum = |i: usize| {
+            running
+                .stats
+                .iter()
+                .map(|w| pick(&w.clusters[i]).get())
+                .sum()
+        };
+        family(
+            &mut out,
+            &format!("ringlb_cluster_{name}"),
+            help,
+            "counter",
+            &clusters,
+            sum,
+        );
     }
     for (name, help, pick) in CLUSTER_GAUGES {
-        let sum = |i: usize| running.stats.iter().map(|w| pick(&w.clusters[i]).get()).sum();
-        family(&mut out, &format!("ringlb_cluster_{name}"), help, "gauge", &clusters, sum);
+        let sum = |i: usize| {
+            running
+                .stats
+                .iter()
+                .map(|w| pick(&w.clusters[i]).get())
+                .sum()
+        };
+        family(
+            &mut out,
+            &format!("ringlb_cluster_{name}"),
+            help,
+            "gauge",
+            &clusters,
+            sum,
+        );
     }
     answers(&mut out, "cluster", &clusters, |i, class| {
-        running.stats.iter().map(|w| w.clusters[i].answers[class].get()).sum()
+        running
+            .stats
+            .iter()
+            .map(|w| w.clusters[i].answers[class].get())
+            .sum()
     });
     histograms(&mut out, "cluster", &clusters, |i, totals| {
-        running.stats.iter().for_each(|w| add(&w.clusters[i].latency, totals));
+        running
+            .stats
+            .iter()
+            .for_each(|w| add(&w.clusters[i].latency, totals));
     });
     workers(&mut out, running);
     out
@@ -106,14 +254,21 @@ fn labels_of_listeners(running: &Running) -> Vec<String> {
             Terminal::Http(http) => &http.stat_prefix,
             Terminal::Tcp(tcp) => &tcp.stat_prefix,
         };
-        format!("{},{}", label("listener", &listener.name), label("stat_prefix", prefix))
+        format!(
+            "{},{}",
+            label("listener", &listener.name),
+            label("stat_prefix", prefix)
+        )
     });
     labels.collect()
 }
 
 /// `name="value"`, escaped as the format asks.
 fn label(name: &str, value: &str) -> String {
-    let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let value = value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
     format!("{name}=\"{value}\"")
 }
 
@@ -133,7 +288,10 @@ fn family(
 
 fn answers(out: &mut String, whose: &str, labels: &[String], sum: impl Fn(usize, usize) -> u64) {
     let name = format!("ringlb_{whose}_answers_total");
-    let _ = writeln!(out, "# HELP {name} Answers by class of status.\n# TYPE {name} counter");
+    let _ = writeln!(
+        out,
+        "# HELP {name} Answers by class of status.\n# TYPE {name} counter"
+    );
     for (index, label) in labels.iter().enumerate() {
         for class in 0..5 {
             let sum = sum(index, class);
@@ -149,7 +307,10 @@ fn histograms(
     add: impl Fn(usize, &mut HistogramTotals),
 ) {
     let name = format!("ringlb_{whose}_latency_seconds");
-    let _ = writeln!(out, "# HELP {name} Duration of requests.\n# TYPE {name} histogram");
+    let _ = writeln!(
+        out,
+        "# HELP {name} Duration of requests.\n# TYPE {name} histogram"
+    );
     for (index, label) in labels.iter().enumerate() {
         let mut totals = HistogramTotals::default();
         add(index, &mut totals);
@@ -159,7 +320,10 @@ fn histograms(
         }
         let (count, sum) = (totals.count(), totals.sum_us as f64 / 1e6);
         let _ = writeln!(out, "{name}_bucket{{{label},le=\"+Inf\"}} {count}");
-        let _ = writeln!(out, "{name}_sum{{{label}}} {sum}\n{name}_count{{{label}}} {count}");
+        let _ = writeln!(
+            out,
+            "{name}_sum{{{label}}} {sum}\n{name}_count{{{label}}} {count}"
+        );
     }
 }
 
@@ -169,22 +333,52 @@ fn workers(out: &mut String, running: &Running) {
         .collect();
     let engine = |index: usize| &running.stats[index].engine;
     let mut one = |name: &str, help: &str, kind: &str, value: &dyn Fn(usize) -> u64| {
-        family(out, &format!("ringlb_worker_{name}"), help, kind, &labels, value);
+        family(
+            out,
+            &format!("ringlb_worker_{name}"),
+            help,
+            kind,
+            &labels,
+            value,
+        );
     };
-    one("waits_total", "Turns of the loop", "counter", &|i| engine(i).waits.get());
-    one("events_total", "Events delivered", "counter", &|i| engine(i).events.get());
-    one("rearms_total", "Receives started anew", "counter", &|i| engine(i).rearms.get());
-    one("blocks_exhausted_total", "Receives that waited for blocks", "counter", &|i| {
-        engine(i).blocks_exhausted.get()
+    one("waits_total", "Turns of the loop", "counter", &|i| {
+        engine(i).waits.get()
     });
-    one("quota_reached_total", "Receives that waited for their quota", "counter", &|i| {
-        engine(i).quota_reached.get()
+    one("events_total", "Events delivered", "counter", &|i| {
+        engine(i).events.get()
     });
-    one("reserve_receives_total", "Receives from the reserve", "counter", &|i| {
-        engine(i).reserve_receives.get()
+    one("rearms_total", "Receives started anew", "counter", &|i| {
+        engine(i).rearms.get()
     });
-    one("access_log_drops_total", "Access log entries dropped", "counter", &|i| {
-        running.stats[i].log_drops.get()
-    });
-    one("blocks_leased", "Receive blocks leased now", "gauge", &|i| engine(i).blocks_leased.get());
+    one(
+        "blocks_exhausted_total",
+        "Receives that waited for blocks",
+        "counter",
+        &|i| engine(i).blocks_exhausted.get(),
+    );
+    one(
+        "quota_reached_total",
+        "Receives that waited for their quota",
+        "counter",
+        &|i| engine(i).quota_reached.get(),
+    );
+    one(
+        "reserve_receives_total",
+        "Receives from the reserve",
+        "counter",
+        &|i| engine(i).reserve_receives.get(),
+    );
+    one(
+        "access_log_drops_total",
+        "Access log entries dropped",
+        "counter",
+        &|i| running.stats[i].log_drops.get(),
+    );
+    one(
+        "blocks_leased",
+        "Receive blocks leased now",
+        "gauge",
+        &|i| engine(i).blocks_leased.get(),
+    );
 }

@@ -32,21 +32,32 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
     let matches = command.try_get_matches_from_mut(args)?;
     match matches.subcommand() {
         Some(("check", matches)) => {
-            let file = matches.get_one::<PathBuf>("config").cloned().unwrap_or_default();
+            let file = matches
+                .get_one::<PathBuf>("config")
+                .cloned()
+                .unwrap_or_default();
             Ok(Command::Check { file })
         }
-        Some(("demo", matches)) => {
-            Ok(Command::Demo { once: matches.get_flag("once"), options: options(matches) })
-        }
-        Some(("expand", matches)) => Ok(Command::Expand { quickstart: quickstart(matches) }),
+        Some(("demo", matches)) => Ok(Command::Demo {
+            once: matches.get_flag("once"),
+            options: options(matches),
+        }),
+        Some(("expand", matches)) => Ok(Command::Expand {
+            quickstart: quickstart(matches),
+        }),
         Some(("run", matches)) => {
             let source = match matches.get_one::<PathBuf>("config") {
                 Some(file) => Source::File(file.clone()),
                 None => Source::Quickstart(quickstart(matches)),
             };
-            Ok(Command::Run { source, options: options(matches) })
+            Ok(Command::Run {
+                source,
+                options: options(matches),
+            })
         }
-        Some(_) | None => Err(command.error(clap::error::ErrorKind::MissingSubcommand, "no command")),
+        Some(_) | None => {
+            Err(command.error(clap::error::ErrorKind::MissingSubcommand, "no command"))
+        }
     }
 }
 
@@ -99,7 +110,11 @@ fn quickstart_args(required: bool) -> [Arg; 3] {
         .help("Listen here, for the --to that follow: 0.0.0.0:80, tcp://[::]:5432, unix:/run/x")
         .action(ArgAction::Append);
     [
-        if required { listen.required(true) } else { listen.required_unless_present("config") },
+        if required {
+            listen.required(true)
+        } else {
+            listen.required_unless_present("config")
+        },
         Arg::new("to")
             .short('t')
             .long("to")
@@ -142,7 +157,10 @@ fn options(matches: &ArgMatches) -> Options {
     let workers = matches.get_one::<u64>("workers");
     let drain = matches.get_one::<u64>("drain-time");
     Options {
-        engine: matches.get_one::<Engines>("engine").copied().unwrap_or(default.engine),
+        engine: matches
+            .get_one::<Engines>("engine")
+            .copied()
+            .unwrap_or(default.engine),
         workers: workers.and_then(|n| usize::try_from(*n).ok()),
         drain_time: drain.map_or(default.drain_time, |seconds| Duration::from_secs(*seconds)),
     }
@@ -152,19 +170,28 @@ fn options(matches: &ArgMatches) -> Options {
 fn quickstart(matches: &ArgMatches) -> Quickstart {
     let placed = |name: &str| -> Vec<(usize, String)> {
         let indices = matches.indices_of(name).into_iter().flatten();
-        let values = matches.get_many::<String>(name).into_iter().flatten().cloned();
+        let values = matches
+            .get_many::<String>(name)
+            .into_iter()
+            .flatten()
+            .cloned();
         indices.zip(values).collect()
     };
     let (listens, tos) = (placed("listen"), placed("to"));
     let mut listeners: Vec<(String, Vec<String>)> = Vec::new();
     for (number, (start, listen)) in listens.iter().enumerate() {
-        let end = listens.get(number + 1).map_or(usize::MAX, |(next, _)| *next);
+        let end = listens
+            .get(number + 1)
+            .map_or(usize::MAX, |(next, _)| *next);
         // Endpoints before the first --listen belong to it as well.
         let start = if number == 0 { 0 } else { *start };
         let mine = tos.iter().filter(|(at, _)| (start..end).contains(at));
         listeners.push((listen.clone(), mine.map(|(_, to)| to.clone()).collect()));
     }
-    Quickstart { listeners, admin: matches.get_one::<SocketAddr>("admin").copied() }
+    Quickstart {
+        listeners,
+        admin: matches.get_one::<SocketAddr>("admin").copied(),
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +205,11 @@ mod tests {
     #[test]
     fn endpoints_belong_to_the_listener_before_them() {
         let line = "ringlb run --listen :80 --to 1.1.1.1:1 --to 1.1.1.1:2 --listen tcp://:90 --to 1.1.1.1:3";
-        let Ok(Command::Run { source: Source::Quickstart(quick), options }) = parsed(line) else {
+        let Ok(Command::Run {
+            source: Source::Quickstart(quick),
+            options,
+        }) = parsed(line)
+        else {
             panic!("{line}")
         };
         let to = |list: &[&str]| list.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();

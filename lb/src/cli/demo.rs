@@ -36,7 +36,10 @@ pub(super) fn run(once: bool, options: &Options) -> Result<(), String> {
         *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
     });
     end.map_err(|error| format!("ringlb demo: {error}"))?;
-    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let outcome = outcome
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     outcome.map_or(Ok(()), |counts| report(counts.map_err(failed)?, &endpoints))
 }
 
@@ -45,36 +48,54 @@ fn endpoint(number: usize) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let at = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let body = move || {
         runtime.block_on(async move {
-            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+                return;
+            };
             let answer = move |request: Message| {
                 let path = String::from_utf8_lossy(request.head.path()).into_owned();
                 let body = format!("hello from endpoint {number}, you asked for {path}\n");
                 let mut answer = Message::answer(200, "text/plain", body.into_bytes());
-                answer.head.fields.append(b"x-endpoint", number.to_string().as_bytes());
+                answer
+                    .head
+                    .fields
+                    .append(b"x-endpoint", number.to_string().as_bytes());
                 async move { answer }
             };
             http_service::serve(listener, answer).await;
         });
     };
-    std::thread::Builder::new().name(format!("endpoint-{number}")).spawn(body)?;
+    std::thread::Builder::new()
+        .name(format!("endpoint-{number}"))
+        .spawn(body)?;
     Ok(at)
 }
 
 fn configuration(endpoints: &[SocketAddr]) -> Result<Loaded, String> {
     let to = endpoints.iter().map(SocketAddr::to_string).collect();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let quickstart =
-        Quickstart { listeners: vec![(any.to_string(), to)], admin: Some(any) };
+    let quickstart = Quickstart {
+        listeners: vec![(any.to_string(), to)],
+        admin: Some(any),
+    };
     let bootstrap = quickstart.bootstrap().map_err(|error| error.to_string())?;
     let snapshot = config::compile(&bootstrap).map_err(|wrong| format!("{wrong:?}"))?;
-    Ok(Loaded { bootstrap, snapshot })
+    Ok(Loaded {
+        bootstrap,
+        snapshot,
+    })
 }
 
 fn introduce(running: &Running) {
-    let address = running.addresses.first().map(ToString::to_string).unwrap_or_default();
+    let address = running
+        .addresses
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     eprintln!("engine {}, {} workers", running.engine, running.stats.len());
     eprintln!("{ENDPOINTS} endpoints answer in turn; try it:\n\n    curl -i http://{address}/\n");
     eprintln!("Ctrl-C ends it.");
@@ -91,7 +112,9 @@ async fn send_requests(running: &Running) -> io::Result<BTreeMap<String, usize>>
             let request = Message::get(&address.to_string(), &format!("/{number}"));
             let answer = client.ask(&request).await?;
             let name = answer.head.fields.get(b"x-endpoint").unwrap_or(b"none");
-            *counts.entry(String::from_utf8_lossy(name).into_owned()).or_default() += 1;
+            *counts
+                .entry(String::from_utf8_lossy(name).into_owned())
+                .or_default() += 1;
             if answer.head.status != 200 {
                 return Err(io::Error::other(format!("status {}", answer.head.status)));
             }
@@ -105,7 +128,10 @@ fn report(counts: BTreeMap<String, usize>, endpoints: &[SocketAddr]) -> Result<(
     println!("{REQUESTS} requests over {CONNECTIONS} connections:");
     for (number, at) in (1..).zip(endpoints) {
         let count = counts.get(&number.to_string()).copied().unwrap_or(0);
-        println!("  endpoint {number} ({at})  {count:3}  {}", "#".repeat(count));
+        println!(
+            "  endpoint {number} ({at})  {count:3}  {}",
+            "#".repeat(count)
+        );
     }
     if counts.len() == endpoints.len() {
         Ok(())

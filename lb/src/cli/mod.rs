@@ -24,18 +24,25 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> ExitCode {
     let result = match command {
         Command::Check { file } => read(&file).map(|loaded| {
-            let (listeners, clusters) =
-                (loaded.snapshot.listeners.len(), loaded.snapshot.clusters.len());
-            eprintln!("{}: {listeners} listeners, {clusters} clusters, no problem", file.display());
+            let (listeners, clusters) = (
+                loaded.snapshot.listeners.len(),
+                loaded.snapshot.clusters.len(),
+            );
+            eprintln!(
+                "{}: {listeners} listeners, {clusters} clusters, no problem",
+                file.display()
+            );
         }),
         Command::Demo { once, options } => demo::run(once, &options),
         Command::Expand { quickstart } => expand(&quickstart),
-        Command::Run { source: Source::File(file), options } => {
-            read(&file).and_then(|loaded| serve(loaded, &options))
-        }
-        Command::Run { source: Source::Quickstart(quickstart), options } => {
-            quick(&quickstart).and_then(|loaded| serve(loaded, &options))
-        }
+        Command::Run {
+            source: Source::File(file),
+            options,
+        } => read(&file).and_then(|loaded| serve(loaded, &options)),
+        Command::Run {
+            source: Source::Quickstart(quickstart),
+            options,
+        } => quick(&quickstart).and_then(|loaded| serve(loaded, &options)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,25 +64,39 @@ fn read(file: &Path) -> Result<Loaded, String> {
     let bytes = std::fs::read(file).map_err(|error| format!("{name}: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|error| format!("{name}: {error}"))?;
     config::load(&text).map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(|problem| format!("{name}:{problem}")).collect();
+        let lines: Vec<_> = problems
+            .iter()
+            .map(|problem| format!("{name}:{problem}"))
+            .collect();
         lines.join("\n")
     })
 }
 
 /// Compiles the short form.
 fn quick(quickstart: &Quickstart) -> Result<Loaded, String> {
-    let bootstrap = quickstart.bootstrap().map_err(|error| format!("ringlb: {error}"))?;
+    let bootstrap = quickstart
+        .bootstrap()
+        .map_err(|error| format!("ringlb: {error}"))?;
     let snapshot = config::compile(&bootstrap).map_err(|wrong| {
-        let lines: Vec<_> = wrong.iter().map(|w| format!("ringlb: {}: {}", w.path, w.reason)).collect();
+        let lines: Vec<_> = wrong
+            .iter()
+            .map(|w| format!("ringlb: {}: {}", w.path, w.reason))
+            .collect();
         lines.join("\n")
     })?;
-    Ok(Loaded { bootstrap, snapshot })
+    Ok(Loaded {
+        bootstrap,
+        snapshot,
+    })
 }
 
 #[allow(clippy::print_stdout, reason = "the output of `ringlb expand`")]
 fn expand(quickstart: &Quickstart) -> Result<(), String> {
     let loaded = quick(quickstart)?;
     let json = xds::to_json(&loaded.bootstrap, "envoy.config.bootstrap.v3.Bootstrap");
-    println!("{}", json.ok_or("ringlb: the configuration cannot be shown")?);
+    println!(
+        "{}",
+        json.ok_or("ringlb: the configuration cannot be shown")?
+    );
     Ok(())
 }

@@ -79,7 +79,9 @@ impl Compiler {
             let path = format!("{path}.circuit_breakers.thresholds");
             self.wrong(&path, "at most one is supported, for the default priority");
         }
-        let Some(from) = list.first() else { return Thresholds::default() };
+        let Some(from) = list.first() else {
+            return Thresholds::default();
+        };
         let default = Thresholds::default();
         Thresholds {
             connections: from.max_connections.map_or(default.connections, u64::from),
@@ -137,13 +139,19 @@ impl Compiler {
         };
         let address = self.address(&format!("{path}.endpoint.address"), inner.address.as_ref())?;
         if address.inet().is_some_and(|address| address.port() == 0) {
-            self.wrong(&format!("{path}.endpoint.address"), "an endpoint's port cannot be 0");
+            self.wrong(
+                &format!("{path}.endpoint.address"),
+                "an endpoint's port cannot be 0",
+            );
         }
         let weight_path = format!("{path}.load_balancing_weight");
         let weight = self.number(&weight_path, from.load_balancing_weight, 1, 1..=u32::MAX);
         let endpoint = Endpoint::new(address, weight);
-        let unusable =
-            [HealthStatus::Unhealthy, HealthStatus::Draining, HealthStatus::Timeout];
+        let unusable = [
+            HealthStatus::Unhealthy,
+            HealthStatus::Draining,
+            HealthStatus::Timeout,
+        ];
         endpoint.set_usable(!unusable.contains(&from.health_status()));
         Some(Arc::new(endpoint))
     }

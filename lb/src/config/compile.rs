@@ -31,7 +31,8 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
     let resources = bootstrap.static_resources.clone().unwrap_or_default();
     compiler.name_clusters(&resources.clusters);
     let clusters = resources.clusters.iter().enumerate();
-    let clusters = clusters.filter_map(|(i, c)| compiler.cluster(&at("static_resources.clusters", i), c));
+    let clusters =
+        clusters.filter_map(|(i, c)| compiler.cluster(&at("static_resources.clusters", i), c));
     let clusters = clusters.collect();
     let listeners = resources.listeners.iter().enumerate();
     let listeners =
@@ -41,12 +42,19 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
         let address = compiler.address("admin.address", admin.address.as_ref())?;
         let inet = address.inet();
         if inet.is_none() {
-            compiler.wrong("admin.address", "only an IP address with a port is supported");
+            compiler.wrong(
+                "admin.address",
+                "only an IP address with a port is supported",
+            );
         }
         inet
     });
     if compiler.problems.is_empty() {
-        Ok(Snapshot { listeners, clusters, admin })
+        Ok(Snapshot {
+            listeners,
+            clusters,
+            admin,
+        })
     } else {
         Err(compiler.problems)
     }
@@ -67,7 +75,10 @@ pub(super) fn at(path: &str, index: usize) -> String {
 
 impl Compiler {
     pub(super) fn wrong(&mut self, path: &str, reason: impl Into<String>) {
-        self.problems.push(Wrong { path: path.to_owned(), reason: reason.into() });
+        self.problems.push(Wrong {
+            path: path.to_owned(),
+            reason: reason.into(),
+        });
     }
 
     /// A cluster's index by its name.
@@ -89,14 +100,18 @@ impl Compiler {
         match address.and_then(|address| address.address.as_ref()) {
             Some(address::Address::SocketAddress(socket)) => {
                 if socket.protocol() == socket_address::Protocol::Udp {
-                    self.wrong(&format!("{path}.socket_address.protocol"), "only TCP is supported");
+                    self.wrong(
+                        &format!("{path}.socket_address.protocol"),
+                        "only TCP is supported",
+                    );
                 }
                 let Ok(ip) = socket.address.parse::<IpAddr>() else {
                     let reason = format!("`{}` is not an IP address", socket.address);
                     self.wrong(&format!("{path}.socket_address.address"), reason);
                     return None;
                 };
-                let Some(socket_address::PortSpecifier::PortValue(port)) = socket.port_specifier else {
+                let Some(socket_address::PortSpecifier::PortValue(port)) = socket.port_specifier
+                else {
                     self.wrong(&format!("{path}.socket_address"), "`port_value` is missing");
                     return None;
                 };
@@ -188,7 +203,12 @@ impl Compiler {
         index: usize,
         names: &mut HashMap<String, usize>,
     ) -> Option<Wrong> {
-        let wrong = |reason: String| Some(Wrong { path: format!("{path}.name"), reason });
+        let wrong = |reason: String| {
+            Some(Wrong {
+                path: format!("{path}.name"),
+                reason,
+            })
+        };
         if name.is_empty() {
             return wrong("a name is missing".into());
         }

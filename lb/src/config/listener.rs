@@ -22,9 +22,7 @@ use xds::api::envoy::{
     extensions::{
         access_loggers::{
             file::v3::{FileAccessLog, file_access_log},
-            stream::v3::{
-                StderrAccessLog, StdoutAccessLog, stderr_access_log, stdout_access_log,
-            },
+            stream::v3::{StderrAccessLog, StdoutAccessLog, stderr_access_log, stdout_access_log},
         },
         filters::{
             http::router::v3::Router,
@@ -50,7 +48,10 @@ impl Compiler {
         self.problems.extend(wrong);
         let address = self.address(&format!("{path}.address"), from.address.as_ref());
         let [chain] = from.filter_chains.as_slice() else {
-            let reason = format!("exactly one is supported, found {}", from.filter_chains.len());
+            let reason = format!(
+                "exactly one is supported, found {}",
+                from.filter_chains.len()
+            );
             self.wrong(&format!("{path}.filter_chains"), reason);
             return None;
         };
@@ -82,11 +83,15 @@ impl Compiler {
             return None;
         };
         match xds::type_name(&any.type_url) {
-            HTTP => self.decode::<HttpConnectionManager>(&path, any).and_then(|config| {
-                self.http(&path, &config).map(|http| Terminal::Http(Arc::new(http)))
-            }),
+            HTTP => self
+                .decode::<HttpConnectionManager>(&path, any)
+                .and_then(|config| {
+                    self.http(&path, &config)
+                        .map(|http| Terminal::Http(Arc::new(http)))
+                }),
             TCP => self.decode::<TcpProxy>(&path, any).and_then(|config| {
-                self.tcp(&path, &config).map(|tcp| Terminal::Tcp(Arc::new(tcp)))
+                self.tcp(&path, &config)
+                    .map(|tcp| Terminal::Tcp(Arc::new(tcp)))
             }),
             other => {
                 self.wrong(&path, format!("`{other}` is not a network filter"));
@@ -96,7 +101,9 @@ impl Compiler {
     }
 
     pub(super) fn decode<M: Message + Default>(&mut self, path: &str, any: &Any) -> Option<M> {
-        M::decode(&*any.value).map_err(|error| self.wrong(path, error.to_string())).ok()
+        M::decode(&*any.value)
+            .map_err(|error| self.wrong(path, error.to_string()))
+            .ok()
     }
 
     fn http(&mut self, path: &str, from: &HttpConnectionManager) -> Option<HttpConfig> {
@@ -104,7 +111,10 @@ impl Compiler {
         if from.stat_prefix.is_empty() {
             self.wrong(&in_path("stat_prefix"), "is missing");
         }
-        let common = from.common_http_protocol_options.clone().unwrap_or_default();
+        let common = from
+            .common_http_protocol_options
+            .clone()
+            .unwrap_or_default();
         let head_path = in_path("max_request_headers_kb");
         let head_kb = self.number(&head_path, from.max_request_headers_kb, 60, 1..=8192);
         let (filters, router) = self.http_filters(path, &from.http_filters)?;
@@ -157,7 +167,11 @@ impl Compiler {
         if name.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
             self.wrong(path, "only printable ASCII is allowed");
         }
-        if name.is_empty() { "ringlb".to_owned() } else { name.to_owned() }
+        if name.is_empty() {
+            "ringlb".to_owned()
+        } else {
+            name.to_owned()
+        }
     }
 
     /// The filters before the router, and the router.
@@ -183,10 +197,17 @@ impl Compiler {
                 self.wrong(&path, "the router has to be the last filter");
             } else if let Some(config) = self.http_filter(&format!("{path}.typed_config"), any) {
                 let (name, disabled) = (from.name.clone(), from.disabled);
-                chain.entries.push(HttpFilterEntry { name, config, disabled });
+                chain.entries.push(HttpFilterEntry {
+                    name,
+                    config,
+                    disabled,
+                });
             }
         }
-        self.wrong(&path, format!("the last filter has to be the router, `{ROUTER}`"));
+        self.wrong(
+            &path,
+            format!("the last filter has to be the router, `{ROUTER}`"),
+        );
         None
     }
 
@@ -295,11 +316,16 @@ impl Compiler {
             Some(Format::JsonFormat(fields)) => ("json_format", LogFormat::json(fields, omit)),
             Some(Format::TextFormatSource(source)) => {
                 let text = self.data(&format!("{path}.text_format_source"), Some(source));
-                ("text_format_source", LogFormat::text(&String::from_utf8_lossy(&text), omit))
+                (
+                    "text_format_source",
+                    LogFormat::text(&String::from_utf8_lossy(&text), omit),
+                )
             }
             None => ("", Ok(LogFormat::standard())),
         };
-        format.map_err(|reason| self.wrong(&format!("{path}.{field}"), reason)).ok()
+        format
+            .map_err(|reason| self.wrong(&format!("{path}.{field}"), reason))
+            .ok()
     }
 }
 

@@ -36,7 +36,10 @@ pub struct Loaded {
 pub fn load(text: &str) -> Result<Loaded, Vec<Problem>> {
     let document = xds::parse(text)?;
     match compile(&document.bootstrap) {
-        Ok(snapshot) => Ok(Loaded { bootstrap: document.bootstrap, snapshot }),
+        Ok(snapshot) => Ok(Loaded {
+            bootstrap: document.bootstrap,
+            snapshot,
+        }),
         Err(wrong) => {
             let placed = |w: &Wrong| document.problem(&w.path, w.reason.clone());
             let mut problems: Vec<_> = wrong.iter().map(placed).collect();

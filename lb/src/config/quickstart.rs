@@ -72,12 +72,18 @@ impl Quickstart {
                 None => (false, listen.as_str()),
             };
             if to.is_empty() {
-                return Err(QuickstartError(format!("{listen}: add at least one --to ADDRESS")));
+                return Err(QuickstartError(format!(
+                    "{listen}: add at least one --to ADDRESS"
+                )));
             }
             let kind = if tcp { "tcp" } else { "http" };
             let name = format!("{kind}-{index}");
             let chain = FilterChain {
-                filters: vec![if tcp { tcp_filter(&name) } else { http_filter(&name) }],
+                filters: vec![if tcp {
+                    tcp_filter(&name)
+                } else {
+                    http_filter(&name)
+                }],
                 ..FilterChain::default()
             };
             resources.listeners.push(Listener {
@@ -88,22 +94,38 @@ impl Quickstart {
             });
             resources.clusters.push(cluster(&name, to)?);
         }
-        let admin = self.admin.map(|at| Admin { address: Some(inet(at)) });
-        Ok(Bootstrap { node: None, static_resources: Some(resources), admin })
+        let admin = self.admin.map(|at| Admin {
+            address: Some(inet(at)),
+        });
+        Ok(Bootstrap {
+            node: None,
+            static_resources: Some(resources),
+            admin,
+        })
     }
 }
 
 fn address(text: &str) -> Result<Address, QuickstartError> {
     if let Some(path) = text.strip_prefix("unix:") {
-        let pipe = Pipe { path: path.to_owned() };
-        return Ok(Address { address: Some(Where::Pipe(pipe)) });
+        let pipe = Pipe {
+            path: path.to_owned(),
+        };
+        return Ok(Address {
+            address: Some(Where::Pipe(pipe)),
+        });
     }
-    let with_any = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    let with_any = if text.starts_with(':') {
+        format!("0.0.0.0{text}")
+    } else {
+        text.to_owned()
+    };
     match with_any.parse() {
         Ok(at) => Ok(inet(at)),
         Err(_) => {
             let form = "ADDRESS:PORT, [ADDRESS]:PORT, :PORT or unix:PATH";
-            Err(QuickstartError(format!("`{text}` is not an address; expected {form}")))
+            Err(QuickstartError(format!(
+                "`{text}` is not an address; expected {form}"
+            )))
         }
     }
 }
@@ -114,15 +136,22 @@ fn inet(at: SocketAddr) -> Address {
         port_specifier: Some(PortSpecifier::PortValue(at.port().into())),
         ..SocketAddress::default()
     };
-    Address { address: Some(Where::SocketAddress(socket)) }
+    Address {
+        address: Some(Where::SocketAddress(socket)),
+    }
 }
 
 fn cluster(name: &str, to: &[String]) -> Result<Cluster, QuickstartError> {
     let mut endpoints = Vec::new();
     for to in to {
-        let endpoint = Endpoint { address: Some(address(to)?) };
+        let endpoint = Endpoint {
+            address: Some(address(to)?),
+        };
         let host_identifier = Some(HostIdentifier::Endpoint(endpoint));
-        endpoints.push(LbEndpoint { host_identifier, ..LbEndpoint::default() });
+        endpoints.push(LbEndpoint {
+            host_identifier,
+            ..LbEndpoint::default()
+        });
     }
     Ok(Cluster {
         name: name.to_owned(),
@@ -131,7 +160,9 @@ fn cluster(name: &str, to: &[String]) -> Result<Cluster, QuickstartError> {
         )),
         load_assignment: Some(ClusterLoadAssignment {
             cluster_name: name.to_owned(),
-            endpoints: vec![LocalityLbEndpoints { lb_endpoints: endpoints }],
+            endpoints: vec![LocalityLbEndpoints {
+                lb_endpoints: endpoints,
+            }],
         }),
         ..Cluster::default()
     })
@@ -145,7 +176,10 @@ fn tcp_filter(cluster: &str) -> Filter {
         ..TcpProxy::default()
     };
     let config = ConfigType::TypedConfig(any(&proxy));
-    Filter { name: "envoy.filters.network.tcp_proxy".into(), config_type: Some(config) }
+    Filter {
+        name: "envoy.filters.network.tcp_proxy".into(),
+        config_type: Some(config),
+    }
 }
 
 fn http_filter(cluster: &str) -> Filter {
@@ -153,7 +187,10 @@ fn http_filter(cluster: &str) -> Filter {
         stat_prefix: cluster.to_owned(),
         use_remote_address: Some(true),
         // At the edge a client gets ten seconds for a head.
-        request_headers_timeout: Some(Duration { seconds: 10, nanos: 0 }),
+        request_headers_timeout: Some(Duration {
+            seconds: 10,
+            nanos: 0,
+        }),
         common_http_protocol_options: Some(HttpProtocolOptions::default()),
         http_filters: vec![HttpFilter {
             name: "envoy.filters.http.router".into(),
@@ -167,7 +204,10 @@ fn http_filter(cluster: &str) -> Filter {
         ..HttpConnectionManager::default()
     };
     let config = ConfigType::TypedConfig(any(&manager));
-    Filter { name: "envoy.filters.network.http_connection_manager".into(), config_type: Some(config) }
+    Filter {
+        name: "envoy.filters.network.http_connection_manager".into(),
+        config_type: Some(config),
+    }
 }
 
 fn route_config(cluster: &str) -> RouteConfiguration {
@@ -195,7 +235,10 @@ fn route_config(cluster: &str) -> RouteConfiguration {
         routes: vec![route],
         ..VirtualHost::default()
     };
-    RouteConfiguration { name: cluster.to_owned(), virtual_hosts: vec![host] }
+    RouteConfiguration {
+        name: cluster.to_owned(),
+        virtual_hosts: vec![host],
+    }
 }
 
 fn any<M: Message + prost::Name>(message: &M) -> Any {
@@ -211,13 +254,24 @@ mod tests {
 
     fn quickstart(listen: &str, to: &[&str]) -> Quickstart {
         let to = to.iter().map(|to| (*to).to_owned()).collect();
-        Quickstart { listeners: vec![(listen.to_owned(), to)], admin: None }
+        Quickstart {
+            listeners: vec![(listen.to_owned(), to)],
+            admin: None,
+        }
     }
 
     #[test]
     fn the_short_form_compiles() {
-        for listen in ["127.0.0.1:0", ":8080", "[::1]:80", "tcp://0.0.0.0:5432", "unix:/tmp/x"] {
-            let bootstrap = quickstart(listen, &["127.0.0.1:1", "unix:/tmp/y"]).bootstrap().unwrap();
+        for listen in [
+            "127.0.0.1:0",
+            ":8080",
+            "[::1]:80",
+            "tcp://0.0.0.0:5432",
+            "unix:/tmp/x",
+        ] {
+            let bootstrap = quickstart(listen, &["127.0.0.1:1", "unix:/tmp/y"])
+                .bootstrap()
+                .unwrap();
             let snapshot = crate::config::compile(&bootstrap).unwrap();
             assert_eq!(snapshot.clusters[0].endpoints.len(), 2);
         }

@@ -35,13 +35,19 @@ impl Compiler {
             if host.domains.is_empty() {
                 self.wrong(&format!("{path}.domains"), "there has to be one");
             }
-            (self.virtual_host(&path, host, filters), host.domains.clone())
+            (
+                self.virtual_host(&path, host, filters),
+                host.domains.clone(),
+            )
         });
         let hosts = hosts.collect();
         let table = RouteTable::new(from.name.clone(), hosts);
         let wrong = |clash: crate::route::DomainClash| format!("`{}` is there twice", clash.0);
         let path = format!("{path}.virtual_hosts");
-        table.map(Arc::new).map_err(|clash| self.wrong(&path, wrong(clash))).ok()
+        table
+            .map(Arc::new)
+            .map_err(|clash| self.wrong(&path, wrong(clash)))
+            .ok()
     }
 
     fn virtual_host(
@@ -55,10 +61,18 @@ impl Compiler {
         }
         let outer = self.per_filter(path, &from.typed_per_filter_config, filters);
         let routes = from.routes.iter().enumerate().filter_map(|(index, route)| {
-            self.route(&at(&format!("{path}.routes"), index), route, filters, &outer)
+            self.route(
+                &at(&format!("{path}.routes"), index),
+                route,
+                filters,
+                &outer,
+            )
         });
         let routes = routes.map(Arc::new).collect();
-        VirtualHost { name: from.name.clone(), routes }
+        VirtualHost {
+            name: from.name.clone(),
+            routes,
+        }
     }
 
     fn route(
@@ -78,7 +92,10 @@ impl Compiler {
                 let path = format!("{path}.direct_response");
                 let status = self.status(&format!("{path}.status"), direct.status);
                 let body = self.data(&format!("{path}.body"), direct.body.as_ref());
-                Action::Direct { status, body: body.into() }
+                Action::Direct {
+                    status,
+                    body: body.into(),
+                }
             }
             None => {
                 self.wrong(path, "`route` or `direct_response` is missing");
@@ -86,7 +103,12 @@ impl Compiler {
             }
         };
         let filters = filters.merged(&[outer, &per_filter]);
-        Some(Route { name: from.name.clone(), condition, action, filters })
+        Some(Route {
+            name: from.name.clone(),
+            condition,
+            action,
+            filters,
+        })
     }
 
     fn status(&mut self, path: &str, status: u32) -> u16 {
@@ -104,16 +126,21 @@ impl Compiler {
         for (name, any) in from {
             let path = format!("{path}.typed_per_filter_config[\"{name}\"]");
             if !filters.entries.iter().any(|entry| entry.name == *name) {
-                self.wrong(&path, format!("the listener has no HTTP filter named `{name}`"));
+                self.wrong(
+                    &path,
+                    format!("the listener has no HTTP filter named `{name}`"),
+                );
                 continue;
             }
             let config = if xds::type_name(&any.type_url) == FILTER_CONFIG {
-                let Some(wrapper) = self.decode::<api::FilterConfig>(&path, any) else { continue };
+                let Some(wrapper) = self.decode::<api::FilterConfig>(&path, any) else {
+                    continue;
+                };
                 match (wrapper.disabled, &wrapper.config) {
                     (true, _) => Some(PerFilter::Disabled),
-                    (false, Some(inner)) => {
-                        self.http_filter(&format!("{path}.config"), inner).map(PerFilter::Config)
-                    }
+                    (false, Some(inner)) => self
+                        .http_filter(&format!("{path}.config"), inner)
+                        .map(PerFilter::Config),
                     (false, None) => {
                         self.wrong(&path, "says nothing");
                         None
@@ -130,7 +157,10 @@ impl Compiler {
     fn route_match(&mut self, path: &str, from: Option<&api::RouteMatch>) -> Option<RouteMatch> {
         let specifier = from.and_then(|from| from.path_specifier.as_ref());
         let (Some(from), Some(specifier)) = (from, specifier) else {
-            self.wrong(path, "`prefix`, `path` or `path_separated_prefix` is missing");
+            self.wrong(
+                path,
+                "`prefix`, `path` or `path_separated_prefix` is missing",
+            );
             return None;
         };
         let matched = match specifier {
@@ -148,12 +178,19 @@ impl Compiler {
             path: matched,
             case_sensitive: from.case_sensitive.unwrap_or(true),
             headers: self.header_matches(&format!("{path}.headers"), &from.headers),
-            fraction: from.runtime_fraction.as_ref().map(|f| percent(f.default_value.as_ref())),
+            fraction: from
+                .runtime_fraction
+                .as_ref()
+                .map(|f| percent(f.default_value.as_ref())),
         })
     }
 
     /// Conditions on header fields.
-    pub(super) fn header_matches(&mut self, path: &str, list: &[HeaderMatcher]) -> Vec<HeaderMatch> {
+    pub(super) fn header_matches(
+        &mut self,
+        path: &str,
+        list: &[HeaderMatcher],
+    ) -> Vec<HeaderMatch> {
         let mut all = Vec::new();
         for (index, from) in list.iter().enumerate() {
             match header_match(from) {
@@ -181,8 +218,7 @@ impl Compiler {
         Some(Forward {
             cluster: self.cluster_index(&format!("{path}.cluster"), name)?,
             timeout: self.timeout(&timeout_path, from.timeout.as_ref(), default),
-            idle_timeout: idle
-                .map(|_| self.timeout(&format!("{path}.idle_timeout"), idle, None)),
+            idle_timeout: idle.map(|_| self.timeout(&format!("{path}.idle_timeout"), idle, None)),
             retry: self.retry_policy(&format!("{path}.retry_policy"), from.retry_policy.as_ref()),
             prefix_rewrite: from.prefix_rewrite.clone().into(),
             host_rewrite: host_rewrite.into(),
@@ -196,7 +232,9 @@ impl Compiler {
     }
 
     fn retry_policy(&mut self, path: &str, from: Option<&api::RetryPolicy>) -> RetryPolicy {
-        let Some(from) = from else { return RetryPolicy::default() };
+        let Some(from) = from else {
+            return RetryPolicy::default();
+        };
         let mut policy = RetryPolicy {
             retries: from.num_retries.unwrap_or(1),
             per_try_timeout: self.timeout(
@@ -206,7 +244,12 @@ impl Compiler {
             ),
             ..RetryPolicy::default()
         };
-        for word in from.retry_on.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        for word in from
+            .retry_on
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
             match word {
                 "connect-failure" => policy.on_connect_failure = true,
                 "reset" | "reset-before-request" => policy.on_reset = true,
@@ -229,7 +272,11 @@ pub(crate) fn header_match(from: &HeaderMatcher) -> Result<HeaderMatch, String> 
         return Err("a name is missing".into());
     }
     let text = |kind, text: &String| {
-        Some(StringMatch { kind, text: text.clone().into(), ignore_case: false })
+        Some(StringMatch {
+            kind,
+            text: text.clone().into(),
+            ignore_case: false,
+        })
     };
     let (value, absent) = match &from.header_match_specifier {
         Some(Specifier::ContainsMatch(part)) => (text(StringKind::Contains, part), false),
@@ -241,7 +288,12 @@ pub(crate) fn header_match(from: &HeaderMatcher) -> Result<HeaderMatch, String> 
         None => (None, false),
     };
     let name = from.name.to_ascii_lowercase().into();
-    Ok(HeaderMatch { name, value, invert: from.invert_match, absent })
+    Ok(HeaderMatch {
+        name,
+        value,
+        invert: from.invert_match,
+        absent,
+    })
 }
 
 fn string_match(from: &StringMatcher) -> Result<StringMatch, String> {
@@ -253,17 +305,33 @@ fn string_match(from: &StringMatcher) -> Result<StringMatch, String> {
         Some(Pattern::Suffix(text)) => (StringKind::Suffix, text),
         None => return Err("`exact`, `prefix`, `suffix` or `contains` is missing".into()),
     };
-    let text = if from.ignore_case { text.to_ascii_lowercase() } else { text.clone() };
-    Ok(StringMatch { kind, text: text.into(), ignore_case: from.ignore_case })
+    let text = if from.ignore_case {
+        text.to_ascii_lowercase()
+    } else {
+        text.clone()
+    };
+    Ok(StringMatch {
+        kind,
+        text: text.into(),
+        ignore_case: from.ignore_case,
+    })
 }
 
 /// A share; nothing if it is absent.
 pub(crate) fn percent(from: Option<&FractionalPercent>) -> Percent {
-    let Some(from) = from else { return Percent { numerator: 0, denominator: 100 } };
+    let Some(from) = from else {
+        return Percent {
+            numerator: 0,
+            denominator: 100,
+        };
+    };
     let denominator = match from.denominator() {
         fractional_percent::DenominatorType::Hundred => 100,
         fractional_percent::DenominatorType::TenThousand => 10_000,
         fractional_percent::DenominatorType::Million => 1_000_000,
     };
-    Percent { numerator: from.numerator, denominator }
+    Percent {
+        numerator: from.numerator,
+        denominator,
+    }
 }

@@ -12,9 +12,12 @@ pub(super) fn count() -> usize {
 
 /// Ties the calling thread to the `index`-th CPU that the process may use, if there are enough.
 pub(super) fn pin(index: usize, workers: usize) {
-    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return };
-    let cpus: Vec<usize> =
-        (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else {
+        return;
+    };
+    let cpus: Vec<usize> = (0..CpuSet::count())
+        .filter(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+        .collect();
     if workers > cpus.len() {
         return;
     }

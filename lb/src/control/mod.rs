@@ -25,7 +25,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: Engines::Auto, workers: None, drain_time: Duration::from_secs(30) }
+        Self {
+            engine: Engines::Auto,
+            workers: None,
+            drain_time: Duration::from_secs(30),
+        }
     }
 }
 
@@ -74,7 +78,9 @@ pub fn run<D: Future<Output = ()>>(
             () = done(running.clone()) => None,
             error = handles.broken() => Some(error),
         };
-        running.tell_all(|| Command::Drain { within: options.drain_time });
+        running.tell_all(|| Command::Drain {
+            within: options.drain_time,
+        });
         tokio::select! {
             () = handles.ended() => {}
             () = ends.first() => running.tell_all(|| Command::Stop),

@@ -83,7 +83,9 @@ pub struct Running {
 impl Running {
     /// Tells every worker something.
     pub fn tell_all(&self, command: impl Fn() -> Command) {
-        self.mailboxes.iter().for_each(|mailbox| mailbox.put(command()));
+        self.mailboxes
+            .iter()
+            .for_each(|mailbox| mailbox.put(command()));
     }
 }
 
@@ -129,9 +131,8 @@ pub fn start(loaded: Loaded, options: &Options) -> Result<(Running, Handles), St
     let mut sockets: Vec<Vec<Carried>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for listener in &snapshot.listeners {
-        let named = |error| {
-            StartError::Listener(listener.name.clone(), listener.address.clone(), error)
-        };
+        let named =
+            |error| StartError::Listener(listener.name.clone(), listener.address.clone(), error);
         addresses.push(open_everywhere(listener, &mut sockets).map_err(named)?);
     }
     let (log, rings) = access_log::Writer::start(&snapshot, workers)
@@ -160,21 +161,40 @@ pub fn start(loaded: Loaded, options: &Options) -> Result<(Running, Handles), St
         running.mailboxes.push(mailbox.clone());
         let (snapshot, breakers) = (snapshot.clone(), breakers.clone());
         let seed = rng.next_u64();
-        let plan = Plan { snapshot, listeners, breakers, stats, log, mailbox, seed };
+        let plan = Plan {
+            snapshot,
+            listeners,
+            breakers,
+            stats,
+            log,
+            mailbox,
+            seed,
+        };
         let (report, broken, alive) = (report.clone(), broken_out.clone(), alive_out.clone());
         let body = move || {
             cpus::pin(index, workers);
             work(engine, plan, &report, &broken);
             drop(alive);
         };
-        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(body);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(body);
         threads.push(thread.map_err(StartError::Thread)?);
     }
     drop(report);
-    for answer in started {
+    // A worker keeps its sender while it runs, so the answers are counted.
+    for answer in started.iter().take(workers) {
         answer.map_err(|error: io::Error| StartError::Engine(engine, error.to_string()))?;
     }
-    Ok((running, Handles { threads, log, broken, alive }))
+    Ok((
+        running,
+        Handles {
+            threads,
+            log,
+            broken,
+            alive,
+        },
+    ))
 }
 
 /// A worker's thread: its engine is built here, where it is used.

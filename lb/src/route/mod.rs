@@ -4,10 +4,7 @@ mod matching;
 
 pub use matching::{HeaderMatch, PathMatch, Percent, RouteMatch, StringKind, StringMatch};
 
-use crate::{
-    filter::HttpChainConfig,
-    stream::RouteId,
-};
+use crate::{filter::HttpChainConfig, stream::RouteId};
 use codecs::Head;
 use hashbrown::HashMap;
 use std::{sync::Arc, time::Duration};
@@ -201,7 +198,11 @@ impl RouteTable {
         let longer = |part: &[u8]| name.len() > part.len();
         let suffix = |(part, _): &&(Vec<u8>, usize)| longer(part) && name.ends_with(part);
         let prefix = |(part, _): &&(Vec<u8>, usize)| longer(part) && name.starts_with(part);
-        let exact = self.exact.get(authority).or_else(|| self.exact.get(name)).copied();
+        let exact = self
+            .exact
+            .get(authority)
+            .or_else(|| self.exact.get(name))
+            .copied();
         exact
             .or_else(|| self.suffixes.iter().find(suffix).map(|(_, host)| *host))
             .or_else(|| self.prefixes.iter().find(prefix).map(|(_, host)| *host))

@@ -49,7 +49,9 @@ fn delay(from: &FaultDelay) -> Result<(Duration, Percent), ConfigError> {
     let Some(FaultDelaySecifier::FixedDelay(time)) = &from.fault_delay_secifier else {
         return Err(ConfigError::new("delay.fixed_delay", "is missing"));
     };
-    let time = Duration::try_from(*time).ok().filter(|time| !time.is_zero());
+    let time = Duration::try_from(*time)
+        .ok()
+        .filter(|time| !time.is_zero());
     let time = time.ok_or_else(|| ConfigError::new("delay.fixed_delay", "has to be above 0"))?;
     Ok((time, percent(from.percentage.as_ref())))
 }
@@ -58,7 +60,9 @@ fn abort_status(from: &FaultAbort) -> Result<(u16, Percent), ConfigError> {
     let Some(ErrorType::HttpStatus(status)) = from.error_type else {
         return Err(ConfigError::new("abort.http_status", "is missing"));
     };
-    let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
+    let status = u16::try_from(status)
+        .ok()
+        .filter(|status| (200..600).contains(status));
     let status =
         status.ok_or_else(|| ConfigError::new("abort.http_status", "has to be 200 to 599"))?;
     Ok((status, percent(from.percentage.as_ref())))
