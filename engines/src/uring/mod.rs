@@ -26,13 +26,16 @@ use crate::{
     Blocks, Buf, Carried, Class, ConnectOptions, Datagram, Engine, EngineCounters, Event, Handle,
     Kind, ListenOptions, SlotKey, Slots, SockAddr, UnixTime, Waker,
 };
-use crate::{Sock, clock::Clock, eventfd::Bell, open::EngineOptions, sockaddr::RawAddr, socket};
+use crate::{
+    Sock, clock::Clock, eventfd::Bell, open::EngineOptions, outlet::Finish, sockaddr::RawAddr,
+    socket,
+};
 use blocks::BlockRings;
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
 use pipe::Pipe;
 use ring::{Ring, Stay};
-use send::{Finish, Gather};
+use send::Gather;
 use std::{
     collections::VecDeque,
     io,
