@@ -279,6 +279,11 @@ impl Blocks {
             .address(self.0.groups[group as usize].first + u32::from(index))
     }
 
+    /// Blocks of `group` that are on its free list.
+    pub(crate) fn free_of(&self, group: Group) -> usize {
+        self.0.free[group as usize].borrow().len()
+    }
+
     /// Bytes of a block of `group`.
     pub(crate) fn bytes_of(&self, group: Group) -> u32 {
         self.0.groups[group as usize].bytes

@@ -2,6 +2,7 @@
 
 use crate::{
     BlockLimits, Carried, Engine, Kind, ListenOptions, SockAddr, socket,
+    tasks::Tasks,
     uring::{Uring, uring_available},
 };
 use std::{fmt, io, os::fd::AsFd, str::FromStr};
@@ -72,7 +73,8 @@ impl std::error::Error for UnknownEngine {}
 pub fn open(kind: EngineKind, options: &EngineOptions) -> io::Result<Box<dyn Engine>> {
     match kind {
         EngineKind::Uring => Ok(Box::new(Uring::new(options)?)),
-        EngineKind::Epoll | EngineKind::Tasks => Err(unsupported(kind)),
+        EngineKind::Tasks => Ok(Box::new(Tasks::new(options)?)),
+        EngineKind::Epoll => Err(unsupported(kind)),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     Uring, descriptor,
-    entry::{Entry, OPS, Op, Phase},
+    entry::{Entry, OPS, Op, Ops, Phase},
     relay::Relay,
 };
 use crate::{Carried, Event, Handle, Kind, Sock};
@@ -48,6 +48,19 @@ impl Uring {
             .user_data(super::user_data(Op::Cancel, sock));
         // SAFETY: the operation names no memory.
         unsafe { self.ring.push(operation) };
+    }
+
+    /// The kernel did not find what it was asked to end: it has completed, or just does something.
+    pub(super) fn on_cancel_refused(&mut self, data: u64) {
+        let Some(sock) = self.socks.key_at(data as u32) else {
+            return;
+        };
+        if super::user_data(Op::Cancel, sock) == data
+            && let Some(entry) = self.socks.get_mut(sock)
+        {
+            entry.cancelled = Ops::default();
+            self.mark_dirty(sock);
+        }
     }
 
     /// Goes on with ending: cancels once, and is done when nothing is in flight.

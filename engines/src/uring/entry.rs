@@ -3,8 +3,8 @@
 //! An entry lives until every operation that names it has completed, so a completion always finds
 //! the entry it belongs to.
 
-use super::{blocks::Filled, descriptor, relay::Relay, send::Outlet};
-use crate::{Class, Kind, Sock, SockAddr, buf::Group, sockaddr::RawAddr};
+use super::{blocks::Filled, descriptor, relay::Relay, send::Gather};
+use crate::{Class, Kind, Sock, SockAddr, buf::Group, outlet::Outlet, sockaddr::RawAddr};
 use std::{
     collections::VecDeque,
     io,
@@ -89,6 +89,8 @@ pub(super) struct Entry {
     pub(super) target: Option<Box<RawAddr>>,
     pub(super) inlet: Inlet,
     pub(super) outlet: Outlet,
+    /// What a gathered send in flight names.
+    pub(super) gather: Option<Gather>,
     /// As the source of a relay.
     pub(super) relay: Option<Box<Relay>>,
     /// As the target of a relay: its source.
@@ -153,6 +155,7 @@ impl Entry {
             target: None,
             inlet: Inlet::new(class),
             outlet: Outlet::default(),
+            gather: None,
             relay: None,
             source: None,
         }

@@ -11,6 +11,7 @@ mod datagram;
 mod descriptor;
 mod doorbell;
 mod end;
+mod engine;
 mod entry;
 mod pipe;
 mod probe;
@@ -23,20 +24,18 @@ mod splice;
 pub use probe::uring_available;
 
 use crate::{
-    Blocks, Buf, Carried, Class, ConnectOptions, Datagram, Engine, EngineCounters, Event, Handle,
-    Kind, ListenOptions, SlotKey, Slots, SockAddr, UnixTime, Waker,
+    Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock, clock::Clock,
+    eventfd::Bell,
 };
-use crate::{Sock, clock::Clock, eventfd::Bell, open::EngineOptions, sockaddr::RawAddr, socket};
 use blocks::BlockRings;
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
 use pipe::Pipe;
 use ring::{Ring, Stay};
-use send::{Finish, Gather};
+use send::Gather;
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsFd, OwnedFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -89,9 +88,11 @@ impl Uring {
     /// # Errors
     /// One sentence that says what the kernel refused.
     pub(crate) fn new(options: &EngineOptions) -> io::Result<Self> {
-        let explained = |error: io::Error| io::Error::new(error.kind(), probe::explain(&error));
-        let ring = Ring::new().map_err(explained)?;
-        let rings = BlockRings::new(&ring, &Blocks::new(&options.blocks)).map_err(explained)?;
+        let opened = ring::largest(|ring| {
+            let rings = BlockRings::new(&ring, &Blocks::new(&options.blocks))?;
+            Ok((ring, rings))
+        });
+        let (ring, rings) = opened.map_err(probe::explained)?;
         let mut this = Self {
             ring,
             rings,
@@ -237,7 +238,7 @@ impl Uring {
         let data = completion.user_data();
         let op = OPS[(data >> 56) as usize % OPS.len()];
         match op {
-            Op::Cancel => return,
+            Op::Cancel => return self.on_cancel_refused(data),
             Op::Wake => return self.on_rung(completion, events),
             Op::Accept | Op::Connect | Op::PollIn | Op::PollOut | Op::Recv | Op::Send => {}
         }
@@ -252,6 +253,10 @@ impl Uring {
             entry.cancelled.remove(op);
         }
         self.complete_of(sock, op, completion, events);
+        let gone = |e: &Entry| e.is_ending() && e.flight.is_empty();
+        if self.socks.get(sock).is_some_and(gone) {
+            self.mark_ready(sock);
+        }
     }
 
     fn complete_of(
@@ -303,14 +308,6 @@ impl Uring {
     }
 }
 
-/// A socket for a connection to `to`, and the address as the kernel reads it.
-fn open_stream(to: &SockAddr) -> io::Result<(OwnedFd, RawAddr)> {
-    let target = RawAddr::encode(to)?;
-    let fd = socket::stream(&target)?;
-    descriptor::set_blocking(fd.as_fd(), true)?;
-    Ok((fd, target))
-}
-
 impl Drop for Uring {
     /// Ends every operation: afterwards the kernel writes to no memory of ours, and peers have seen
     /// their connections end.
@@ -333,154 +330,6 @@ impl Drop for Uring {
             events.clear();
         }
         // Something does not end: its memory must not be used for anything else.
-        std::mem::forget((self.blocks(), std::mem::take(&mut self.socks)));
-    }
-}
-
-impl Engine for Uring {
-    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) -> io::Result<()> {
-        self.counters.waits += 1;
-        let before = events.len();
-        self.events_end = before + EVENTS_MAX;
-        loop {
-            self.start_all();
-            let stay = self.stay(deadline);
-            self.ring.enter(stay)?;
-            self.clock = Clock::read();
-            self.deliver(events);
-            let late = deadline.is_some_and(|at| at <= self.clock.now);
-            if events.len() > before || late {
-                self.counters.events += (events.len() - before) as u64;
-                return Ok(());
-            }
-        }
-    }
-
-    fn now(&self) -> Instant {
-        self.clock.now
-    }
-
-    fn wall(&self) -> UnixTime {
-        self.clock.wall
-    }
-
-    fn waker(&self) -> Waker {
-        Waker::new(self.bell.clone())
-    }
-
-    fn blocks(&self) -> Blocks {
-        self.rings.blocks().clone()
-    }
-
-    fn counters(&self) -> &EngineCounters {
-        &self.counters
-    }
-
-    fn adopt(&mut self, carried: Carried) -> Sock {
-        let Carried {
-            handle,
-            kind,
-            unread,
-        } = carried;
-        let fd = match handle {
-            Handle::Fd(fd) => Some(fd),
-            Handle::Simulated(_) => None,
-        };
-        let mut entry = Entry::new(fd, kind, Class::default());
-        entry.inlet.unread = unread;
-        match entry.prepare() {
-            Ok(blocks) => entry.inlet.nonblocking = !blocks,
-            Err(error) => entry.phase = Phase::Ending(Some(error)),
-        }
-        self.insert(entry)
-    }
-
-    fn detach(&mut self, sock: Sock) {
-        if let Some(entry) = self.live(sock) {
-            entry.phase = Phase::Leaving;
-            self.mark_dirty(sock);
-        }
-    }
-
-    fn listen(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
-        let fd = socket::listen(at, options)?;
-        descriptor::prepare_listener(&fd)?;
-        let local = socket::fixed_local(fd.as_fd());
-        let mut entry = Entry::new(Some(fd), Kind::Listener, options.class);
-        entry.inlet.local = local.map(Box::new);
-        Ok(self.insert(entry))
-    }
-
-    fn bind(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
-        let fd = socket::bind(at, options)?;
-        Ok(self.insert(Entry::new(Some(fd), Kind::Datagram, options.class)))
-    }
-
-    fn connect(&mut self, to: &SockAddr, options: &ConnectOptions) -> Sock {
-        let entry = match open_stream(to) {
-            Ok((fd, target)) => {
-                let mut entry = Entry::new(Some(fd), Kind::Stream, options.class);
-                entry.target = Some(Box::new(target));
-                entry.phase = Phase::Connecting;
-                entry
-            }
-            Err(error) => {
-                let mut entry = Entry::new(None, Kind::Stream, options.class);
-                entry.phase = Phase::Ending(Some(error));
-                entry
-            }
-        };
-        self.insert(entry)
-    }
-
-    fn resume(&mut self, sock: Sock) {
-        self.want(sock, true);
-    }
-
-    fn pause(&mut self, sock: Sock) {
-        self.want(sock, false);
-    }
-
-    fn send(&mut self, sock: Sock, data: Buf) {
-        if let Some(entry) = self.live(sock)
-            && entry.kind == Kind::Stream
-            && entry.outlet.finish == Finish::No
-        {
-            entry.outlet.push(data, false);
-            self.mark_dirty(sock);
-        }
-    }
-
-    fn send_to(&mut self, sock: Sock, datagram: Datagram) {
-        self.send_datagram(sock, &datagram);
-    }
-
-    fn finish(&mut self, sock: Sock) {
-        if let Some(entry) = self.live(sock)
-            && entry.outlet.finish == Finish::No
-        {
-            entry.outlet.finish = Finish::Asked;
-            self.mark_dirty(sock);
-        }
-    }
-
-    fn close(&mut self, sock: Sock) {
-        self.end(sock, None);
-    }
-
-    fn relay(&mut self, from: Sock, to: Sock) {
-        if self.live(from).is_some() {
-            self.start_relay(from, to);
-        }
-    }
-
-    fn local(&self, sock: Sock) -> Option<SockAddr> {
-        let fd = self.socks.get(sock)?.fd.as_ref()?;
-        socket::local(fd.as_fd())
-    }
-
-    fn original_dst(&self, sock: Sock) -> Option<SockAddr> {
-        let fd = self.socks.get(sock)?.fd.as_ref()?;
-        socket::original_dst(fd.as_fd())
+        std::mem::forget((self.rings.blocks().clone(), std::mem::take(&mut self.socks)));
     }
 }

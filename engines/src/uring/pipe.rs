@@ -1,5 +1,6 @@
 //! A pipe between two sockets, and how much it holds.
 
+use crate::socket;
 use std::{
     fs::File,
     io::{self, Read},
@@ -77,12 +78,8 @@ fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, bytes: usize) -> io::Result<
     let (from, to, here) = (from.as_raw_fd(), to.as_raw_fd(), std::ptr::null_mut());
     let flags = libc::SPLICE_F_MOVE | libc::SPLICE_F_NONBLOCK;
     // SAFETY: both descriptors are borrowed for the call; no offsets are given.
-    let moved = unsafe { libc::splice(from, here, to, here, bytes, flags) };
-    if let Ok(moved) = usize::try_from(moved) {
-        return Ok(moved);
-    }
-    match io::Error::last_os_error() {
-        error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        error => Err(error),
+    match socket::retry_len(|| unsafe { libc::splice(from, here, to, here, bytes, flags) }) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        moved => moved,
     }
 }

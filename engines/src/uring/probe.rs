@@ -33,8 +33,16 @@ pub fn uring_available() -> Result<(), String> {
     }
 }
 
+/// The same error, in words.
+pub(super) fn explained(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(_) => io::Error::new(error.kind(), explain(&error)),
+        None => error,
+    }
+}
+
 /// What a refusal by the kernel means.
-pub(super) fn explain(error: &io::Error) -> String {
+fn explain(error: &io::Error) -> String {
     const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => {

@@ -6,9 +6,8 @@ use super::{
     Uring,
     entry::{Entry, Op},
     pipe::Pipe,
-    send::Finish,
 };
-use crate::{Buf, Event, Sock};
+use crate::{Buf, Event, Sock, outlet::Finish};
 use std::time::Duration;
 
 /// Progress is told at least so often (the contract allows a second).

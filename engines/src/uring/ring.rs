@@ -68,29 +68,10 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// The largest ring that the memory limit allows.
-    pub(super) fn new() -> io::Result<Self> {
-        let mut refusal = io::Error::from_raw_os_error(libc::ENOMEM);
-        for (entries, completions) in SIZES {
-            match build(entries, completions) {
-                Ok(ring) => return Ok(Self::from(ring)),
-                Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => refusal = error,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(refusal)
-    }
-
     /// The smallest ring that serves, to try out what the kernel allows.
     pub(super) fn smallest() -> io::Result<Self> {
         let (entries, completions) = SIZES[SIZES.len() - 1];
         build(entries, completions).map(Self::from)
-    }
-
-    /// Entries of the submission and of the completion queue.
-    pub(super) fn sizes(&self) -> (u32, u32) {
-        let params = self.ring.params();
-        (params.sq_entries(), params.cq_entries())
     }
 
     /// The first operation that the kernel does not know, of those that the engine needs.
@@ -299,6 +280,18 @@ impl Drop for Ring {
     }
 }
 
+/// What `use_ring` makes of the largest ring for which the memory limit does not stop it.
+pub(super) fn largest<T>(mut use_ring: impl FnMut(Ring) -> io::Result<T>) -> io::Result<T> {
+    let mut refusal = io::Error::from_raw_os_error(libc::ENOMEM);
+    for (entries, completions) in SIZES {
+        match build(entries, completions).and_then(|ring| use_ring(ring.into())) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => refusal = error,
+            done => return done,
+        }
+    }
+    Err(refusal)
+}
+
 fn build(entries: u32, completions: u32) -> io::Result<IoUring> {
     IoUring::builder()
         .setup_single_issuer()
@@ -315,4 +308,59 @@ fn is_passing(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::resource::{Resource, setrlimit};
+    use std::process::Command;
+
+    const LIMIT: &str = "URING_TEST_MEMLOCK";
+
+    /// Run alone in a process of its own: lowers its memory limit and tells what it got.
+    #[test]
+    fn child_with_a_memory_limit() {
+        let Some(limit) = std::env::var(LIMIT).ok().and_then(|l| l.parse().ok()) else {
+            return;
+        };
+        setrlimit(Resource::RLIMIT_MEMLOCK, limit, limit).unwrap();
+        // Root may lock memory at will, and what a user's last process had locked is given back late:
+        // this thread becomes a user of its own.
+        let user = 100_000 + limit;
+        // SAFETY: a plain call.
+        unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) };
+        match largest(|ring| Ok(ring.ring.params().cq_entries())) {
+            Ok(completions) => println!("completions={completions};"),
+            Err(error) => println!("refused={};", super::super::probe::explained(error)),
+        }
+    }
+
+    fn with_limit(bytes: u64) -> String {
+        let name = "uring::ring::tests::child_with_a_memory_limit";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(LIMIT, bytes.to_string())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&child.stdout).into_owned()
+    }
+
+    #[test]
+    fn a_small_memory_limit_gives_a_smaller_ring_and_a_tiny_one_a_reason() {
+        if crate::uring_available().is_err() {
+            return;
+        }
+        assert!(with_limit(8 << 20).contains("completions=16384;"));
+        let small = with_limit(256 << 10);
+        assert!(
+            small.contains("completions=") && !small.contains("completions=16384;"),
+            "{small}"
+        );
+        let none = with_limit(4 << 10);
+        assert!(
+            none.contains("refused=") && none.contains("RLIMIT_MEMLOCK"),
+            "{none}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     Uring,
     entry::{Entry, Op, Phase},
 };
-use crate::{Buf, BufList, Event, Sock, socket};
+use crate::{BufList, Event, Sock, outlet::Finish, socket};
 use io_uring::{opcode, types::Fd};
 use std::{io, mem, os::fd::AsFd};
 
@@ -16,32 +16,6 @@ const SLICES_MAX: usize = 64;
 /// Bytes in one send: a slow reader's progress shows at least so often.
 const SEND_BYTES_MAX: usize = 512 << 10;
 const FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
-
-/// The sending side of a socket.
-#[derive(Default)]
-pub(super) struct Outlet {
-    pub(super) queue: BufList,
-    /// What a gathered send in flight names.
-    gather: Option<Gather>,
-    /// Who gave the queued bytes, once the socket was a relay's target.
-    shares: Vec<Share>,
-    pub(super) finish: Finish,
-}
-
-/// Whether our direction is to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Finish {
-    #[default]
-    No,
-    Asked,
-    Done,
-}
-
-/// A run of queued bytes that came from one side.
-struct Share {
-    bytes: usize,
-    relayed: bool,
-}
 
 /// What a gathered send names, in place while the kernel reads it.
 pub(super) struct Gather(Box<Parts>);
@@ -74,52 +48,6 @@ impl Gather {
         header.msg_iov = slices.as_mut_ptr();
         header.msg_iovlen = count;
         header
-    }
-}
-
-impl Outlet {
-    /// Queues bytes of the caller or of a relay.
-    pub(super) fn push(&mut self, data: Buf, relayed: bool) {
-        if relayed && self.shares.is_empty() && !self.queue.is_empty() {
-            self.shares.push(Share {
-                bytes: self.queue.len(),
-                relayed: false,
-            });
-        }
-        if relayed || !self.shares.is_empty() {
-            match self.shares.last_mut() {
-                Some(last) if last.relayed == relayed => last.bytes += data.len(),
-                Some(_) | None => self.shares.push(Share {
-                    bytes: data.len(),
-                    relayed,
-                }),
-            }
-        }
-        self.queue.push(data);
-    }
-
-    /// Drops bytes that left; returns how many were the caller's and how many a relay's.
-    fn advance(&mut self, bytes: usize) -> (usize, usize) {
-        self.queue.skip(bytes);
-        if self.shares.is_empty() {
-            return (bytes, 0);
-        }
-        let (mut left, mut own, mut relayed) = (bytes, 0, 0);
-        while let Some(share) = self.shares.first_mut() {
-            let part = share.bytes.min(left);
-            *if share.relayed {
-                &mut relayed
-            } else {
-                &mut own
-            } += part;
-            share.bytes -= part;
-            left -= part;
-            if share.bytes > 0 {
-                break;
-            }
-            self.shares.remove(0);
-        }
-        (own + left, relayed)
     }
 }
 
@@ -160,7 +88,7 @@ impl Uring {
         } else {
             let mut gather = self.gathers.pop().unwrap_or_else(Gather::new);
             let header = gather.fill(&outlet.queue);
-            outlet.gather = Some(gather);
+            entry.gather = Some(gather);
             opcode::SendMsg::new(fd, header).flags(FLAGS as u32).build()
         };
         // SAFETY: queue and gather stay as they are while Send is in flight: bytes leave the queue's
@@ -172,7 +100,7 @@ impl Uring {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        if let Some(gather) = entry.outlet.gather.take() {
+        if let Some(gather) = entry.gather.take() {
             self.gathers.push(gather);
         }
         if entry.is_ending() {

@@ -1,0 +1,59 @@
+//! The task of a listener, which backs off when descriptors or memory run out.
+
+use super::{
+    hub::Accepted,
+    line::{Gone, Line, Park},
+};
+use crate::{Event, socket};
+use std::{io, os::fd::AsFd, rc::Rc, time::Duration};
+
+/// Rest after an accept that failed for want of descriptors or memory.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
+    line.enter_poller()?;
+    let local = line
+        .with_fd(|fd| Ok(socket::fixed_local(fd)))
+        .ok()
+        .flatten();
+    loop {
+        line.until(|line| line.is_leaving() || line.wants() && line.parked.get().is_none())
+            .await?;
+        if line.is_leaving() {
+            return Ok(());
+        }
+        if line.hub.is_full() {
+            line.give_way().await?;
+            continue;
+        }
+        line.readable().await?;
+        if !line.wants() {
+            continue;
+        }
+        match line.with_fd(socket::accept) {
+            Ok((fd, peer)) => {
+                let local = local.clone().or_else(|| socket::local(fd.as_fd()));
+                let listener = line.sock;
+                let accepted = local.map(|local| Accepted {
+                    listener,
+                    fd,
+                    peer,
+                    local,
+                });
+                line.hub.accepted.borrow_mut().extend(accepted);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.readable.set(false),
+            Err(error) if socket::is_of_peer(&error) => {}
+            Err(cause) => back_off(line, cause),
+        }
+    }
+}
+
+fn back_off(line: &Rc<Line>, cause: io::Error) {
+    line.park(Park::Backoff);
+    let at = line.hub.now() + BACKOFF;
+    line.hub.backoffs.borrow_mut().push((at, line.clone()));
+    line.hub.count(|counters| counters.accept_failures += 1);
+    let listener = line.sock;
+    line.hub.tell(Event::AcceptFailed { listener, cause });
+}

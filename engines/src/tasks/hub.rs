@@ -1,0 +1,133 @@
+//! What the tasks of one engine share.
+
+use super::{executor::RunQueue, line::Line};
+use crate::{BlockLimits, Blocks, EngineCounters, Event, Sock, SockAddr, clock::Clock};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    os::fd::OwnedFd,
+    rc::Rc,
+    time::Instant,
+};
+
+/// Events that one `wait` delivers.
+const EVENTS_MAX: usize = 256;
+/// Events that one look of a task may add after it found room.
+const EVENTS_EACH: usize = 8;
+
+pub(super) struct Hub {
+    pub(super) blocks: Blocks,
+    /// Receive blocks that one socket may pin.
+    pub(super) quota: u16,
+    pub(super) queue: RunQueue,
+    pub(super) events: RefCell<Vec<Event>>,
+    pub(super) counters: RefCell<EngineCounters>,
+    pub(super) clock: Cell<Clock>,
+    pub(super) registry: mio::Registry,
+    /// Sockets that wait for blocks.
+    pub(super) starved: RefCell<VecDeque<Rc<Line>>>,
+    /// Listeners that rest, and until when.
+    pub(super) backoffs: RefCell<Vec<(Instant, Rc<Line>)>>,
+    /// Relays whose progress is to be told, soonest first.
+    pub(super) reports: RefCell<VecDeque<(Instant, Rc<Line>)>>,
+    /// Connections that were accepted and have no task yet.
+    pub(super) accepted: RefCell<Vec<Accepted>>,
+    /// Where datagrams are received.
+    pub(super) datagram: RefCell<Vec<u8>>,
+}
+
+pub(super) struct Accepted {
+    pub(super) listener: Sock,
+    pub(super) fd: OwnedFd,
+    pub(super) peer: SockAddr,
+    pub(super) local: SockAddr,
+}
+
+impl Hub {
+    pub(super) fn new(limits: &BlockLimits, registry: mio::Registry) -> Self {
+        Self {
+            blocks: Blocks::new(limits),
+            quota: limits.socket_max.max(1),
+            queue: RunQueue::default(),
+            events: RefCell::default(),
+            counters: RefCell::default(),
+            clock: Cell::new(Clock::read()),
+            registry,
+            starved: RefCell::default(),
+            backoffs: RefCell::default(),
+            reports: RefCell::default(),
+            accepted: RefCell::default(),
+            datagram: RefCell::new(vec![0; 64 << 10]),
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.get().now
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        self.events.borrow_mut().push(event);
+    }
+
+    /// No more events in this `wait`.
+    pub(super) fn is_full(&self) -> bool {
+        let waiting = self.events.borrow().len() + self.accepted.borrow().len();
+        waiting + EVENTS_EACH > EVENTS_MAX
+    }
+
+    pub(super) fn count(&self, add: impl FnOnce(&mut EngineCounters)) {
+        add(&mut self.counters.borrow_mut());
+    }
+
+    /// Lets sockets go on that wait for blocks: no more than there are blocks for.
+    pub(super) fn feed_starved(&self) {
+        let mut budget = crate::buf::GROUPS.map(|group| self.blocks.free_of(group));
+        let waiting = self.starved.borrow().len();
+        for _ in 0..waiting {
+            let Some(line) = self.starved.borrow_mut().pop_front() else {
+                return;
+            };
+            if line.take_share(&mut budget) {
+                line.unpark();
+            } else if line.is_starved() {
+                self.starved.borrow_mut().push_back(line);
+            }
+        }
+    }
+
+    /// Lets the listeners go on whose rest is over.
+    pub(super) fn end_backoffs(&self) {
+        let now = self.now();
+        self.backoffs.borrow_mut().retain(|(at, line)| {
+            if *at <= now {
+                line.unpark();
+            }
+            *at > now
+        });
+    }
+
+    /// Tells the progress of the relays whose period is over.
+    pub(super) fn end_report_periods(&self) {
+        let now = self.now();
+        loop {
+            let due = self.reports.borrow_mut().pop_front_if(|(at, _)| *at <= now);
+            let Some((_, line)) = due else { return };
+            line.report();
+        }
+    }
+
+    /// Forgets all sockets.
+    pub(super) fn clear(&self) {
+        self.starved.borrow_mut().clear();
+        self.backoffs.borrow_mut().clear();
+        self.reports.borrow_mut().clear();
+        self.accepted.borrow_mut().clear();
+    }
+
+    /// When something has to be done without any readiness.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        let backoff = self.backoffs.borrow().iter().map(|(at, _)| *at).min();
+        let report = self.reports.borrow().front().map(|(at, _)| *at);
+        [backoff, report].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,213 @@
+//! The task of a stream: connects, then receives and sends until it goes.
+
+use super::line::{End, Gone, Line, Park};
+use crate::{BufMut, Class, Event, buf::Group, outlet::Finish, sockaddr::RawAddr, socket};
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+};
+
+/// Slices in one gathered send.
+const SLICES_MAX: usize = 64;
+/// Blocks received before the other tasks go first.
+const BLOCKS_IN_TURN: usize = 4;
+/// Full blocks in a row after which large ones are taken.
+const FULL_BLOCKS: u8 = 3;
+
+/// A stream's life; `target` is where it is to connect first.
+pub(super) async fn serve(line: &Rc<Line>, target: Option<Box<RawAddr>>) -> Result<(), Gone> {
+    match target {
+        Some(target) => connect(line, &target).await?,
+        None => line.enter_poller()?,
+    }
+    let (mut receiving, mut sending) = (pin!(receive(line)), pin!(send(line)));
+    poll_fn(|context| match receiving.as_mut().poll(context) {
+        Poll::Ready(gone) => Poll::Ready(gone),
+        Poll::Pending => sending.as_mut().poll(context),
+    })
+    .await
+}
+
+async fn connect(line: &Line, target: &RawAddr) -> Result<(), Gone> {
+    line.until(|_| true).await?;
+    let started = line.with_fd(|fd| socket::connect(fd, target));
+    // Only now: the poller finds fault with a socket that does not even try.
+    line.enter_poller()?;
+    match started {
+        Ok(true) => {}
+        Ok(false) => {
+            line.writable().await?;
+            line.with_fd(socket::take_error)
+                .or_else(|cause| line.fail(cause))?;
+        }
+        Err(cause) => return line.fail(cause),
+    }
+    let sock = line.sock;
+    line.hub.tell(Event::Connected { sock });
+    Ok(())
+}
+
+/// Ends with the socket only: a socket that leaves does so when its sends have left.
+async fn receive(line: &Rc<Line>) -> Result<(), Gone> {
+    let mut blocks = 0;
+    loop {
+        line.until(|line| line.wants() && line.end.get() != End::Told)
+            .await?;
+        if blocks == BLOCKS_IN_TURN || line.hub.is_full() {
+            blocks = 0;
+            line.give_way().await?;
+            continue;
+        }
+        let unread = line.unread.take();
+        if !unread.is_empty() {
+            hand_over(line, BufMut::from(unread));
+        } else if line.end.get() == End::Seen {
+            line.end.set(End::Told);
+            tell_end(line);
+        } else {
+            line.readable().await?;
+            if let Some(block) = lease(line).await? {
+                read(line, block)?;
+                blocks += 1;
+            }
+        }
+    }
+}
+
+/// Parks until there is a block for the socket; none when receiving is not wanted any more.
+async fn lease(line: &Rc<Line>) -> Result<Option<BufMut>, Gone> {
+    loop {
+        if !line.wants() {
+            return Ok(None);
+        }
+        if let Some(block) = try_lease(line) {
+            return Ok(Some(block));
+        }
+        line.until(|line| line.parked.get().is_none() || !line.wants())
+            .await?;
+    }
+}
+
+fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
+    let (hub, leases) = (&line.hub, line.leases.get());
+    if line.parked.get().is_some() {
+        return None;
+    }
+    if leases >= hub.quota {
+        hub.count(|counters| counters.quota_reached += 1);
+        line.park(Park::Quota);
+        return None;
+    }
+    let owner = line.owner();
+    let own = hub.blocks.lease(line.class.get().into(), owner);
+    let block = own.or_else(|| {
+        let block = hub.blocks.lease(Group::Reserve, owner);
+        let block = block.filter(|_| leases == 0)?;
+        hub.count(|counters| counters.reserve_receives += 1);
+        Some(block)
+    });
+    if block.is_some() {
+        line.leases.set(leases + 1);
+    } else {
+        hub.count(|counters| counters.blocks_exhausted += 1);
+        line.park(Park::Blocks);
+        hub.starved.borrow_mut().push_back(line.clone());
+    }
+    block
+}
+
+/// Reads once into the block.
+fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
+    match line.with_fd(|fd| socket::receive(fd, &mut block)) {
+        Ok(0) => line.end.set(End::Seen),
+        Ok(bytes) => {
+            note_size(line, bytes, block.len());
+            block.truncate(bytes);
+            hand_over(line, block);
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.readable.set(false),
+        Err(error) => return line.fail(error),
+    }
+    Ok(())
+}
+
+/// A socket that fills its blocks gets large ones.
+fn note_size(line: &Line, bytes: usize, room: usize) {
+    let full = if bytes == room {
+        line.full_blocks.get().saturating_add(1)
+    } else {
+        0
+    };
+    line.full_blocks.set(full);
+    if full >= FULL_BLOCKS {
+        line.class.set(Class::Large);
+    }
+}
+
+fn hand_over(line: &Rc<Line>, data: BufMut) {
+    if let Some(relay) = &*line.relay.borrow() {
+        return relay.pass_on(data.freeze());
+    }
+    let sock = line.sock;
+    line.hub.tell(Event::Received { sock, data });
+}
+
+fn tell_end(line: &Rc<Line>) {
+    if line.relay.borrow().is_some() {
+        return line.end_relay();
+    }
+    line.hub.tell(Event::Finished { sock: line.sock });
+}
+
+/// Ends when the socket leaves and nothing is left to send.
+async fn send(line: &Rc<Line>) -> Result<(), Gone> {
+    loop {
+        line.until(|line| line.has_to_send() || line.is_leaving())
+            .await?;
+        if !line.outlet.borrow().queue.is_empty() {
+            line.writable().await?;
+            write(line)?;
+        } else if line.outlet.borrow().finish == Finish::Asked {
+            line.outlet.borrow_mut().finish = Finish::Done;
+            // A connection that is gone already refuses: its next use will tell.
+            let _ = line.with_fd(socket::finish);
+            line.on_half_closed();
+        } else {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes once what is queued.
+fn write(line: &Line) -> Result<(), Gone> {
+    let sent = {
+        let outlet = line.outlet.borrow();
+        let mut parts = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (part, buf) in parts.iter_mut().zip(outlet.queue.iter()) {
+            *part = IoSlice::new(buf);
+            count += 1;
+        }
+        line.with_fd(|fd| socket::send(fd, &parts[..count]))
+    };
+    match sent {
+        Ok(bytes) => on_sent(line, bytes),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable.set(false),
+        Err(error) => return line.fail(error),
+    }
+    Ok(())
+}
+
+fn on_sent(line: &Line, bytes: usize) {
+    let (own, relayed) = line.outlet.borrow_mut().advance(bytes);
+    if own > 0 {
+        let (sock, bytes) = (line.sock, own);
+        line.hub.tell(Event::Sent { sock, bytes });
+    }
+    if relayed > 0 {
+        line.on_relayed(relayed as u64);
+    }
+}
