@@ -282,6 +282,16 @@ pub enum Handle {
     Simulated(u64),
 }
 
+impl Handle {
+    /// The descriptor, for an engine that runs on the kernel.
+    pub(crate) fn into_fd(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Fd(fd) => Ok(fd),
+            Self::Simulated(_) => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        }
+    }
+}
+
 /// What a carried socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -1,6 +1,6 @@
 //! Receiving and sending UDP datagrams together with our own address.
 
-use crate::{SockAddr, sockaddr::RawAddr, socket};
+use crate::{Buf, Datagram, SockAddr, sockaddr::RawAddr, socket};
 use std::{
     io, mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -41,6 +41,15 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Arrival
         local: local_of(&message),
         is_cut: message.msg_flags & libc::MSG_TRUNC != 0,
     })
+}
+
+/// Takes one datagram by way of `room`.
+pub(crate) fn take(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Datagram> {
+    let Arrival {
+        bytes, peer, local, ..
+    } = receive(fd, room)?;
+    let data = Buf::copy_of(&room[..bytes]);
+    Ok(Datagram { peer, local, data })
 }
 
 /// Sends one datagram, from `local` where given.

@@ -13,7 +13,6 @@ mod doorbell;
 mod end;
 mod engine;
 mod entry;
-mod pipe;
 mod probe;
 mod receive;
 mod relay;
@@ -25,12 +24,11 @@ pub use probe::uring_available;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock, clock::Clock,
-    eventfd::Bell,
+    eventfd::Bell, pipe::Pipes,
 };
 use blocks::BlockRings;
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
-use pipe::Pipe;
 use ring::{Ring, Stay};
 use send::Gather;
 use std::{
@@ -66,7 +64,7 @@ pub(crate) struct Uring {
     /// Relays whose progress is to be told, soonest first.
     reports: VecDeque<(Instant, Sock)>,
     gathers: Vec<Gather>,
-    pipes: Vec<Pipe>,
+    pipes: Pipes,
     quota: u16,
     /// Where the caller's list of events is full.
     events_end: usize,
@@ -103,7 +101,7 @@ impl Uring {
             backoffs: Vec::new(),
             reports: VecDeque::new(),
             gathers: Vec::new(),
-            pipes: Vec::new(),
+            pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
             bell: Arc::new(Bell::new()?),

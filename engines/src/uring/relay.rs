@@ -5,9 +5,8 @@
 use super::{
     Uring,
     entry::{Entry, Op},
-    pipe::Pipe,
 };
-use crate::{Buf, Event, Sock, outlet::Finish};
+use crate::{Buf, Event, Sock, outlet::Finish, pipe::Pipe};
 use std::time::Duration;
 
 /// Progress is told at least so often (the contract allows a second).
@@ -52,11 +51,11 @@ enum Progress {
 }
 
 impl Relay {
-    /// Takes out what is in the pipe, and the pipe with it.
-    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
+    /// Takes the pipe out.
+    pub(super) fn take_pipe(&mut self) -> Option<Pipe> {
         match std::mem::replace(&mut self.mode, Mode::CopyingOn) {
-            Mode::Splicing(pipe) => pipe.into_bytes(),
-            Mode::Copying | Mode::CopyingOn | Mode::Turning => Vec::new(),
+            Mode::Splicing(pipe) => Some(pipe),
+            Mode::Copying | Mode::CopyingOn | Mode::Turning => None,
         }
     }
 
@@ -196,7 +195,7 @@ impl Uring {
             target.source = None;
         }
         if let Mode::Splicing(pipe) = relay.mode {
-            self.keep_pipe(pipe);
+            self.pipes.put(pipe);
         }
     }
 
