@@ -13,7 +13,7 @@ pub(crate) static STATIC: LazyLock<&'static [u8]> =
 /// The first `len` bytes of the stream that `seed` stands for.
 pub(crate) fn bytes(seed: u64, len: usize) -> Vec<u8> {
     let mut rng = Rng::seeded(seed);
-    let words = PERIOD.div_ceil(8);
+    let words = PERIOD.min(len).div_ceil(8);
     let mut period: Vec<u8> = (0..words)
         .flat_map(|_| rng.next_u64().to_le_bytes())
         .collect();
