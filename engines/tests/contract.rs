@@ -136,6 +136,11 @@ macro_rules! contract {
     };
 }
 
+mod epoll {
+    use crate::contract::world::{Epoll, Kernel};
+    contract!(Kernel<Epoll>);
+}
+
 mod tasks {
     use crate::contract::world::{Kernel, Tasks};
     contract!(Kernel<Tasks>);
