@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Rest of a listener after an accept that failed for want of descriptors or memory.
+pub(crate) const BACKOFF: Duration = Duration::from_millis(50);
+
 /// A queue of keys, soonest first.
 pub(crate) struct Due<K> {
     after: Duration,
@@ -45,7 +48,7 @@ mod tests {
 
     #[test]
     fn keys_come_out_in_order_and_never_early() {
-        let start = Instant::now();
+        let start = crate::clock::Clock::read().now;
         let ms = |n| start + Duration::from_millis(n);
         let mut due = Due::after(Duration::from_millis(50));
         due.push(ms(0), 'a');

@@ -283,10 +283,10 @@ pub enum Handle {
 }
 
 impl Handle {
-    /// The descriptor, for an engine that runs on the kernel.
-    pub(crate) fn into_fd(self) -> io::Result<OwnedFd> {
+    /// The descriptor, made fit for an engine that runs on the kernel by readiness.
+    pub(crate) fn into_prepared(self, kind: Kind) -> io::Result<OwnedFd> {
         match self {
-            Self::Fd(fd) => Ok(fd),
+            Self::Fd(fd) => crate::socket::prepare(fd.as_fd(), kind).map(|()| fd),
             Self::Simulated(_) => Err(io::Error::from_raw_os_error(libc::EBADF)),
         }
     }

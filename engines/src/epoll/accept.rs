@@ -5,11 +5,8 @@ use crate::{Event, Kind, Sock, SockAddr, lessee::Park, socket};
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    time::Duration,
 };
 
-/// Rest after an accept that failed for want of descriptors or memory.
-pub(super) const BACKOFF: Duration = Duration::from_millis(50);
 /// Connections taken from one listener in one turn.
 const ACCEPTS_MAX: usize = 64;
 

@@ -19,7 +19,7 @@ impl Reactor {
             if !entry.readable || !entry.receives() {
                 return;
             }
-            match entry.with_fd(|fd| packet::take(fd, &mut self.datagram)) {
+            match entry.with_fd(|fd| packet::receive(fd, &mut self.datagram)) {
                 Ok(datagram) => events.push(Event::Datagram { sock, datagram }),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
                 // An earlier datagram came back (ICMP): says nothing about the next.

@@ -57,11 +57,7 @@ impl Engine for Reactor {
             kind,
             unread,
         } = carried;
-        let prepared = handle.into_fd().and_then(|fd| {
-            socket::prepare(fd.as_fd(), kind)?;
-            Ok(fd)
-        });
-        let entry = match prepared {
+        let entry = match handle.into_prepared(kind) {
             Ok(fd) => Entry {
                 unread,
                 shared: true,

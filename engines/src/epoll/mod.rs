@@ -19,13 +19,12 @@ mod splice;
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
     clock::Clock,
-    due::Due,
+    due::{BACKOFF, Due},
     eventfd::Bell,
     lessee::{Starved, Turn},
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
-use accept::BACKOFF;
 use entry::Entry;
 use poller::{Poller, Ready};
 use std::{

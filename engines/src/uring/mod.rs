@@ -23,8 +23,12 @@ mod splice;
 pub use probe::uring_available;
 
 use crate::{
-    Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock, clock::Clock,
-    eventfd::Bell, pipe::Pipes,
+    Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    clock::Clock,
+    due::{BACKOFF, Due},
+    eventfd::Bell,
+    pipe::Pipes,
+    tally::REPORT_EVERY,
 };
 use blocks::BlockRings;
 use entry::{Entry, OPS, Op, Phase};
@@ -59,10 +63,10 @@ pub(crate) struct Uring {
     ready: VecDeque<Sock>,
     /// Sockets that wait for blocks.
     starved: VecDeque<Sock>,
-    /// Listeners that rest, and until when.
-    backoffs: Vec<(Instant, Sock)>,
-    /// Relays whose progress is to be told, soonest first.
-    reports: VecDeque<(Instant, Sock)>,
+    /// Listeners that rest.
+    backoffs: Due<Sock>,
+    /// Relays whose progress is to be told.
+    reports: Due<Sock>,
     gathers: Vec<Gather>,
     pipes: Pipes,
     quota: u16,
@@ -98,8 +102,8 @@ impl Uring {
             dirty: Vec::new(),
             ready: VecDeque::new(),
             starved: VecDeque::new(),
-            backoffs: Vec::new(),
-            reports: VecDeque::new(),
+            backoffs: Due::after(BACKOFF),
+            reports: Due::after(REPORT_EVERY),
             gathers: Vec::new(),
             pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),
@@ -190,9 +194,8 @@ impl Uring {
         if !self.ready.is_empty() || self.can_feed() {
             return Stay::Look;
         }
-        let backoff = self.backoffs.iter().map(|(at, _)| *at).min();
-        let report = self.reports.front().map(|(at, _)| *at);
-        let until = [deadline, backoff, report].into_iter().flatten().min();
+        let until = [deadline, self.backoffs.next(), self.reports.next()];
+        let until = until.into_iter().flatten().min();
         let now = self.clock.now;
         Stay::Until(until.map(|at| at.saturating_duration_since(now)))
     }
