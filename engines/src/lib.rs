@@ -8,15 +8,20 @@
 
 mod buf;
 mod clock;
+mod due;
 mod engine;
+mod epoll;
 mod eventfd;
+mod lessee;
 mod open;
 mod outlet;
 mod packet;
+mod pipe;
 mod rng;
 mod slots;
 mod sockaddr;
 mod socket;
+mod tally;
 mod tasks;
 mod timer;
 mod uring;
