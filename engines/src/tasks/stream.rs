@@ -104,8 +104,9 @@ fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
     let owner = line.owner();
     let own = hub.blocks.lease(line.class.get().into(), owner);
     let block = own.or_else(|| {
-        let block = hub.blocks.lease(Group::Reserve, owner);
-        let block = block.filter(|_| leases == 0)?;
+        // A block leased and dropped at once would come home as one of the socket's own.
+        let reserve = (leases == 0).then_some(Group::Reserve)?;
+        let block = hub.blocks.lease(reserve, owner)?;
         hub.count(|counters| counters.reserve_receives += 1);
         Some(block)
     });

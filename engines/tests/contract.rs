@@ -1,0 +1,147 @@
+//! The engine contract: one suite, run against every engine.
+//!
+//! The numbered lines of `engine.rs` are held by the modules of `contract`; each test is written once
+//! and instantiated for each engine below.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "everything here is a test"
+)]
+
+mod contract {
+    pub(crate) mod blocks;
+    pub(crate) mod calls;
+    pub(crate) mod close;
+    pub(crate) mod connect;
+    pub(crate) mod detach;
+    pub(crate) mod fairness;
+    pub(crate) mod finish;
+    pub(crate) mod lab;
+    pub(crate) mod log;
+    pub(crate) mod pattern;
+    pub(crate) mod pause;
+    pub(crate) mod process;
+    pub(crate) mod relay;
+    pub(crate) mod send;
+    pub(crate) mod time;
+    pub(crate) mod udp;
+    pub(crate) mod world;
+
+    /// Runs a test unless its engines cannot run here.
+    pub(crate) fn run<W: world::World>(test: fn()) {
+        match W::refusal() {
+            None => test(),
+            Some(reason) => println!("not run: {reason}"),
+        }
+    }
+}
+
+/// Instantiates tests for a world.
+macro_rules! tests {
+    ($world:ty; $($module:ident: $($test:ident),+;)+) => {
+        $($(
+            #[test]
+            fn $test() {
+                crate::contract::run::<$world>(crate::contract::$module::$test::<$world>);
+            }
+        )+)+
+    };
+}
+
+/// The whole suite for a world.
+macro_rules! contract {
+    ($world:ty) => {
+        tests! { $world;
+            blocks:
+                a_fresh_connection_is_served_while_others_pin_all_they_may,
+                a_socket_pins_no_more_than_its_quota,
+                leases_queued_elsewhere_count_until_they_left,
+                running_out_of_blocks_delays_and_recovers;
+            calls:
+                a_stale_sock_is_ignored,
+                after_close_only_closed_follows,
+                calls_before_connected_are_kept,
+                closing_before_connected_tells_closed_only,
+                listen_bind_and_local_answer_at_once,
+                pausing_before_connected_is_kept;
+            close:
+                closing_a_listener_refuses_and_keeps_what_was_accepted,
+                closing_ends_the_peer_s_receiving,
+                closing_in_the_midst_of_everything_tells_closed_once,
+                closing_with_unread_bytes_resets_the_peer,
+                leases_outlive_their_engine,
+                leases_outlive_their_socket,
+                leases_queued_on_another_socket_still_leave,
+                queued_buffers_are_back_after_closed;
+            connect:
+                a_missing_path_closes_with_its_cause,
+                a_refused_connection_closes_with_its_cause,
+                a_thousand_connections_live_at_once,
+                an_impossible_address_closes_with_its_cause,
+                both_sides_know_their_addresses;
+            detach:
+                a_listener_moves_with_its_queue,
+                a_stream_moves_on_while_it_receives,
+                bytes_given_along_come_first,
+                bytes_given_along_survive_another_detach,
+                closing_overrides_detaching,
+                detaching_before_connected_waits_for_it,
+                finish_comes_before_leaving,
+                queued_sends_leave_before_the_socket,
+                the_end_is_told_after_adoption,
+                unread_bytes_go_along;
+            fairness:
+                a_flood_does_not_starve_a_quiet_socket,
+                many_busy_sockets_share_bounded_turns,
+                promotion_to_large_blocks_does_not_show;
+            finish:
+                both_directions_finished_is_not_the_end,
+                finish_comes_after_every_queued_send,
+                finished_leaves_our_direction_open,
+                finishing_twice_is_finishing_once;
+            pause:
+                a_new_socket_is_paused,
+                a_paused_listener_accepts_nothing,
+                a_paused_socket_does_not_tell_the_end,
+                a_paused_socket_tells_at_most_its_quota,
+                pausing_and_resuming_loses_nothing;
+            relay:
+                a_dying_target_ends_alone,
+                a_relay_to_a_stale_target_tells_nothing,
+                a_reset_source_is_no_end_of_the_target,
+                a_slow_endpoint_slows_the_client,
+                a_target_may_still_be_connecting,
+                an_end_that_came_before_is_passed_on,
+                bulk_passes_whole_both_ways_at_once,
+                bytes_under_way_go_first_in_both_directions,
+                closing_a_source_lets_go_of_its_target,
+                closing_both_amid_bulk_tells_closed_once,
+                few_blocks_serve_many_relays;
+            send:
+                both_directions_send_at_once,
+                large_sends_of_every_kind_arrive_whole,
+                sends_leave_in_order;
+            time:
+                a_past_deadline_only_looks,
+                a_wait_without_events_ends_at_its_deadline,
+                rings_of_another_thread_end_one_wait,
+                time_stands_between_two_waits;
+            udp:
+                a_datagram_nobody_takes_harms_nothing,
+                a_paused_socket_keeps_its_datagrams,
+                a_udp_socket_moves_between_engines,
+                datagrams_come_with_both_addresses,
+                many_datagrams_come_in_bounded_turns;
+        }
+    };
+}
+
+mod tasks {
+    use crate::contract::world::{Kernel, Tasks};
+    contract!(Kernel<Tasks>);
+}
+
+mod uring {
+    use crate::contract::world::{Kernel, Uring};
+    contract!(Kernel<Uring>);
+}

@@ -1,0 +1,309 @@
+//! Relays: client — proxy — endpoint, each on an engine of its own.
+
+use super::{
+    lab::{End, Family, Lab},
+    pattern::{assert_same, bytes},
+    world::World,
+};
+use engines::{BlockLimits, EngineOptions};
+use std::mem;
+
+/// A connection through a proxy.
+#[derive(Clone, Copy, Debug)]
+struct Chain {
+    client: End,
+    down: End,
+    up: End,
+    endpoint: End,
+}
+
+impl Chain {
+    fn new<W: World>(lab: &mut Lab<W>, family: Family) -> Self {
+        let (inner, outer) = (lab.listen(1, family), lab.listen(2, family));
+        lab.resume(inner);
+        lab.resume(outer);
+        let (client, down) = lab.pair_by(0, inner);
+        let (up, endpoint) = lab.pair_by(1, outer);
+        Self {
+            client,
+            down,
+            up,
+            endpoint,
+        }
+    }
+
+    fn relay<W: World>(self, lab: &mut Lab<W>) {
+        lab.relay(self.down, self.up);
+        lab.relay(self.up, self.down);
+    }
+}
+
+pub(crate) fn bytes_under_way_go_first_in_both_directions<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    for family in lab.families() {
+        let chain = Chain::new(&mut lab, family);
+        let sent = bytes(1, 300_000);
+        lab.hold(chain.down);
+        lab.resume(chain.down);
+        lab.send(chain.client, sent.clone());
+        lab.until("bytes", |log| log[chain.down].receives > 0);
+        lab.pause(chain.down);
+        lab.round(false);
+        for lease in mem::take(&mut lab.log.at(chain.down).held) {
+            lab.send(chain.up, lease.freeze());
+        }
+        let own = lab.log[chain.down].received.len();
+        chain.relay(&mut lab);
+        lab.resume(chain.endpoint);
+        lab.resume(chain.client);
+        lab.finish(chain.client);
+        lab.until("the end", |log| log[chain.endpoint].finished);
+        assert_same(&lab.log[chain.endpoint].received, &sent);
+        lab.until("the relay ends", |log| log[chain.down].finished);
+        assert_eq!(lab.log[chain.down].relayed as usize, sent.len() - own);
+        assert_eq!(lab.log[chain.up].sent, own);
+        assert!(!lab.log[chain.client].finished);
+        lab.send(chain.endpoint, bytes(2, 100_000));
+        lab.finish(chain.endpoint);
+        lab.until("the other end", |log| {
+            log[chain.client].finished && log[chain.up].finished
+        });
+        assert_same(&lab.log[chain.client].received, &bytes(2, 100_000));
+        assert_eq!(lab.log[chain.up].relayed, 100_000);
+        lab.settle();
+        assert!(!lab.log[chain.up].is_over() && !lab.log[chain.down].is_over());
+    }
+    lab.end();
+}
+
+pub(crate) fn bulk_passes_whole_both_ways_at_once<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    for (family, size) in [(Family::V4, 24 << 20), (Family::Unix, 6 << 20)] {
+        let chain = Chain::new(&mut lab, family);
+        chain.relay(&mut lab);
+        for (end, seed) in [(chain.client, 1), (chain.endpoint, 2)] {
+            lab.resume(end);
+            lab.send(end, bytes(seed, size));
+            lab.finish(end);
+        }
+        lab.until("all ends", |log| {
+            let Chain {
+                client,
+                down,
+                up,
+                endpoint,
+            } = chain;
+            [client, down, up, endpoint]
+                .iter()
+                .all(|end| log[*end].finished)
+        });
+        assert_same(&lab.log[chain.endpoint].received, &bytes(1, size));
+        assert_same(&lab.log[chain.client].received, &bytes(2, size));
+        assert_eq!(lab.log[chain.down].relayed, size as u64);
+        assert_eq!(lab.log[chain.up].relayed, size as u64);
+    }
+    lab.end();
+}
+
+pub(crate) fn a_slow_endpoint_slows_the_client<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    let chain = Chain::new(&mut lab, Family::Unix);
+    chain.relay(&mut lab);
+    let sent = bytes(1, 16 << 20);
+    lab.send(chain.client, sent.clone());
+    lab.finish(chain.client);
+    lab.settle();
+    assert!(
+        lab.log[chain.client].sent < sent.len(),
+        "nothing held it back"
+    );
+    lab.resume(chain.endpoint);
+    while !lab.log[chain.endpoint].finished {
+        let before = lab.log[chain.endpoint].received.len();
+        lab.resume(chain.endpoint);
+        lab.until("bytes", |log| {
+            let seen = &log[chain.endpoint];
+            seen.received.len() > before + (1 << 20) || seen.finished
+        });
+        lab.pause(chain.endpoint);
+        lab.round(true);
+    }
+    assert_same(&lab.log[chain.endpoint].received, &sent);
+    lab.until("all told", |log| {
+        log[chain.down].relayed == sent.len() as u64
+    });
+    lab.end();
+}
+
+pub(crate) fn few_blocks_serve_many_relays<W: World>() {
+    let blocks = BlockLimits {
+        small_count: 4,
+        large_count: 2,
+        reserve_count: 2,
+        socket_max: 2,
+        ..BlockLimits::default()
+    };
+    let mut lab = Lab::<W>::with(3, &EngineOptions { blocks });
+    let chains: Vec<_> = (0..6).map(|_| Chain::new(&mut lab, Family::V4)).collect();
+    for (chain, seed) in chains.iter().zip(0..) {
+        chain.relay(&mut lab);
+        lab.send(chain.client, bytes(seed, 200_000));
+        lab.finish(chain.client);
+        lab.resume(chain.endpoint);
+    }
+    lab.until("all ends", |log| {
+        chains.iter().all(|chain| log[chain.endpoint].finished)
+    });
+    for (chain, seed) in chains.iter().zip(0..) {
+        assert_same(&lab.log[chain.endpoint].received, &bytes(seed, 200_000));
+    }
+    lab.end();
+}
+
+pub(crate) fn a_dying_target_ends_alone<W: World>() {
+    for size in [1000, 4 << 20] {
+        let mut lab = Lab::<W>::new(3);
+        let chain = Chain::new(&mut lab, Family::V4);
+        chain.relay(&mut lab);
+        lab.send(chain.client, bytes(1, size));
+        lab.settle();
+        lab.close(chain.endpoint);
+        lab.until("closed", |log| log[chain.endpoint].is_over());
+        while !lab.log[chain.up].is_over() {
+            lab.send(chain.client, bytes(2, 1000));
+            lab.round(true);
+        }
+        assert!(lab.log[chain.up].has_failed());
+        lab.send(chain.client, bytes(3, 1000));
+        lab.settle();
+        assert!(!lab.log[chain.down].is_over() && !lab.log[chain.down].finished);
+        lab.close(chain.down);
+        lab.until("closed", |log| log[chain.down].is_over());
+        lab.end();
+    }
+}
+
+pub(crate) fn a_reset_source_is_no_end_of_the_target<W: World>() {
+    for size in [1000, 4 << 20] {
+        let mut lab = Lab::<W>::new(3);
+        let chain = Chain::new(&mut lab, Family::V4);
+        chain.relay(&mut lab);
+        lab.resume(chain.endpoint);
+        lab.send(chain.client, bytes(1, size));
+        lab.until("bytes", |log| {
+            log[chain.endpoint].received.len() == size && log[chain.client].sent == size
+        });
+        lab.send(chain.endpoint, bytes(2, 10));
+        lab.settle();
+        lab.close(chain.client);
+        lab.until("the source fails", |log| log[chain.down].is_over());
+        assert!(lab.log[chain.down].has_failed());
+        lab.settle();
+        assert!(
+            !lab.log[chain.endpoint].finished,
+            "a reset was told as an end"
+        );
+        assert!(!lab.log[chain.up].is_over());
+        lab.close(chain.up);
+        lab.until("the end", |log| log[chain.endpoint].finished);
+        assert_same(&lab.log[chain.endpoint].received, &bytes(1, size));
+        lab.end();
+    }
+}
+
+pub(crate) fn a_relay_to_a_stale_target_tells_nothing<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    let chain = Chain::new(&mut lab, Family::V4);
+    lab.close(chain.up);
+    lab.until("closed", |log| log[chain.up].is_over());
+    lab.relay(chain.down, chain.up);
+    lab.send(chain.client, bytes(1, 1000));
+    lab.finish(chain.client);
+    lab.settle();
+    assert_eq!(lab.log[chain.down].events, 0);
+    lab.close(chain.down);
+    lab.until("closed", |log| log[chain.down].is_over());
+    assert!(lab.log[chain.down].is_closed());
+    lab.end();
+}
+
+pub(crate) fn an_end_that_came_before_is_passed_on<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    let chain = Chain::new(&mut lab, Family::V4);
+    lab.send(chain.client, bytes(1, 1000));
+    lab.finish(chain.client);
+    lab.settle();
+    chain.relay(&mut lab);
+    lab.resume(chain.endpoint);
+    lab.until("both ends", |log| {
+        log[chain.endpoint].finished && log[chain.down].finished
+    });
+    assert_same(&lab.log[chain.endpoint].received, &bytes(1, 1000));
+    assert_eq!(lab.log[chain.down].relayed, 1000);
+    lab.end();
+}
+
+pub(crate) fn a_target_may_still_be_connecting<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    let (inner, outer) = (lab.listen(1, Family::V4), lab.listen(2, Family::V4));
+    lab.resume(inner);
+    lab.resume(outer);
+    let (client, down) = lab.pair_by(0, inner);
+    lab.send(client, bytes(1, 1 << 20));
+    lab.finish(client);
+    let to = lab.local(outer);
+    let up = lab.connect(1, &to);
+    lab.relay(down, up);
+    lab.relay(up, down);
+    lab.until("an accept", |log| !log[outer].accepted.is_empty());
+    let endpoint = lab.log[outer].accepted[0].end;
+    lab.resume(endpoint);
+    lab.until("both ends", |log| {
+        log[endpoint].finished && log[down].finished
+    });
+    assert!(lab.log[up].connected);
+    assert_same(&lab.log[endpoint].received, &bytes(1, 1 << 20));
+    lab.end();
+}
+
+pub(crate) fn closing_a_source_lets_go_of_its_target<W: World>() {
+    for size in [1000, 8 << 20] {
+        let mut lab = Lab::<W>::new(3);
+        let chain = Chain::new(&mut lab, Family::V4);
+        chain.relay(&mut lab);
+        lab.send(chain.client, bytes(1, size));
+        lab.settle();
+        lab.close(chain.down);
+        lab.until("closed", |log| log[chain.down].is_over());
+        lab.settle();
+        assert!(!lab.log[chain.up].is_over());
+        lab.send(chain.up, bytes(2, 1000));
+        lab.finish(chain.up);
+        lab.resume(chain.endpoint);
+        lab.until("the end", |log| log[chain.endpoint].finished);
+        let received = &lab.log[chain.endpoint].received;
+        let (passed, own) = received.split_at(received.len() - 1000);
+        assert_same(passed, &bytes(1, size)[..passed.len()]);
+        assert_same(own, &bytes(2, 1000));
+        lab.end();
+    }
+}
+
+pub(crate) fn closing_both_amid_bulk_tells_closed_once<W: World>() {
+    for turns in 0..24 {
+        let mut lab = Lab::<W>::new(3);
+        let chain = Chain::new(&mut lab, Family::V4);
+        chain.relay(&mut lab);
+        for end in [chain.client, chain.endpoint] {
+            lab.resume(end);
+            lab.send(end, bytes(1, 4 << 20));
+        }
+        for _ in 0..turns {
+            lab.round(false);
+        }
+        let first = if turns % 2 == 0 { chain.up } else { chain.down };
+        lab.close(first);
+        lab.round(false);
+        lab.end();
+    }
+}

@@ -1,0 +1,78 @@
+//! Engines of one kind that reach each other, in one thread.
+
+use engines::{Engine, EngineKind, EngineOptions, Event, open, uring_available};
+use std::{marker::PhantomData, time::Duration};
+
+/// How long an engine may wait while none has anything to tell.
+const REST: Duration = Duration::from_millis(1);
+
+/// What the tests need beside the engines' own calls.
+pub(crate) trait World: Sized {
+    /// `count` engines that reach each other.
+    fn open(count: usize, options: &EngineOptions) -> Self;
+
+    /// Why such engines cannot run here.
+    fn refusal() -> Option<String> {
+        None
+    }
+
+    fn engine(&mut self, at: usize) -> &mut dyn Engine;
+
+    /// Takes what an engine has to tell. `rest`: the last round brought nothing from any engine, so
+    /// time has to pass, as far as anything is due or a little.
+    fn turn(&mut self, at: usize, rest: bool, events: &mut Vec<Event>);
+}
+
+/// A kind of engine as a type.
+pub(crate) trait Choice {
+    const KIND: EngineKind;
+}
+
+pub(crate) enum Tasks {}
+pub(crate) enum Uring {}
+
+impl Choice for Tasks {
+    const KIND: EngineKind = EngineKind::Tasks;
+}
+
+impl Choice for Uring {
+    const KIND: EngineKind = EngineKind::Uring;
+}
+
+/// Engines on the kernel's loopback.
+pub(crate) struct Kernel<C> {
+    engines: Vec<Box<dyn Engine>>,
+    choice: PhantomData<C>,
+}
+
+impl<C: Choice> World for Kernel<C> {
+    fn open(count: usize, options: &EngineOptions) -> Self {
+        let open_one = |_| open(C::KIND, options).unwrap_or_else(|e| panic!("{}: {e}", C::KIND));
+        Self {
+            engines: (0..count).map(open_one).collect(),
+            choice: PhantomData,
+        }
+    }
+
+    fn refusal() -> Option<String> {
+        match C::KIND {
+            EngineKind::Uring => uring_available().err(),
+            EngineKind::Epoll | EngineKind::Tasks => None,
+        }
+    }
+
+    fn engine(&mut self, at: usize) -> &mut dyn Engine {
+        &mut *self.engines[at]
+    }
+
+    fn turn(&mut self, at: usize, rest: bool, events: &mut Vec<Event>) {
+        let engine = &mut self.engines[at];
+        // The time of the last wait is past: this one only looks.
+        let now = engine.now();
+        engine.wait(Some(now), events).expect("the engine broke");
+        if rest && events.is_empty() {
+            let until = engine.now() + REST;
+            engine.wait(Some(until), events).expect("the engine broke");
+        }
+    }
+}
