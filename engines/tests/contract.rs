@@ -183,6 +183,12 @@ macro_rules! kernel {
     };
 }
 
+mod epoll {
+    use crate::contract::world::{Epoll, Kernel};
+    contract!(Kernel<Epoll>);
+    kernel!(Kernel<Epoll>);
+}
+
 mod tasks {
     use crate::contract::world::{Kernel, Tasks};
     contract!(Kernel<Tasks>);

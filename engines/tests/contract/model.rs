@@ -102,6 +102,16 @@ impl Model {
         all
     }
 
+    /// True while a socket of the connection, or of one that it is relayed to, is on its way between
+    /// engines: it does not read, and so another one there might never leave.
+    pub(crate) fn is_moving(&self, link: usize) -> bool {
+        let halves = self.links[link].halves.iter().flatten();
+        let others = halves.flat_map(|half| [half.passes_to.map(|(to, _)| to), half.takes_from]);
+        let links = others.flatten().map(|side| side.link).chain([link]);
+        let mut halves = links.flat_map(|link| self.links[link].halves.iter().flatten());
+        halves.any(|half| half.state == State::Leaving)
+    }
+
     /// Notes that a side is closed, and with it what a relay hangs on it.
     pub(crate) fn on_close(&mut self, side: Side) {
         self.links[side.link].is_broken = true;

@@ -209,6 +209,9 @@ impl<W: World> Run<W> {
     fn detach(&mut self) {
         let may = |half: &Half| half.state == State::Open && !half.is_relayed();
         let Some(side) = self.pick(may) else { return };
+        if self.model.is_moving(side.link) {
+            return;
+        }
         let Some(half) = self.model.half_mut(side) else {
             return;
         };
@@ -230,7 +233,8 @@ impl<W: World> Run<W> {
         let is_free = |side: Side| {
             let sides = [side, side.peer()];
             let halves = sides.map(|side| self.model.half(side));
-            halves.iter().flatten().all(|half| !half.is_relayed())
+            let all_free = halves.iter().flatten().all(|half| !half.is_relayed());
+            all_free && !self.model.is_moving(side.link)
         };
         if from.link == to.link || !is_free(from) || !is_free(to) {
             return;
