@@ -273,6 +273,11 @@ impl Blocks {
         }
     }
 
+    /// True when receive blocks came home that were not collected yet.
+    pub(crate) fn has_home(&self) -> bool {
+        !self.0.home.borrow().is_empty()
+    }
+
     /// The start of a group's memory: block `i` lies `i * block_bytes` behind it.
     pub(crate) fn address(&self, group: Group, index: u16) -> NonNull<u8> {
         self.0

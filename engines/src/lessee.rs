@@ -55,7 +55,7 @@ impl Lessee {
             return None;
         }
         let mut block = blocks.lease(self.class.into(), owner);
-        if block.is_none() && self.leases == 0 {
+        if block.is_none() && self.is_served_by_reserve() {
             block = blocks.lease(Group::Reserve, owner);
             counters.reserve_receives += u64::from(block.is_some());
         }
@@ -66,6 +66,10 @@ impl Lessee {
             self.parked = Some(Park::Blocks);
         }
         block
+    }
+
+    fn is_served_by_reserve(&self) -> bool {
+        self.leases == 0 && !cfg!(planted = "starved_blocks")
     }
 
     /// A lease came home; true when the socket may go on that was parked at its quota.
@@ -99,7 +103,7 @@ impl Lessee {
             true
         } else {
             let reserve = &mut budget.0[Group::Reserve as usize];
-            let served = self.leases == 0 && *reserve > 0;
+            let served = self.is_served_by_reserve() && *reserve > 0;
             *reserve -= usize::from(served);
             served
         };

@@ -18,6 +18,7 @@ mod outlet;
 mod packet;
 mod pipe;
 mod rng;
+mod sim;
 mod slots;
 mod sockaddr;
 mod socket;
@@ -34,6 +35,7 @@ pub use engine::{
 };
 pub use open::{EngineKind, EngineOptions, UnknownEngine, choose, open, open_listener};
 pub use rng::Rng;
+pub use sim::{Chance, Driver, EngineId, Faults, Party, SimEngine, SimNet};
 pub use slots::{SlotKey, Slots};
 pub use timer::{Alarm, Wheel};
 pub use uring::uring_available;
