@@ -68,8 +68,9 @@ impl Uring {
                     let _ = socket::finish(fd.as_fd());
                 }
                 self.on_half_closed(sock);
+                self.on_drained(sock);
             }
-            return self.on_drained(sock);
+            return;
         }
         self.start_send(sock);
     }
@@ -146,10 +147,10 @@ impl Uring {
         if !entry.outlet.queue.is_empty()
             || entry.outlet.finish == Finish::Asked
             || matches!(entry.phase, Phase::Leaving)
-            || entry.source.is_some()
         {
             self.mark_dirty(sock);
         }
+        self.on_drained(sock);
     }
 }
 
