@@ -40,7 +40,7 @@ impl Uring {
     }
 
     fn start_receive(&mut self, sock: Sock) {
-        let quota = self.quota;
+        let (quota, may_reserve) = (self.quota, self.may_reserve(sock));
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
@@ -54,7 +54,7 @@ impl Uring {
         let operation = if self.rings.lent(own) > 0 {
             entry.inlet.group = own;
             opcode::RecvMulti::new(fd, own as u16).build()
-        } else if entry.inlet.leases == 0 && self.rings.lent(Group::Reserve) > 0 {
+        } else if may_reserve {
             // One block only: it has to come home before there is another.
             entry.inlet.group = Group::Reserve;
             opcode::Recv::new(fd, std::ptr::null_mut(), 0)
@@ -67,6 +67,15 @@ impl Uring {
         self.counters.rearms += 1;
         // SAFETY: the kernel writes to provided blocks only, which the pool keeps mapped.
         unsafe { self.push(sock, Op::Recv, operation) };
+    }
+
+    /// True when a block of the reserve is there and for this socket: it holds none, and as a relay's
+    /// source would not only add to what its target has to send.
+    fn may_reserve(&self, sock: Sock) -> bool {
+        let holds_none = |entry: &Entry| entry.inlet.leases == 0;
+        self.rings.lent(Group::Reserve) > 0
+            && self.socks.get(sock).is_some_and(holds_none)
+            && !self.is_behind(sock)
     }
 
     /// Parks the socket until blocks come home.
@@ -106,6 +115,7 @@ impl Uring {
             let Some(sock) = self.starved.pop_front() else {
                 return;
             };
+            let may_reserve = self.may_reserve(sock);
             let Some(entry) = self.socks.get_mut(sock) else {
                 continue;
             };
@@ -116,7 +126,7 @@ impl Uring {
             let reserve = Group::Reserve as usize;
             if budget[own] > 0 {
                 budget[own] -= 1;
-            } else if entry.inlet.leases == 0
+            } else if may_reserve
                 && budget[reserve] > 0
                 && self.rings.lent(entry.inlet.class.into()) == 0
             {
@@ -135,7 +145,7 @@ impl Uring {
         self.starved.iter().any(|sock| {
             self.socks.get(*sock).is_some_and(|entry| {
                 let own = self.rings.lent(entry.inlet.class.into()) > 0;
-                own || (entry.inlet.leases == 0 && self.rings.lent(Group::Reserve) > 0)
+                own || self.may_reserve(*sock)
             })
         })
     }
@@ -205,8 +215,7 @@ impl Uring {
             return;
         };
         let from_reserve = entry.inlet.group == Group::Reserve;
-        let reserve = self.rings.lent(Group::Reserve) > 0;
-        if entry.inlet.leases == 0 && reserve && !from_reserve {
+        if self.may_reserve(sock) && !from_reserve {
             self.counters.blocks_exhausted += 1;
             return; // Armed anew at the next flush.
         }

@@ -70,9 +70,16 @@ impl Uring {
         if let Some(to) = to
             && let Some(target) = self.socks.get_mut(to)
         {
-            target.outlet.push(data, true);
+            target.outlet.push_relayed(data);
             self.mark_dirty(to);
         }
+    }
+
+    /// True while a relay's target still has to send what it got.
+    pub(super) fn is_behind(&self, from: Sock) -> bool {
+        let relay = self.socks.get(from).and_then(|entry| entry.relay.as_ref());
+        let target = relay.and_then(|relay| self.socks.get(relay.to));
+        target.is_some_and(|target| !target.outlet.queue.is_empty())
     }
 
     /// The target took `bytes` of its source's.
