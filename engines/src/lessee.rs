@@ -25,6 +25,9 @@ pub(crate) struct Lessee {
     /// Class to be served from; of accepted sockets for a listener.
     pub(crate) class: Class,
     pub(crate) parked: Option<Park>,
+    /// As a relay's source: its target still has to send what it got. The reserve would only add to
+    /// that.
+    pub(crate) is_behind: bool,
     leases: u16,
     /// Blocks in a row that came full.
     full_blocks: u8,
@@ -35,6 +38,7 @@ impl Lessee {
         Self {
             class,
             parked: None,
+            is_behind: false,
             leases: 0,
             full_blocks: 0,
         }
@@ -69,7 +73,7 @@ impl Lessee {
     }
 
     fn is_served_by_reserve(&self) -> bool {
-        self.leases == 0 && !cfg!(planted = "starved_blocks")
+        self.leases == 0 && !self.is_behind && !cfg!(planted = "starved_blocks")
     }
 
     /// A lease came home; true when the socket may go on that was parked at its quota.
@@ -199,6 +203,21 @@ mod tests {
             lessee.on_home(8);
         });
         assert_eq!((homes, greedy.leases, fresh.leases), (2, 0, 0));
+    }
+
+    #[test]
+    fn the_reserve_is_not_for_a_relay_whose_target_is_behind() {
+        let (blocks, mut counters) = (pool(), EngineCounters::default());
+        let mut pins = Lessee::new(Class::Small);
+        let held: Vec<_> = (0..2)
+            .filter_map(|_| pins.lease(1, &blocks, 8, &mut counters))
+            .collect();
+        let mut relayed = Lessee::new(Class::Small);
+        relayed.is_behind = true;
+        assert!(relayed.lease(2, &blocks, 8, &mut counters).is_none());
+        relayed.is_behind = false;
+        let block = relayed.lease(2, &blocks, 8, &mut counters);
+        assert!(held.len() == 2 && block.is_some_and(|block| block.is_reserve()));
     }
 
     #[test]

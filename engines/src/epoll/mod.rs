@@ -251,9 +251,11 @@ impl Reactor {
             }
         });
         self.starved.feed(blocks, |sock, budget| {
+            let is_behind = Self::is_behind(socks, *sock);
             let Some(entry) = socks.get_mut(*sock).filter(|entry| entry.is_starved()) else {
                 return Turn::Over;
             };
+            entry.lessee.is_behind = is_behind;
             if !entry.wanted {
                 entry.lessee.parked = None;
             } else if entry.lessee.take_share(budget) {

@@ -33,6 +33,7 @@ impl Reactor {
     }
 
     fn receive_once(&mut self, sock: Sock, events: &mut Vec<Event>) -> Next {
+        let is_behind = Self::is_behind(&self.socks, sock);
         let Some(entry) = self.socks.get_mut(sock) else {
             return Next::Stop;
         };
@@ -48,6 +49,7 @@ impl Reactor {
             return Next::Stop;
         }
         let (owner, counters) = (sock.to_bits(), &mut self.counters);
+        entry.lessee.is_behind = is_behind;
         let leased = entry
             .lessee
             .lease(owner, &self.blocks, self.quota, counters);

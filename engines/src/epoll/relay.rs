@@ -3,8 +3,8 @@
 //! Small flows go through blocks and the target's queue; the source's quota of blocks is the
 //! back-pressure, as a block comes home when the target has sent it. Bulk goes through pipes.
 
-use super::Reactor;
-use crate::{Buf, Event, Kind, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
+use super::{Reactor, entry::Entry};
+use crate::{Buf, Event, Kind, Slots, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
 
 /// A relay, kept with its source.
 pub(super) struct Relay {
@@ -59,9 +59,16 @@ impl Reactor {
         if let Some(to) = to
             && let Some(target) = self.socks.get_mut(to)
         {
-            target.outlet.push(data, true);
+            target.outlet.push_relayed(data);
             self.mark_ready(to);
         }
+    }
+
+    /// True while a relay's target still has to send what it got.
+    pub(super) fn is_behind(socks: &Slots<Sock, Entry>, from: Sock) -> bool {
+        let relay = socks.get(from).and_then(|entry| entry.relay.as_ref());
+        let target = relay.and_then(|relay| socks.get(relay.to));
+        target.is_some_and(|target| !target.outlet.queue.is_empty())
     }
 
     /// The target took `bytes` of its source's.

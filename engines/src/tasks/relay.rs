@@ -14,7 +14,7 @@ pub(super) struct Relay {
 
 impl Relay {
     pub(super) fn pass_on(&self, data: Buf) {
-        self.to.outlet.borrow_mut().push(data, true);
+        self.to.outlet.borrow_mut().push_relayed(data);
         self.to.schedule();
     }
 }
@@ -32,6 +32,13 @@ impl Line {
         }));
         self.wanted.set(true);
         self.schedule();
+    }
+
+    /// As the source: tells the lessee whether the target has sent all that it got.
+    pub(super) fn note_target(&self) {
+        let relay = self.relay.borrow();
+        let has_queue = |relay: &Relay| !relay.to.outlet.borrow().queue.is_empty();
+        self.lessee.borrow_mut().is_behind = relay.as_ref().is_some_and(has_queue);
     }
 
     /// As the target: `bytes` of the source's have left.

@@ -85,6 +85,7 @@ fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
     if line.parked().is_some() {
         return None;
     }
+    line.note_target();
     let (hub, owner) = (&line.hub, line.sock.to_bits());
     let mut lessee = line.lessee.borrow_mut();
     let mut counters = hub.counters.borrow_mut();
