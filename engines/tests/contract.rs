@@ -132,11 +132,14 @@ macro_rules! contract {
                 a_slow_endpoint_slows_the_client,
                 a_target_may_still_be_connecting,
                 an_end_that_came_before_is_passed_on,
+                both_directions_become_bulk_in_one_turn,
                 bulk_passes_whole_both_ways_at_once,
                 bytes_under_way_go_first_in_both_directions,
                 closing_a_source_lets_go_of_its_target,
                 closing_both_amid_bulk_tells_closed_once,
-                few_blocks_serve_many_relays;
+                few_blocks_serve_many_relays,
+                progress_is_told_before_the_end,
+                relays_that_stand_still_keep_no_fresh_connection_from_being_served;
             send:
                 both_directions_send_at_once,
                 large_sends_of_every_kind_arrive_whole,
