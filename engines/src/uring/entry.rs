@@ -91,8 +91,6 @@ pub(super) struct Entry {
     pub(super) outlet: Outlet,
     /// What a gathered send in flight names.
     pub(super) gather: Option<Gather>,
-    /// Everything queued has left, and the source of a relay to this socket knows.
-    pub(super) drained: bool,
     /// Bytes that the send in flight is to take.
     pub(super) sending: usize,
     /// As the source of a relay.
@@ -160,7 +158,6 @@ impl Entry {
             inlet: Inlet::new(class),
             outlet: Outlet::default(),
             gather: None,
-            drained: false,
             sending: 0,
             relay: None,
             source: None,

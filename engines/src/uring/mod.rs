@@ -272,7 +272,10 @@ impl Uring {
             Op::Accept => self.on_accepted(sock, result, events),
             Op::Connect => self.on_connected(sock, result, events),
             Op::PollIn => self.on_readable(sock),
-            Op::PollOut => self.mark_dirty(sock),
+            Op::PollOut => {
+                self.mark_dirty(sock);
+                self.on_drained(sock);
+            }
             Op::Recv => self.on_received(sock, completion, events),
             Op::Send => self.on_sent(sock, result, events),
             Op::Wake | Op::Cancel => {}

@@ -177,9 +177,11 @@ impl Uring {
         }
     }
 
-    /// Everything queued on the target has left.
+    /// The target can take more: its source goes on if everything queued has left. Only what the
+    /// kernel tells leads here, as two sources that turn at once would wake each other without end.
     pub(super) fn on_drained(&mut self, to: Sock) {
-        let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
+        let target = self.socks.get(to).filter(|target| target.has_sent_all());
+        let Some(from) = target.and_then(|target| target.source) else {
             return;
         };
         match self.relay_of(from).map(|relay| &relay.mode) {

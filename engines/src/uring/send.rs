@@ -62,34 +62,23 @@ impl Uring {
         }
         if entry.outlet.queue.is_empty() {
             if entry.outlet.finish == Finish::Asked {
-                (entry.outlet.finish, entry.drained) = (Finish::Done, false);
+                entry.outlet.finish = Finish::Done;
                 if let Some(fd) = &entry.fd {
                     // A connection that is gone already refuses: its next use will tell.
                     let _ = socket::finish(fd.as_fd());
                 }
                 self.on_half_closed(sock);
+                self.on_drained(sock);
             }
-            return self.note_drained(sock);
+            return;
         }
         self.start_send(sock);
-    }
-
-    /// Tells a relay's source once: two relays that wait for each other's targets would not come to
-    /// rest otherwise.
-    fn note_drained(&mut self, sock: Sock) {
-        let Some(entry) = self.socks.get_mut(sock) else {
-            return;
-        };
-        if !mem::replace(&mut entry.drained, true) {
-            self.on_drained(sock);
-        }
     }
 
     fn start_send(&mut self, sock: Sock) {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        entry.drained = false;
         let fd = Fd(entry.raw());
         let outlet = &mut entry.outlet;
         let operation = if let Some(only) = outlet.queue.only() {
@@ -158,10 +147,10 @@ impl Uring {
         if !entry.outlet.queue.is_empty()
             || entry.outlet.finish == Finish::Asked
             || matches!(entry.phase, Phase::Leaving)
-            || entry.source.is_some()
         {
             self.mark_dirty(sock);
         }
+        self.on_drained(sock);
     }
 }
 

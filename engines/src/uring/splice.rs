@@ -168,10 +168,9 @@ impl Uring {
 
     /// Awaits that the socket can send again.
     pub(super) fn pump_poll_out(&mut self, sock: Sock) {
-        let Some(entry) = self.socks.get_mut(sock) else {
+        let Some(entry) = self.socks.get(sock) else {
             return;
         };
-        entry.drained = false;
         if !entry.flight.has(Op::PollOut) {
             let operation = opcode::PollAdd::new(Fd(entry.raw()), libc::POLLOUT as u32).build();
             // SAFETY: the operation names no memory.
