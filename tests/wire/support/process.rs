@@ -176,7 +176,7 @@ impl Proxy {
             "ringlb_listener_connections_active",
             "ringlb_listener_requests_active",
             "ringlb_cluster_requests_active",
-            "ringlb_engine_blocks_leased",
+            "ringlb_worker_blocks_leased",
         ] {
             until(&format!("{name} 0"), || self.metric(name) == 0);
         }
