@@ -55,19 +55,6 @@ impl Outlet {
         self.queue.push(data);
     }
 
-    /// Queues bytes of a relay. A block of the reserve is copied, so that a peer who does not read
-    /// pins none; there is at most one such copy, see [`Lessee::is_behind`].
-    ///
-    /// [`Lessee::is_behind`]: crate::lessee::Lessee::is_behind
-    pub(crate) fn push_relayed(&mut self, data: Buf) {
-        let data = if data.is_reserve() {
-            Buf::copy_of(&data)
-        } else {
-            data
-        };
-        self.push(data, true);
-    }
-
     /// Sends once what is at the front; returns how much of how much the kernel took.
     pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
         let mut parts = [IoSlice::new(&[]); SLICES_MAX];

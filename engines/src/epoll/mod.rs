@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
-    lessee::{Starved, Turn},
+    lessee::{Budget, Starved, Turn},
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
@@ -250,12 +250,10 @@ impl Reactor {
                 list(entry, sock);
             }
         });
-        self.starved.feed(blocks, |sock, budget| {
-            let is_behind = Self::is_behind(socks, *sock);
+        self.starved.feed(Budget::of(blocks), |sock, budget| {
             let Some(entry) = socks.get_mut(*sock).filter(|entry| entry.is_starved()) else {
                 return Turn::Over;
             };
-            entry.lessee.is_behind = is_behind;
             if !entry.wanted {
                 entry.lessee.parked = None;
             } else if entry.lessee.take_share(budget) {

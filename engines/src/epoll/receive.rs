@@ -33,7 +33,6 @@ impl Reactor {
     }
 
     fn receive_once(&mut self, sock: Sock, events: &mut Vec<Event>) -> Next {
-        let is_behind = Self::is_behind(&self.socks, sock);
         let Some(entry) = self.socks.get_mut(sock) else {
             return Next::Stop;
         };
@@ -49,7 +48,6 @@ impl Reactor {
             return Next::Stop;
         }
         let (owner, counters) = (sock.to_bits(), &mut self.counters);
-        entry.lessee.is_behind = is_behind;
         let leased = entry
             .lessee
             .lease(owner, &self.blocks, self.quota, counters);
@@ -86,7 +84,7 @@ impl Reactor {
 
     fn hand_over(&mut self, sock: Sock, data: BufMut, events: &mut Vec<Event>) {
         match self.socks.get(sock) {
-            Some(entry) if entry.relay.is_some() => self.pass_on(sock, data.freeze()),
+            Some(entry) if entry.relay.is_some() => self.pass_on(sock, data),
             Some(_) => events.push(Event::Received { sock, data }),
             None => {}
         }

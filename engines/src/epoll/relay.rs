@@ -3,8 +3,8 @@
 //! Small flows go through blocks and the target's queue; the source's quota of blocks is the
 //! back-pressure, as a block comes home when the target has sent it. Bulk goes through pipes.
 
-use super::{Reactor, entry::Entry};
-use crate::{Buf, Event, Kind, Slots, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
+use super::Reactor;
+use crate::{BufMut, Event, Kind, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
 
 /// A relay, kept with its source.
 pub(super) struct Relay {
@@ -54,21 +54,19 @@ impl Reactor {
     }
 
     /// Passes bytes on to the relay's target.
-    pub(super) fn pass_on(&mut self, from: Sock, data: Buf) {
-        let to = self.relay_of(from).map(|relay| relay.to);
-        if let Some(to) = to
-            && let Some(target) = self.socks.get_mut(to)
-        {
-            target.outlet.push_relayed(data);
+    pub(super) fn pass_on(&mut self, from: Sock, data: BufMut) {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        let Some(relay) = &mut entry.relay else {
+            return;
+        };
+        relay.tally.on_queued(data.len());
+        let (to, data) = (relay.to, entry.lessee.keep(data));
+        if let Some(target) = self.socks.get_mut(to) {
+            target.outlet.push(data, true);
             self.mark_ready(to);
         }
-    }
-
-    /// True while a relay's target still has to send what it got.
-    pub(super) fn is_behind(socks: &Slots<Sock, Entry>, from: Sock) -> bool {
-        let relay = socks.get(from).and_then(|entry| entry.relay.as_ref());
-        let target = relay.and_then(|relay| socks.get(relay.to));
-        target.is_some_and(|target| !target.outlet.queue.is_empty())
     }
 
     /// The target took `bytes` of its source's.
@@ -76,9 +74,17 @@ impl Reactor {
         let Some(from) = self.source_of(to) else {
             return;
         };
-        if let Some(relay) = self.relay_of(from)
-            && relay.tally.on_left(bytes)
-        {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        let Some(relay) = &mut entry.relay else {
+            return;
+        };
+        let reports = relay.tally.on_left(bytes);
+        if relay.tally.is_drained() {
+            entry.lessee.on_drained();
+        }
+        if reports {
             self.reports.push(self.clock.now, from);
         }
     }

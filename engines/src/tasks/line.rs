@@ -233,7 +233,6 @@ impl Line {
         if self.parked() != Some(Park::Blocks) || self.is_ending() {
             return Turn::Over;
         }
-        self.note_target();
         if self.wants() && !self.lessee.borrow_mut().take_share(budget) {
             return Turn::Waits;
         }

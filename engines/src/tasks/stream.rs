@@ -85,7 +85,6 @@ fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
     if line.parked().is_some() {
         return None;
     }
-    line.note_target();
     let (hub, owner) = (&line.hub, line.sock.to_bits());
     let mut lessee = line.lessee.borrow_mut();
     let mut counters = hub.counters.borrow_mut();
@@ -112,8 +111,8 @@ fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
 }
 
 fn hand_over(line: &Rc<Line>, data: BufMut) {
-    if let Some(relay) = &*line.relay.borrow() {
-        return relay.pass_on(data.freeze());
+    if line.relay.borrow().is_some() {
+        return line.pass_on(data);
     }
     let sock = line.sock;
     line.hub.tell(Event::Received { sock, data });
