@@ -145,3 +145,13 @@ mod uring {
     use crate::contract::world::{Kernel, Uring};
     contract!(Kernel<Uring>);
 }
+
+mod sim {
+    use crate::contract::world::{Calm, Simulated};
+    contract!(Simulated<Calm>);
+}
+
+mod rough_sim {
+    use crate::contract::world::{Rough, Simulated};
+    contract!(Simulated<Rough>);
+}
