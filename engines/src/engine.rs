@@ -282,6 +282,16 @@ pub enum Handle {
     Simulated(u64),
 }
 
+impl Handle {
+    /// The descriptor, made fit for an engine that runs on the kernel by readiness.
+    pub(crate) fn into_prepared(self, kind: Kind) -> io::Result<OwnedFd> {
+        match self {
+            Self::Fd(fd) => crate::socket::prepare(fd.as_fd(), kind).map(|()| fd),
+            Self::Simulated(_) => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        }
+    }
+}
+
 /// What a carried socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

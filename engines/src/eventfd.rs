@@ -25,6 +25,11 @@ impl Bell {
         })
     }
 
+    /// There is a ring that was not taken yet.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
+    }
+
     /// Takes all rings so far; true if there was one. What was written before a ring is seen after.
     pub(crate) fn silence(&self) -> bool {
         let rang = self.fd.read().is_ok();

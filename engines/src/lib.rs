@@ -8,12 +8,15 @@
 
 mod buf;
 mod clock;
+mod due;
 mod engine;
+mod epoll;
 mod eventfd;
 mod lessee;
 mod open;
 mod outlet;
 mod packet;
+mod pipe;
 mod rng;
 mod sim;
 mod slots;

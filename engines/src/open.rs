@@ -1,7 +1,9 @@
 //! Building a kernel engine by name.
 
 use crate::{
-    BlockLimits, Carried, Engine, Kind, ListenOptions, SockAddr, socket,
+    BlockLimits, Carried, Engine, Kind, ListenOptions, SockAddr,
+    epoll::Reactor,
+    socket,
     tasks::Tasks,
     uring::{Uring, uring_available},
 };
@@ -69,12 +71,12 @@ impl std::error::Error for UnknownEngine {}
 /// Builds an engine, on the thread that will run it.
 ///
 /// # Errors
-/// `Unsupported` where the engine is not built in, or the operating system's refusal.
+/// The operating system's refusal.
 pub fn open(kind: EngineKind, options: &EngineOptions) -> io::Result<Box<dyn Engine>> {
     match kind {
+        EngineKind::Epoll => Ok(Box::new(Reactor::new(options)?)),
         EngineKind::Uring => Ok(Box::new(Uring::new(options)?)),
         EngineKind::Tasks => Ok(Box::new(Tasks::new(options)?)),
-        EngineKind::Epoll => Err(unsupported(kind)),
     }
 }
 
@@ -95,13 +97,6 @@ pub fn choose() -> (EngineKind, Option<String>) {
         Ok(()) => (EngineKind::Uring, None),
         Err(reason) => (EngineKind::Epoll, Some(reason)),
     }
-}
-
-fn unsupported(kind: EngineKind) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        format!("engine `{kind}` is not built in"),
-    )
 }
 
 #[cfg(test)]

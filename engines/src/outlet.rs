@@ -1,6 +1,13 @@
 //! What is queued to be sent on a stream, and who gave it.
 
-use crate::{Buf, BufList};
+use crate::{Buf, BufList, socket};
+use std::{
+    io::{self, IoSlice},
+    os::fd::BorrowedFd,
+};
+
+/// Slices in one gathered send.
+const SLICES_MAX: usize = 64;
 
 /// The sending side of a socket.
 #[derive(Debug, Default)]
@@ -46,6 +53,18 @@ impl Outlet {
             }
         }
         self.queue.push(data);
+    }
+
+    /// Sends once what is at the front; returns how much of how much the kernel took.
+    pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
+        let mut parts = [IoSlice::new(&[]); SLICES_MAX];
+        let (mut count, mut bytes) = (0, 0);
+        for (part, buf) in parts.iter_mut().zip(self.queue.iter()) {
+            *part = IoSlice::new(buf);
+            count += 1;
+            bytes += buf.len();
+        }
+        Ok((socket::send(fd, &parts[..count])?, bytes))
     }
 
     /// Drops bytes that left; returns how many were the caller's and how many a relay's.

@@ -1,6 +1,6 @@
 //! Receiving and sending UDP datagrams together with our own address.
 
-use crate::{SockAddr, sockaddr::RawAddr, socket};
+use crate::{Buf, Datagram, SockAddr, sockaddr::RawAddr, socket};
 use std::{
     io, mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -11,17 +11,8 @@ use std::{
 #[repr(C, align(8))]
 pub(crate) struct Control([u8; 64]);
 
-/// What `receive` learned beside the payload.
-pub(crate) struct Arrival {
-    pub(crate) bytes: usize,
-    pub(crate) peer: SockAddr,
-    pub(crate) local: Option<IpAddr>,
-    /// The datagram was longer than the room.
-    pub(crate) is_cut: bool,
-}
-
-/// Takes one datagram.
-pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Arrival> {
+/// Takes one datagram by way of `room`.
+pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Datagram> {
     let (mut from, mut control) = (RawAddr::empty(), Control([0; 64]));
     let mut part = libc::iovec {
         iov_base: room.as_mut_ptr().cast(),
@@ -35,11 +26,10 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Arrival
         unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) }
     })?;
     from.set_len(message.msg_namelen);
-    Ok(Arrival {
-        bytes,
+    Ok(Datagram {
         peer: from.decode().unwrap_or_else(socket::unnamed),
         local: local_of(&message),
-        is_cut: message.msg_flags & libc::MSG_TRUNC != 0,
+        data: Buf::copy_of(&room[..bytes]),
     })
 }
 

@@ -10,6 +10,14 @@ pub trait SlotKey: Copy + Eq {
     fn index(self) -> u32;
     /// The slot's generation.
     fn generation(self) -> u32;
+    /// The key as one number.
+    fn to_bits(self) -> u64 {
+        u64::from(self.generation()) << 32 | u64::from(self.index())
+    }
+    /// The key of which `bits` is the number.
+    fn from_bits(bits: u64) -> Self {
+        Self::from_parts(bits as u32, (bits >> 32) as u32)
+    }
 }
 
 /// Defines a newtype that is a [`SlotKey`].
@@ -172,5 +180,6 @@ mod tests {
         assert_eq!(slots.get(first), None);
         assert_eq!(slots.remove(first), None);
         assert_eq!((slots.get(second), slots.len()), (Some(&"second"), 1));
+        assert_eq!(Sock::from_bits(second.to_bits()), second);
     }
 }

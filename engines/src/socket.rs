@@ -61,6 +61,12 @@ pub(crate) fn stream(to: &RawAddr) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// A socket to connect to `to`, and the address as the kernel reads it.
+pub(crate) fn dial(to: &SockAddr) -> io::Result<(OwnedFd, Box<RawAddr>)> {
+    let target = RawAddr::encode(to)?;
+    Ok((stream(&target)?, Box::new(target)))
+}
+
 /// Starts connecting; true when that is done already (Unix sockets).
 pub(crate) fn connect(fd: BorrowedFd<'_>, to: &RawAddr) -> io::Result<bool> {
     // SAFETY: `to` holds a valid address of its length.

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn entries_come_up_once_in_time_and_never_early() {
-        let start = Instant::now();
+        let start = crate::clock::Clock::read().now;
         let (mut wheel, mut rng) = (Wheel::new(start), Rng::seeded(1));
         let mut now = start;
         let mut open = Vec::<(u64, Instant, Alarm)>::new();
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn moving_a_deadline_later_or_earlier_fires_once_at_the_new_time() {
-        let start = Instant::now();
+        let start = crate::clock::Clock::read().now;
         let ms = |n| start + Duration::from_millis(n);
         let mut wheel = Wheel::new(start);
         let mut alarm = Alarm::default();

@@ -16,11 +16,14 @@ mod contract {
     pub(crate) mod detach;
     pub(crate) mod fairness;
     pub(crate) mod finish;
+    pub(crate) mod kernel;
     pub(crate) mod lab;
     pub(crate) mod log;
+    pub(crate) mod model;
     pub(crate) mod pattern;
     pub(crate) mod pause;
     pub(crate) mod process;
+    pub(crate) mod random;
     pub(crate) mod relay;
     pub(crate) mod send;
     pub(crate) mod time;
@@ -43,6 +46,21 @@ macro_rules! tests {
             #[test]
             fn $test() {
                 crate::contract::run::<$world>(crate::contract::$module::$test::<$world>);
+            }
+        )+)+
+    };
+}
+
+/// The same, each in a process of its own.
+macro_rules! tests_alone {
+    ($world:ty; $($module:ident: $($test:ident),+;)+) => {
+        $($(
+            #[test]
+            fn $test() {
+                let name = concat!(module_path!(), "::", stringify!($test));
+                crate::contract::process::alone(name, || {
+                    crate::contract::run::<$world>(crate::contract::$module::$test::<$world>);
+                });
             }
         )+)+
     };
@@ -105,6 +123,8 @@ macro_rules! contract {
                 a_paused_socket_does_not_tell_the_end,
                 a_paused_socket_tells_at_most_its_quota,
                 pausing_and_resuming_loses_nothing;
+            random:
+                random_calls_follow_the_model;
             relay:
                 a_dying_target_ends_alone,
                 a_relay_to_a_stale_target_tells_nothing,
@@ -136,14 +156,50 @@ macro_rules! contract {
     };
 }
 
+/// What comes in addition for the engines on the kernel.
+macro_rules! kernel {
+    ($world:ty) => {
+        tests! { $world;
+            kernel:
+                a_dropped_engine_ends_its_connections,
+                a_listener_shared_by_two_engines_outlives_either,
+                a_reset_closes_with_its_cause,
+                a_reset_source_of_a_relay_closes_with_its_cause,
+                a_ring_ends_a_wait_without_deadline,
+                an_abrupt_peer_among_the_accepted_harms_nobody,
+                descriptors_of_any_kind_are_adopted,
+                listeners_share_a_port_where_asked,
+                sockets_send_without_delay,
+                the_sends_of_a_turn_leave_in_one_segment;
+        }
+        tests_alone! { $world;
+            kernel:
+                a_dropped_engine_leaves_no_descriptor,
+                closed_sockets_leave_no_descriptor,
+                connecting_without_descriptors_closes_with_the_cause,
+                random_calls_leave_no_descriptor,
+                running_out_of_descriptors_backs_off_and_recovers;
+        }
+    };
+}
+
+mod epoll {
+    use crate::contract::world::{Epoll, Kernel};
+    contract!(Kernel<Epoll>);
+    kernel!(Kernel<Epoll>);
+}
+
 mod tasks {
     use crate::contract::world::{Kernel, Tasks};
     contract!(Kernel<Tasks>);
+    kernel!(Kernel<Tasks>);
 }
 
 mod uring {
     use crate::contract::world::{Kernel, Uring};
     contract!(Kernel<Uring>);
+    kernel!(Kernel<Uring>);
+    tests_alone! { Kernel<Uring>; kernel: a_small_memory_limit_suffices; }
 }
 
 mod sim {

@@ -1,2 +1,2 @@
-//! What the whole-system tests share.
+//! Tests of the whole system: `sim` runs workers on the simulated engine, `wire` runs the real process.
 #![forbid(unsafe_code)]

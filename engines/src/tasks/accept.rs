@@ -2,13 +2,10 @@
 
 use super::{
     hub::Accepted,
-    line::{Gone, Line, Park},
+    line::{Gone, Line},
 };
-use crate::{Event, socket};
-use std::{io, os::fd::AsFd, rc::Rc, time::Duration};
-
-/// Rest after an accept that failed for want of descriptors or memory.
-const BACKOFF: Duration = Duration::from_millis(50);
+use crate::{Event, lessee::Park, socket};
+use std::{io, os::fd::AsFd, rc::Rc};
 
 pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
     line.enter_poller()?;
@@ -17,7 +14,7 @@ pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
         .ok()
         .flatten();
     loop {
-        line.until(|line| line.is_leaving() || line.wants() && line.parked.get().is_none())
+        line.until(|line| line.is_leaving() || line.wants() && line.parked().is_none())
             .await?;
         if line.is_leaving() {
             return Ok(());
@@ -50,9 +47,9 @@ pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
 }
 
 fn back_off(line: &Rc<Line>, cause: io::Error) {
-    line.park(Park::Backoff);
-    let at = line.hub.now() + BACKOFF;
-    line.hub.backoffs.borrow_mut().push((at, line.clone()));
+    line.lessee.borrow_mut().parked = Some(Park::Backoff);
+    let now = line.hub.now();
+    line.hub.backoffs.borrow_mut().push(now, line.clone());
     line.hub.count(|counters| counters.accept_failures += 1);
     let listener = line.sock;
     line.hub.tell(Event::AcceptFailed { listener, cause });

@@ -1,7 +1,7 @@
 //! The task of a UDP socket.
 
 use super::line::{Gone, Line};
-use crate::{Buf, Datagram, Event, packet};
+use crate::{Event, packet};
 use std::io;
 
 pub(super) async fn receive(line: &Line) -> Result<(), Gone> {
@@ -25,12 +25,7 @@ pub(super) async fn receive(line: &Line) -> Result<(), Gone> {
 fn take_one(line: &Line) {
     let mut room = line.hub.datagram.borrow_mut();
     match line.with_fd(|fd| packet::receive(fd, &mut room)) {
-        Ok(arrival) => {
-            let datagram = Datagram {
-                peer: arrival.peer,
-                local: arrival.local,
-                data: Buf::copy_of(&room[..arrival.bytes]),
-            };
+        Ok(datagram) => {
             let sock = line.sock;
             line.hub.tell(Event::Datagram { sock, datagram });
         }

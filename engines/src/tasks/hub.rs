@@ -1,10 +1,15 @@
 //! What the tasks of one engine share.
 
 use super::{executor::RunQueue, line::Line};
-use crate::{BlockLimits, Blocks, EngineCounters, Event, Sock, SockAddr, clock::Clock};
+use crate::{
+    BlockLimits, Blocks, EngineCounters, Event, Sock, SockAddr,
+    clock::Clock,
+    due::{BACKOFF, Due},
+    lessee::Starved,
+    tally::REPORT_EVERY,
+};
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     os::fd::OwnedFd,
     rc::Rc,
     time::Instant,
@@ -25,11 +30,11 @@ pub(super) struct Hub {
     pub(super) clock: Cell<Clock>,
     pub(super) registry: mio::Registry,
     /// Sockets that wait for blocks.
-    pub(super) starved: RefCell<VecDeque<Rc<Line>>>,
-    /// Listeners that rest, and until when.
-    pub(super) backoffs: RefCell<Vec<(Instant, Rc<Line>)>>,
-    /// Relays whose progress is to be told, soonest first.
-    pub(super) reports: RefCell<VecDeque<(Instant, Rc<Line>)>>,
+    pub(super) starved: RefCell<Starved<Rc<Line>>>,
+    /// Listeners that rest.
+    pub(super) backoffs: RefCell<Due<Rc<Line>>>,
+    /// Relays whose progress is to be told.
+    pub(super) reports: RefCell<Due<Rc<Line>>>,
     /// Connections that were accepted and have no task yet.
     pub(super) accepted: RefCell<Vec<Accepted>>,
     /// Where datagrams are received.
@@ -54,8 +59,8 @@ impl Hub {
             clock: Cell::new(Clock::read()),
             registry,
             starved: RefCell::default(),
-            backoffs: RefCell::default(),
-            reports: RefCell::default(),
+            backoffs: RefCell::new(Due::after(BACKOFF)),
+            reports: RefCell::new(Due::after(REPORT_EVERY)),
             accepted: RefCell::default(),
             datagram: RefCell::new(vec![0; 64 << 10]),
         }
@@ -81,38 +86,23 @@ impl Hub {
 
     /// Lets sockets go on that wait for blocks: no more than there are blocks for.
     pub(super) fn feed_starved(&self) {
-        let mut budget = crate::buf::GROUPS.map(|group| self.blocks.free_of(group));
-        let waiting = self.starved.borrow().len();
-        for _ in 0..waiting {
-            let Some(line) = self.starved.borrow_mut().pop_front() else {
-                return;
-            };
-            if line.take_share(&mut budget) {
-                line.unpark();
-            } else if line.is_starved() {
-                self.starved.borrow_mut().push_back(line);
-            }
-        }
+        let mut starved = self.starved.borrow_mut();
+        starved.feed(&self.blocks, |line, budget| line.offer(budget));
     }
 
     /// Lets the listeners go on whose rest is over.
     pub(super) fn end_backoffs(&self) {
-        let now = self.now();
-        self.backoffs.borrow_mut().retain(|(at, line)| {
-            if *at <= now {
-                line.unpark();
-            }
-            *at > now
-        });
+        while let Some(line) = self.backoffs.borrow_mut().pop(self.now()) {
+            line.unpark();
+        }
     }
 
     /// Tells the progress of the relays whose period is over.
     pub(super) fn end_report_periods(&self) {
-        let now = self.now();
         loop {
-            let due = self.reports.borrow_mut().pop_front_if(|(at, _)| *at <= now);
-            let Some((_, line)) = due else { return };
-            line.report();
+            let due = self.reports.borrow_mut().pop(self.now());
+            let Some(line) = due else { return };
+            line.on_period_end();
         }
     }
 
@@ -126,8 +116,7 @@ impl Hub {
 
     /// When something has to be done without any readiness.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        let backoff = self.backoffs.borrow().iter().map(|(at, _)| *at).min();
-        let report = self.reports.borrow().front().map(|(at, _)| *at);
+        let (backoff, report) = (self.backoffs.borrow().next(), self.reports.borrow().next());
         [backoff, report].into_iter().flatten().min()
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{executor::token_of, hub::Hub, relay::Relay};
 use crate::{
-    Carried, Class, Event, Handle, Kind, SlotKey, Sock,
-    buf::Group,
+    Carried, Class, Event, Handle, Kind, Sock,
+    lessee::{Budget, Lessee, Park, Turn},
     outlet::{Finish, Outlet},
 };
 use mio::{Interest, unix::SourceFd};
@@ -28,17 +28,6 @@ pub(super) enum Phase {
     Ending(Option<io::Error>),
 }
 
-/// Why a socket's task waits although the kernel has something for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Park {
-    /// For the back-off after a failed accept.
-    Backoff,
-    /// For a free block.
-    Blocks,
-    /// For leases of its own to come home.
-    Quota,
-}
-
 /// The end of what the peer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -60,10 +49,7 @@ pub(super) struct Line {
     pub(super) writable: Cell<bool>,
     /// `resume` was called.
     pub(super) wanted: Cell<bool>,
-    pub(super) class: Cell<Class>,
-    pub(super) leases: Cell<u16>,
-    pub(super) full_blocks: Cell<u8>,
-    pub(super) parked: Cell<Option<Park>>,
+    pub(super) lessee: RefCell<Lessee>,
     pub(super) end: Cell<End>,
     /// Bytes that an adopted socket brought along.
     pub(super) unread: RefCell<Vec<u8>>,
@@ -96,10 +82,7 @@ impl Line {
             readable: Cell::new(false),
             writable: Cell::new(false),
             wanted: Cell::new(false),
-            class: Cell::new(class),
-            leases: Cell::new(0),
-            full_blocks: Cell::new(0),
-            parked: Cell::new(None),
+            lessee: RefCell::new(Lessee::new(class)),
             end: Cell::new(End::No),
             unread: RefCell::default(),
             outlet: RefCell::default(),
@@ -146,11 +129,6 @@ impl Line {
     pub(super) fn has_to_send(&self) -> bool {
         let outlet = self.outlet.borrow();
         !outlet.queue.is_empty() || outlet.finish == Finish::Asked
-    }
-
-    /// The socket as the pool of blocks knows it.
-    pub(super) fn owner(&self) -> u64 {
-        u64::from(self.sock.generation()) << 32 | u64::from(self.sock.index())
     }
 
     /// Ends the socket, with a cause if not by the caller's will.
@@ -241,41 +219,31 @@ impl Line {
         .await
     }
 
-    pub(super) fn park(&self, why: Park) {
-        self.parked.set(Some(why));
+    pub(super) fn parked(&self) -> Option<Park> {
+        self.lessee.borrow().parked
     }
 
     pub(super) fn unpark(&self) {
-        self.parked.set(None);
+        self.lessee.borrow_mut().parked = None;
         self.schedule();
     }
 
-    pub(super) fn is_starved(&self) -> bool {
-        self.parked.get() == Some(Park::Blocks) && !self.is_ending()
-    }
-
-    /// Takes a starved socket's part of the blocks that are free, by group.
-    pub(super) fn take_share(&self, budget: &mut [usize; 4]) -> bool {
-        if !self.is_starved() {
-            return false;
+    /// Offers a socket that waits for blocks one of those that are free.
+    pub(super) fn offer(&self, budget: &mut Budget) -> Turn {
+        if self.parked() != Some(Park::Blocks) || self.is_ending() {
+            return Turn::Over;
         }
-        let own = &mut budget[Group::from(self.class.get()) as usize];
-        if *own > 0 {
-            *own -= 1;
-            return true;
+        if self.wants() && !self.lessee.borrow_mut().take_share(budget) {
+            return Turn::Waits;
         }
-        let reserve = &mut budget[Group::Reserve as usize];
-        let served = self.leases.get() == 0 && *reserve > 0;
-        *reserve -= usize::from(served);
-        served
+        self.unpark();
+        Turn::Over
     }
 
     /// One of the socket's leases came home.
     pub(super) fn on_home(&self) {
-        self.leases.set(self.leases.get() - 1);
-        let below_half = self.leases.get() < self.hub.quota.div_ceil(2);
-        if below_half && self.parked.get() == Some(Park::Quota) {
-            self.unpark();
+        if self.lessee.borrow_mut().on_home(self.hub.quota) {
+            self.schedule();
         }
     }
 

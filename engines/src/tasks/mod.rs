@@ -14,7 +14,7 @@ mod stream;
 
 use crate::{
     Blocks, Buf, Carried, Class, ConnectOptions, Datagram, Engine, EngineCounters, EngineOptions,
-    Event, Handle, Kind, ListenOptions, SlotKey, Sock, SockAddr, UnixTime, Waker, clock::Clock,
+    Event, Kind, ListenOptions, SlotKey, Sock, SockAddr, UnixTime, Waker, clock::Clock,
     eventfd::Bell, outlet::Finish, packet, sockaddr::RawAddr, socket,
 };
 use executor::Executor;
@@ -88,8 +88,7 @@ impl Tasks {
     /// Takes note of the leases that came home.
     fn collect(&self) {
         self.hub.blocks.collect(|owner, _| {
-            let sock = Sock::from_parts(owner as u32, (owner >> 32) as u32);
-            if let Some(line) = self.executor.line(sock) {
+            if let Some(line) = self.executor.line(Sock::from_bits(owner)) {
                 line.on_home();
             }
         });
@@ -142,7 +141,10 @@ impl Tasks {
             peer,
             local,
         } = new;
-        let class = self.executor.line(listener).map(|line| line.class.get());
+        let class = self
+            .executor
+            .line(listener)
+            .map(|line| line.lessee.borrow().class);
         let sock = self.spawn(Ok(fd), Kind::Stream, class.unwrap_or_default());
         self.hub.tell(Event::Accepted {
             listener,
@@ -173,11 +175,6 @@ async fn run(line: Rc<Line>, target: Option<Box<RawAddr>>) {
         Ok(()) => line.tell_detached(),
         Err(Gone) => line.tell_closed(),
     }
-}
-
-fn open_stream(to: &SockAddr) -> io::Result<(OwnedFd, Box<RawAddr>)> {
-    let target = RawAddr::encode(to)?;
-    Ok((socket::stream(&target)?, Box::new(target)))
 }
 
 impl Drop for Tasks {
@@ -235,10 +232,7 @@ impl Engine for Tasks {
 
     fn adopt(&mut self, carried: Carried) -> Sock {
         let kind = carried.kind;
-        let fd = match carried.handle {
-            Handle::Fd(fd) => socket::prepare(fd.as_fd(), kind).map(|()| fd),
-            Handle::Simulated(_) => Err(io::Error::from_raw_os_error(libc::EBADF)),
-        };
+        let fd = carried.handle.into_prepared(kind);
         let sock = self.spawn(fd, kind, Class::default());
         if let Some(line) = self.executor.line(sock) {
             line.unread.replace(carried.unread);
@@ -264,7 +258,7 @@ impl Engine for Tasks {
     }
 
     fn connect(&mut self, to: &SockAddr, options: &ConnectOptions) -> Sock {
-        let (fd, target) = match open_stream(to) {
+        let (fd, target) = match socket::dial(to) {
             Ok((fd, target)) => (Ok(fd), Some(target)),
             Err(cause) => (Err(cause), None),
         };

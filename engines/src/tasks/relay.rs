@@ -3,21 +3,13 @@
 //! The source's quota of blocks is the back-pressure: a block comes home when the target has sent it.
 
 use super::line::Line;
-use crate::{Buf, Event, outlet::Finish};
-use std::{cell::Cell, rc::Rc, time::Duration};
-
-/// Progress is told at least so often (the contract allows a second).
-const REPORT_EVERY: Duration = Duration::from_millis(500);
+use crate::{Buf, outlet::Finish, tally::Tally};
+use std::{cell::RefCell, rc::Rc};
 
 /// A relay, kept with its source.
 pub(super) struct Relay {
     to: Rc<Line>,
-    /// Bytes that left since the last report.
-    unreported: Cell<u64>,
-    /// A report is scheduled.
-    scheduled: Cell<bool>,
-    /// The source's end was passed on.
-    ending: Cell<bool>,
+    tally: RefCell<Tally>,
 }
 
 impl Relay {
@@ -36,36 +28,39 @@ impl Line {
         to.source.replace(Some(self.clone()));
         self.relay.replace(Some(Relay {
             to: to.clone(),
-            unreported: Cell::new(0),
-            scheduled: Cell::new(false),
-            ending: Cell::new(false),
+            tally: RefCell::default(),
         }));
         self.wanted.set(true);
         self.schedule();
     }
 
     /// As the target: `bytes` of the source's have left.
-    pub(super) fn on_relayed(&self, bytes: u64) {
+    pub(super) fn on_relayed(&self, bytes: usize) {
         let source = self.source.borrow();
         let Some(source) = &*source else { return };
         let relay = source.relay.borrow();
         let Some(relay) = &*relay else { return };
-        relay.unreported.set(relay.unreported.get() + bytes);
-        if !relay.scheduled.replace(true) {
-            let at = self.hub.now() + REPORT_EVERY;
-            let mut reports = self.hub.reports.borrow_mut();
-            reports.push_back((at, source.clone()));
+        if relay.tally.borrow_mut().on_left(bytes) {
+            let now = self.hub.now();
+            self.hub.reports.borrow_mut().push(now, source.clone());
         }
     }
 
-    /// As the source: tells the progress since the last time.
-    pub(super) fn report(&self) {
-        let relay = self.relay.borrow();
-        let Some(relay) = &*relay else { return };
-        relay.scheduled.set(false);
-        let (from, bytes) = (self.sock, relay.unreported.take());
-        if bytes > 0 && !self.is_ending() {
-            self.hub.tell(Event::Relayed { from, bytes });
+    /// As the source: a report is due.
+    pub(super) fn on_period_end(&self) {
+        if let Some(relay) = &*self.relay.borrow() {
+            relay.tally.borrow_mut().on_period_end();
+        }
+        self.report();
+    }
+
+    /// As the source: tells what is due of the relay.
+    fn report(&self) {
+        if let Some(relay) = &*self.relay.borrow()
+            && !self.is_ending()
+        {
+            let mut events = self.hub.events.borrow_mut();
+            relay.tally.borrow_mut().tell(self.sock, &mut events);
         }
     }
 
@@ -74,7 +69,7 @@ impl Line {
         let to = {
             let relay = self.relay.borrow();
             let Some(relay) = &*relay else { return };
-            relay.ending.set(true);
+            relay.tally.borrow_mut().on_source_end();
             relay.to.clone()
         };
         let finish = to.outlet.borrow().finish;
@@ -92,15 +87,9 @@ impl Line {
     pub(super) fn on_half_closed(&self) {
         let source = self.source.borrow().clone();
         let Some(source) = source else { return };
-        let ending = source
-            .relay
-            .borrow()
-            .as_ref()
-            .is_some_and(|r| r.ending.replace(false));
-        if ending {
+        let ends = |relay: &Relay| relay.tally.borrow_mut().on_half_closed();
+        if source.relay.borrow().as_ref().is_some_and(ends) {
             source.report();
-            let sock = source.sock;
-            self.hub.tell(Event::Finished { sock });
         }
     }
 

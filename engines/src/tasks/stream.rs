@@ -1,21 +1,11 @@
 //! The task of a stream: connects, then receives and sends until it goes.
 
-use super::line::{End, Gone, Line, Park};
-use crate::{BufMut, Class, Event, buf::Group, outlet::Finish, sockaddr::RawAddr, socket};
-use std::{
-    future::poll_fn,
-    io::{self, IoSlice},
-    pin::pin,
-    rc::Rc,
-    task::Poll,
-};
+use super::line::{End, Gone, Line};
+use crate::{BufMut, Event, SlotKey, lessee::Park, outlet::Finish, sockaddr::RawAddr, socket};
+use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
 
-/// Slices in one gathered send.
-const SLICES_MAX: usize = 64;
 /// Blocks received before the other tasks go first.
 const BLOCKS_IN_TURN: usize = 4;
-/// Full blocks in a row after which large ones are taken.
-const FULL_BLOCKS: u8 = 3;
 
 /// A stream's life; `target` is where it is to connect first.
 pub(super) async fn serve(line: &Rc<Line>, target: Option<Box<RawAddr>>) -> Result<(), Gone> {
@@ -86,36 +76,21 @@ async fn lease(line: &Rc<Line>) -> Result<Option<BufMut>, Gone> {
         if let Some(block) = try_lease(line) {
             return Ok(Some(block));
         }
-        line.until(|line| line.parked.get().is_none() || !line.wants())
+        line.until(|line| line.parked().is_none() || !line.wants())
             .await?;
     }
 }
 
 fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
-    let (hub, leases) = (&line.hub, line.leases.get());
-    if line.parked.get().is_some() {
+    if line.parked().is_some() {
         return None;
     }
-    if leases >= hub.quota {
-        hub.count(|counters| counters.quota_reached += 1);
-        line.park(Park::Quota);
-        return None;
-    }
-    let owner = line.owner();
-    let own = hub.blocks.lease(line.class.get().into(), owner);
-    let block = own.or_else(|| {
-        // A block leased and dropped at once would come home as one of the socket's own.
-        let reserve = (leases == 0).then_some(Group::Reserve)?;
-        let block = hub.blocks.lease(reserve, owner)?;
-        hub.count(|counters| counters.reserve_receives += 1);
-        Some(block)
-    });
-    if block.is_some() {
-        line.leases.set(leases + 1);
-    } else {
-        hub.count(|counters| counters.blocks_exhausted += 1);
-        line.park(Park::Blocks);
-        hub.starved.borrow_mut().push_back(line.clone());
+    let (hub, owner) = (&line.hub, line.sock.to_bits());
+    let mut lessee = line.lessee.borrow_mut();
+    let mut counters = hub.counters.borrow_mut();
+    let block = lessee.lease(owner, &hub.blocks, hub.quota, &mut counters);
+    if lessee.parked == Some(Park::Blocks) {
+        hub.starved.borrow_mut().push(line.clone());
     }
     block
 }
@@ -125,7 +100,7 @@ fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
     match line.with_fd(|fd| socket::receive(fd, &mut block)) {
         Ok(0) => line.end.set(End::Seen),
         Ok(bytes) => {
-            note_size(line, bytes, block.len());
+            line.lessee.borrow_mut().note_size(bytes, block.len());
             block.truncate(bytes);
             hand_over(line, block);
         }
@@ -133,19 +108,6 @@ fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
         Err(error) => return line.fail(error),
     }
     Ok(())
-}
-
-/// A socket that fills its blocks gets large ones.
-fn note_size(line: &Line, bytes: usize, room: usize) {
-    let full = if bytes == room {
-        line.full_blocks.get().saturating_add(1)
-    } else {
-        0
-    };
-    line.full_blocks.set(full);
-    if full >= FULL_BLOCKS {
-        line.class.set(Class::Large);
-    }
 }
 
 fn hand_over(line: &Rc<Line>, data: BufMut) {
@@ -186,16 +148,10 @@ async fn send(line: &Rc<Line>) -> Result<(), Gone> {
 fn write(line: &Line) -> Result<(), Gone> {
     let sent = {
         let outlet = line.outlet.borrow();
-        let mut parts = [IoSlice::new(&[]); SLICES_MAX];
-        let mut count = 0;
-        for (part, buf) in parts.iter_mut().zip(outlet.queue.iter()) {
-            *part = IoSlice::new(buf);
-            count += 1;
-        }
-        line.with_fd(|fd| socket::send(fd, &parts[..count]))
+        line.with_fd(|fd| outlet.send(fd))
     };
     match sent {
-        Ok(bytes) => on_sent(line, bytes),
+        Ok((bytes, _)) => on_sent(line, bytes),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable.set(false),
         Err(error) => return line.fail(error),
     }
@@ -209,6 +165,6 @@ fn on_sent(line: &Line, bytes: usize) {
         line.hub.tell(Event::Sent { sock, bytes });
     }
     if relayed > 0 {
-        line.on_relayed(relayed as u64);
+        line.on_relayed(relayed);
     }
 }

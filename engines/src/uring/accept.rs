@@ -9,11 +9,8 @@ use io_uring::{opcode, types::Fd};
 use std::{
     io,
     os::fd::{AsFd, FromRawFd, OwnedFd},
-    time::Duration,
 };
 
-/// Rest after an accept that failed for want of descriptors or memory.
-const BACKOFF: Duration = Duration::from_millis(50);
 /// Connections taken from one non-blocking listener in one turn.
 const ACCEPTS_MAX: usize = 64;
 
@@ -116,7 +113,7 @@ impl Uring {
             _ if entry.is_ending() || socket::is_of_peer(&cause) => {}
             _ => {
                 entry.inlet.parked = Some(Park::Backoff);
-                self.backoffs.push((self.clock.now + BACKOFF, listener));
+                self.backoffs.push(self.clock.now, listener);
                 self.counters.accept_failures += 1;
                 events.push(Event::AcceptFailed { listener, cause });
             }
@@ -125,12 +122,7 @@ impl Uring {
 
     /// Lets the listeners go on whose rest is over.
     pub(super) fn end_backoffs(&mut self) {
-        let now = self.clock.now;
-        for i in (0..self.backoffs.len()).rev() {
-            if self.backoffs[i].0 > now {
-                continue;
-            }
-            let (_, listener) = self.backoffs.swap_remove(i);
+        while let Some(listener) = self.backoffs.pop(self.clock.now) {
             if let Some(entry) = self.socks.get_mut(listener) {
                 entry.inlet.parked = None;
                 self.mark_dirty(listener);

@@ -1,7 +1,7 @@
 //! UDP: readiness from the ring, then system calls that do not wait.
 
 use super::{Uring, entry::Op};
-use crate::{Buf, Datagram, Event, Kind, Sock, packet};
+use crate::{Datagram, Event, Kind, Sock, packet};
 use std::{io, os::fd::AsFd};
 
 /// Datagrams taken from one socket in one turn.
@@ -28,14 +28,7 @@ impl Uring {
                 return;
             };
             match packet::receive(fd.as_fd(), &mut self.datagram) {
-                Ok(arrival) => {
-                    let datagram = Datagram {
-                        peer: arrival.peer,
-                        local: arrival.local,
-                        data: Buf::copy_of(&self.datagram[..arrival.bytes]),
-                    };
-                    events.push(Event::Datagram { sock, datagram });
-                }
+                Ok(datagram) => events.push(Event::Datagram { sock, datagram }),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     entry.inlet.readable = false;
                     return;

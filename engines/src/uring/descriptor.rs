@@ -69,6 +69,20 @@ pub(super) fn peek(fd: BorrowedFd<'_>) -> io::Result<Option<usize>> {
     }
 }
 
+/// True when both directions have ended: for a connection that we did not end, by an error.
+pub(super) fn is_dead(fd: BorrowedFd<'_>) -> bool {
+    let (events, revents) = (0, 0);
+    let fd = fd.as_raw_fd();
+    let mut asked = libc::pollfd {
+        fd,
+        events,
+        revents,
+    };
+    // SAFETY: one entry, as the count says; it does not wait.
+    let told = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    told > 0 && asked.revents & libc::POLLHUP != 0
+}
+
 /// True when the number is an open socket that does not listen.
 pub(super) fn is_connection(number: i32) -> bool {
     let mut bytes = size_of::<libc::c_int>() as libc::socklen_t;

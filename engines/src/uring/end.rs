@@ -120,7 +120,8 @@ impl Uring {
         if !self.socks.get(sock).is_some_and(quiet) {
             return;
         }
-        let piped = self.relay_of(sock).map(Relay::take_bytes);
+        let pipe = self.relay_of(sock).and_then(Relay::take_pipe);
+        let piped = pipe.map(|pipe| self.pipes.empty(pipe));
         let Some(mut entry) = self.remove(sock) else {
             return;
         };

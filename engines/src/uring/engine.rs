@@ -98,7 +98,7 @@ impl Engine for Uring {
         let entry = match open_stream(to) {
             Ok((fd, target)) => {
                 let mut entry = Entry::new(Some(fd), Kind::Stream, options.class);
-                entry.target = Some(Box::new(target));
+                entry.target = Some(target);
                 entry.phase = Phase::Connecting;
                 entry
             }
@@ -163,10 +163,9 @@ impl Engine for Uring {
     }
 }
 
-/// A socket for a connection to `to`, and the address as the kernel reads it.
-fn open_stream(to: &SockAddr) -> io::Result<(OwnedFd, RawAddr)> {
-    let target = RawAddr::encode(to)?;
-    let fd = socket::stream(&target)?;
+/// A socket for a connection to `to` that blocks, and the address as the kernel reads it.
+fn open_stream(to: &SockAddr) -> io::Result<(OwnedFd, Box<RawAddr>)> {
+    let (fd, target) = socket::dial(to)?;
     descriptor::set_blocking(fd.as_fd(), true)?;
     Ok((fd, target))
 }

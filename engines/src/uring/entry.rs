@@ -91,6 +91,8 @@ pub(super) struct Entry {
     pub(super) outlet: Outlet,
     /// What a gathered send in flight names.
     pub(super) gather: Option<Gather>,
+    /// Bytes that the send in flight is to take.
+    pub(super) sending: usize,
     /// As the source of a relay.
     pub(super) relay: Option<Box<Relay>>,
     /// As the target of a relay: its source.
@@ -156,6 +158,7 @@ impl Entry {
             inlet: Inlet::new(class),
             outlet: Outlet::default(),
             gather: None,
+            sending: 0,
             relay: None,
             source: None,
         }

@@ -13,7 +13,6 @@ mod doorbell;
 mod end;
 mod engine;
 mod entry;
-mod pipe;
 mod probe;
 mod receive;
 mod relay;
@@ -24,13 +23,16 @@ mod splice;
 pub use probe::uring_available;
 
 use crate::{
-    Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock, clock::Clock,
+    Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    clock::Clock,
+    due::{BACKOFF, Due},
     eventfd::Bell,
+    pipe::Pipes,
+    tally::REPORT_EVERY,
 };
 use blocks::BlockRings;
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
-use pipe::Pipe;
 use ring::{Ring, Stay};
 use send::Gather;
 use std::{
@@ -61,12 +63,12 @@ pub(crate) struct Uring {
     ready: VecDeque<Sock>,
     /// Sockets that wait for blocks.
     starved: VecDeque<Sock>,
-    /// Listeners that rest, and until when.
-    backoffs: Vec<(Instant, Sock)>,
-    /// Relays whose progress is to be told, soonest first.
-    reports: VecDeque<(Instant, Sock)>,
+    /// Listeners that rest.
+    backoffs: Due<Sock>,
+    /// Relays whose progress is to be told.
+    reports: Due<Sock>,
     gathers: Vec<Gather>,
-    pipes: Vec<Pipe>,
+    pipes: Pipes,
     quota: u16,
     /// Where the caller's list of events is full.
     events_end: usize,
@@ -100,10 +102,10 @@ impl Uring {
             dirty: Vec::new(),
             ready: VecDeque::new(),
             starved: VecDeque::new(),
-            backoffs: Vec::new(),
-            reports: VecDeque::new(),
+            backoffs: Due::after(BACKOFF),
+            reports: Due::after(REPORT_EVERY),
             gathers: Vec::new(),
-            pipes: Vec::new(),
+            pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
             bell: Arc::new(Bell::new()?),
@@ -192,9 +194,8 @@ impl Uring {
         if !self.ready.is_empty() || self.can_feed() {
             return Stay::Look;
         }
-        let backoff = self.backoffs.iter().map(|(at, _)| *at).min();
-        let report = self.reports.front().map(|(at, _)| *at);
-        let until = [deadline, backoff, report].into_iter().flatten().min();
+        let until = [deadline, self.backoffs.next(), self.reports.next()];
+        let until = until.into_iter().flatten().min();
         let now = self.clock.now;
         Stay::Until(until.map(|at| at.saturating_duration_since(now)))
     }
@@ -271,7 +272,10 @@ impl Uring {
             Op::Accept => self.on_accepted(sock, result, events),
             Op::Connect => self.on_connected(sock, result, events),
             Op::PollIn => self.on_readable(sock),
-            Op::PollOut => self.mark_dirty(sock),
+            Op::PollOut => {
+                self.mark_dirty(sock);
+                self.on_drained(sock);
+            }
             Op::Recv => self.on_received(sock, completion, events),
             Op::Send => self.on_sent(sock, result, events),
             Op::Wake | Op::Cancel => {}

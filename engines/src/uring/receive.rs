@@ -82,7 +82,7 @@ impl Uring {
     pub(super) fn lend(&mut self) {
         let (socks, dirty, quota) = (&mut self.socks, &mut self.dirty, self.quota);
         self.rings.lend(|owner| {
-            let sock = Sock::from_parts(owner as u32, (owner >> 32) as u32);
+            let sock = Sock::from_bits(owner);
             let Some(entry) = socks.get_mut(sock) else {
                 return;
             };
@@ -215,7 +215,7 @@ impl Uring {
 
     /// Takes a block that the kernel filled.
     fn on_filled(&mut self, sock: Sock, filled: Filled, events: &mut Vec<Event>) {
-        let owner = owner_of(sock);
+        let owner = sock.to_bits();
         let quota = self.quota;
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
@@ -253,7 +253,7 @@ impl Uring {
 
     /// Delivers stored bytes up to the quota: to the caller or to the relay's target.
     pub(super) fn deliver_stored(&mut self, sock: Sock, events: &mut Vec<Event>) {
-        let owner = owner_of(sock);
+        let owner = sock.to_bits();
         loop {
             let full = self.is_full(events);
             let Some(entry) = self.socks.get_mut(sock) else {
@@ -344,8 +344,4 @@ impl Inlet {
     fn is_outgrown(&self) -> bool {
         self.full_blocks >= FULL_BLOCKS_URGENT && self.group != Group::from(self.class)
     }
-}
-
-fn owner_of(sock: Sock) -> u64 {
-    u64::from(sock.generation()) << 32 | u64::from(sock.index())
 }

@@ -5,28 +5,15 @@
 use super::{
     Uring,
     entry::{Entry, Op},
-    pipe::Pipe,
 };
-use crate::{Buf, Event, Sock, outlet::Finish};
-use std::time::Duration;
-
-/// Progress is told at least so often (the contract allows a second).
-const REPORT_EVERY: Duration = Duration::from_millis(500);
-/// A flow that moved so much is bulk.
-const BULK_BYTES: u64 = 256 << 10;
+use crate::{Buf, Event, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
 
 /// A relay, kept with its source.
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) to: Sock,
     pub(super) mode: Mode,
-    /// Bytes that left in all.
-    moved: u64,
-    /// Bytes that left since the last report.
-    unreported: u64,
-    /// A report is scheduled.
-    scheduled: bool,
-    progress: Progress,
+    tally: Tally,
 }
 
 /// How the bytes move.
@@ -41,22 +28,12 @@ pub(super) enum Mode {
     Splicing(Pipe),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    Flowing,
-    /// The source's end was seen; the target sends what is left.
-    Ending,
-    /// The target is half-closed.
-    Ended,
-    Told,
-}
-
 impl Relay {
-    /// Takes out what is in the pipe, and the pipe with it.
-    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
+    /// Takes the pipe out.
+    pub(super) fn take_pipe(&mut self) -> Option<Pipe> {
         match std::mem::replace(&mut self.mode, Mode::CopyingOn) {
-            Mode::Splicing(pipe) => pipe.into_bytes(),
-            Mode::Copying | Mode::CopyingOn | Mode::Turning => Vec::new(),
+            Mode::Splicing(pipe) => Some(pipe),
+            Mode::Copying | Mode::CopyingOn | Mode::Turning => None,
         }
     }
 
@@ -77,10 +54,7 @@ impl Uring {
         entry.relay = Some(Box::new(Relay {
             to,
             mode: Mode::Copying,
-            moved: 0,
-            unreported: 0,
-            scheduled: false,
-            progress: Progress::Flowing,
+            tally: Tally::default(),
         }));
         entry.inlet.wanted = true;
         self.mark_dirty(from);
@@ -106,18 +80,16 @@ impl Uring {
         let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
             return;
         };
-        let at = self.clock.now + REPORT_EVERY;
-        let mut turns = false;
-        if let Some(relay) = self.relay_of(from) {
-            relay.unreported += bytes as u64;
-            relay.moved += bytes as u64;
-            if relay.moved >= BULK_BYTES && matches!(relay.mode, Mode::Copying) {
-                relay.mode = Mode::Turning;
-                turns = true;
-            }
-            if !std::mem::replace(&mut relay.scheduled, true) {
-                self.reports.push_back((at, from));
-            }
+        let Some(relay) = self.relay_of(from) else {
+            return;
+        };
+        let reports = relay.tally.on_left(bytes);
+        let turns = relay.tally.is_bulk() && matches!(relay.mode, Mode::Copying);
+        if turns {
+            relay.mode = Mode::Turning;
+        }
+        if reports {
+            self.reports.push(self.clock.now, from);
         }
         if turns {
             self.mark_dirty(from);
@@ -129,7 +101,7 @@ impl Uring {
         let Some(relay) = self.relay_of(from) else {
             return;
         };
-        relay.progress = Progress::Ending;
+        relay.tally.on_source_end();
         let to = relay.to;
         let Some(target) = self.socks.get_mut(to) else {
             return;
@@ -150,35 +122,24 @@ impl Uring {
             return;
         };
         if let Some(relay) = self.relay_of(from)
-            && relay.progress == Progress::Ending
+            && relay.tally.on_half_closed()
         {
-            relay.progress = Progress::Ended;
             self.mark_ready(from);
         }
     }
 
     /// Tells a relay's progress and its end.
     pub(super) fn serve_relay(&mut self, from: Sock, events: &mut Vec<Event>) {
-        let Some(relay) = self.relay_of(from) else {
-            return;
-        };
-        let ended = relay.progress == Progress::Ended;
-        if relay.unreported > 0 && (ended || !relay.scheduled) {
-            let bytes = std::mem::take(&mut relay.unreported);
-            events.push(Event::Relayed { from, bytes });
-        }
-        if ended {
-            relay.progress = Progress::Told;
-            events.push(Event::Finished { sock: from });
+        if let Some(relay) = self.relay_of(from) {
+            relay.tally.tell(from, events);
         }
     }
 
     /// Makes the due reports deliverable.
     pub(super) fn end_report_periods(&mut self) {
-        let now = self.clock.now;
-        while let Some((_, from)) = self.reports.pop_front_if(|(at, _)| *at <= now) {
+        while let Some(from) = self.reports.pop(self.clock.now) {
             if let Some(relay) = self.relay_of(from) {
-                relay.scheduled = false;
+                relay.tally.on_period_end();
                 self.mark_ready(from);
             }
         }
@@ -196,7 +157,7 @@ impl Uring {
             target.source = None;
         }
         if let Mode::Splicing(pipe) = relay.mode {
-            self.keep_pipe(pipe);
+            self.pipes.put(pipe);
         }
     }
 
@@ -209,9 +170,11 @@ impl Uring {
         }
     }
 
-    /// Everything queued on the target has left.
+    /// The target can take more: its source goes on if everything queued has left. Only what the
+    /// kernel tells leads here, as two sources that turn at once would wake each other without end.
     pub(super) fn on_drained(&mut self, to: Sock) {
-        let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
+        let target = self.socks.get(to).filter(|target| target.has_sent_all());
+        let Some(from) = target.and_then(|target| target.source) else {
             return;
         };
         match self.relay_of(from).map(|relay| &relay.mode) {

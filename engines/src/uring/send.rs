@@ -4,7 +4,7 @@
 //! front of the queue until the completion was seen.
 
 use super::{
-    Uring,
+    Uring, descriptor,
     entry::{Entry, Op, Phase},
 };
 use crate::{BufList, Event, Sock, outlet::Finish, socket};
@@ -32,8 +32,8 @@ impl Gather {
         Self(unsafe { Box::new(mem::zeroed()) })
     }
 
-    /// Points at the queue's first slices.
-    fn fill(&mut self, queue: &BufList) -> *const libc::msghdr {
+    /// Points at the queue's first slices; returns how many bytes they are.
+    fn fill(&mut self, queue: &BufList) -> (*const libc::msghdr, usize) {
         let Parts { header, slices } = &mut *self.0;
         let (mut count, mut bytes) = (0, 0);
         for (slice, buf) in slices.iter_mut().zip(queue.iter()) {
@@ -47,7 +47,7 @@ impl Gather {
         }
         header.msg_iov = slices.as_mut_ptr();
         header.msg_iovlen = count;
-        header
+        (header, bytes)
     }
 }
 
@@ -68,8 +68,9 @@ impl Uring {
                     let _ = socket::finish(fd.as_fd());
                 }
                 self.on_half_closed(sock);
+                self.on_drained(sock);
             }
-            return self.on_drained(sock);
+            return;
         }
         self.start_send(sock);
     }
@@ -81,14 +82,14 @@ impl Uring {
         let fd = Fd(entry.raw());
         let outlet = &mut entry.outlet;
         let operation = if let Some(only) = outlet.queue.only() {
-            let bytes = only.len().min(SEND_BYTES_MAX) as u32;
-            opcode::Send::new(fd, only.as_ptr(), bytes)
+            entry.sending = only.len().min(SEND_BYTES_MAX);
+            opcode::Send::new(fd, only.as_ptr(), entry.sending as u32)
                 .flags(FLAGS)
                 .build()
         } else {
             let mut gather = self.gathers.pop().unwrap_or_else(Gather::new);
-            let header = gather.fill(&outlet.queue);
-            entry.gather = Some(gather);
+            let (header, bytes) = gather.fill(&outlet.queue);
+            (entry.gather, entry.sending) = (Some(gather), bytes);
             opcode::SendMsg::new(fd, header).flags(FLAGS as u32).build()
         };
         // SAFETY: queue and gather stay as they are while Send is in flight: bytes leave the queue's
@@ -109,12 +110,23 @@ impl Uring {
         if result < 0 {
             return self.on_send_error(sock, -result);
         }
+        // A send that waits for all of its bytes and is short may have met an error, which it then
+        // keeps to itself: a receive would take the end that follows for the peer's FIN.
+        let is_short = (result as usize) < entry.sending;
+        let is_dead = is_short
+            && entry
+                .fd
+                .as_ref()
+                .is_some_and(|fd| descriptor::is_dead(fd.as_fd()));
         let (own, relayed) = entry.outlet.advance(result as usize);
         if own > 0 {
             events.push(Event::Sent { sock, bytes: own });
         }
         if relayed > 0 {
             self.on_relayed(sock, relayed);
+        }
+        if is_dead {
+            return self.fail(sock, io::Error::from_raw_os_error(libc::ECONNRESET));
         }
         self.after_send(sock);
     }
@@ -135,10 +147,10 @@ impl Uring {
         if !entry.outlet.queue.is_empty()
             || entry.outlet.finish == Finish::Asked
             || matches!(entry.phase, Phase::Leaving)
-            || entry.source.is_some()
         {
             self.mark_dirty(sock);
         }
+        self.on_drained(sock);
     }
 }
 

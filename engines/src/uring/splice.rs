@@ -7,18 +7,15 @@
 use super::{
     Uring, descriptor,
     entry::{End, Entry, Op},
-    pipe::Pipe,
     relay::Mode,
 };
-use crate::Sock;
+use crate::{Sock, pipe::Pipe};
 use io_uring::{opcode, types::Fd};
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
 };
 
-/// Empty pipes kept for the next flows.
-const SPARE_PIPES: usize = 16;
 /// Rounds through the pipe in one turn.
 const ROUNDS_MAX: usize = 4;
 
@@ -52,10 +49,13 @@ impl Uring {
         if entry.flight.has(Op::Recv) || !drained {
             return;
         }
-        let pipe = self.pipes.pop().map_or_else(Pipe::open, Ok);
-        let mode = match pipe {
-            Ok(pipe) if self.stop_blocking(to) => Mode::Splicing(pipe),
-            Ok(_) | Err(_) => Mode::CopyingOn,
+        let mode = match self.pipes.take() {
+            Some(pipe) if self.stop_blocking(to) => Mode::Splicing(pipe),
+            Some(pipe) => {
+                self.pipes.put(pipe);
+                Mode::CopyingOn
+            }
+            None => Mode::CopyingOn,
         };
         if let Some(entry) = self.socks.get_mut(from)
             && let Some(relay) = &mut entry.relay
@@ -141,7 +141,8 @@ impl Uring {
         if !free || pipe.held() == 0 {
             return false;
         }
-        match pipe.drain(raw) {
+        // SAFETY: the target's entry keeps its descriptor open, and nothing of it changes here.
+        match pipe.drain(unsafe { BorrowedFd::borrow_raw(raw) }) {
             Ok(0) => self.pump_poll_out(to),
             Ok(bytes) => {
                 self.on_relayed(to, bytes);
@@ -176,13 +177,6 @@ impl Uring {
             unsafe { self.push(sock, Op::PollOut, operation) };
         }
     }
-
-    /// Keeps an empty pipe for the next flow.
-    pub(super) fn keep_pipe(&mut self, pipe: Pipe) {
-        if pipe.held() == 0 && self.pipes.len() < SPARE_PIPES {
-            self.pipes.push(pipe);
-        }
-    }
 }
 
 /// Moves bytes from a socket that may block into the pipe. What a splice would wait for is seen by
@@ -195,7 +189,7 @@ fn receive(fd: BorrowedFd<'_>, pipe: &mut Pipe) -> io::Result<Moved> {
         Err(error) => return Err(error),
     }
     Ok(match pipe.fill(fd)? {
-        0 => Moved::Full,
-        _ => Moved::Bytes,
+        Some(1..) => Moved::Bytes,
+        Some(0) | None => Moved::Full,
     })
 }

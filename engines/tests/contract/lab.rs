@@ -263,11 +263,12 @@ impl<W: World> Lab<W> {
 
     /// Closes every socket and sees that nothing is left of them.
     pub(crate) fn end(mut self) {
+        self.log.release_all();
         for end in self.log.open() {
             self.close(end);
-            self.release(end);
         }
         self.until("all sockets close", |log| log.open().is_empty());
+        self.log.release_all();
         for at in 0..self.times.len() {
             let blocks = self.blocks(at);
             assert_eq!(

@@ -156,6 +156,11 @@ impl Log {
         self.woken.get(&at).copied().unwrap_or(0)
     }
 
+    /// Gives back all leases that were kept.
+    pub(crate) fn release_all(&mut self) {
+        self.seen.values_mut().for_each(|seen| seen.held.clear());
+    }
+
     /// The sockets that have not ended.
     pub(crate) fn open(&self) -> Vec<End> {
         let open = self.seen.iter().filter(|(_, seen)| !seen.is_over());

@@ -39,7 +39,7 @@ pub(crate) fn rings_of_another_thread_end_one_wait<W: World>() {
         let waker = lab.engine(0).waker();
         let ringer = thread::spawn(move || {
             waker.wake();
-            waker.clone().wake();
+            waker.wake();
         });
         ringer.join().expect("rings");
         lab.until("woken", |log| log.woken(0) == ring);

@@ -30,8 +30,13 @@ pub(crate) trait Choice {
     const KIND: EngineKind;
 }
 
+pub(crate) enum Epoll {}
 pub(crate) enum Tasks {}
 pub(crate) enum Uring {}
+
+impl Choice for Epoll {
+    const KIND: EngineKind = EngineKind::Epoll;
+}
 
 impl Choice for Tasks {
     const KIND: EngineKind = EngineKind::Tasks;

@@ -50,20 +50,32 @@ impl Worker {
         }
     }
 
-    fn decode(&mut self, key: ConnKey, mut input: Buf) {
+    fn decode(&mut self, key: ConnKey, input: Buf) {
+        self.set_decoding(key, true);
+        self.decode_all(key, input);
+        self.set_decoding(key, false);
+        self.write_control(key);
+        self.sync_conn(key);
+    }
+
+    fn set_decoding(&mut self, key: ConnKey, decoding: bool) {
+        if let Some(conn) = self.net.conns.get_mut(key) {
+            conn.decoding = decoding;
+        }
+    }
+
+    fn decode_all(&mut self, key: ConnKey, mut input: Buf) {
         loop {
             let Some(conn) = self.net.conns.get_mut(key) else {
                 return;
             };
             if conn.phase != ConnPhase::Open {
-                self.on_lingering_bytes(key, input.len());
-                break;
+                return self.on_lingering_bytes(key, input.len());
             }
             let step = match conn.codec.decode(self.now, &input, &mut self.net.heads) {
                 Ok(step) => step,
                 Err(why) => {
-                    self.on_malformed(key, &why);
-                    break;
+                    return self.on_malformed(key, &why);
                 }
             };
             let part = input.split_to(step.used);
@@ -75,18 +87,15 @@ impl Worker {
                 Wait::Go if !idle => {}
                 Wait::Go | Wait::More => {
                     self.keep(key, &input);
-                    self.on_drained_input(key);
-                    break;
+                    return self.on_drained_input(key);
                 }
                 Wait::Hold => {
                     if let Next::Stop = self.hold(key, &input) {
-                        break;
+                        return;
                     }
                 }
             }
         }
-        self.write_control(key);
-        self.sync_conn(key);
     }
 
     /// Holds the connection's input until its current answer is out, if it is not already.

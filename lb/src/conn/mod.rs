@@ -74,6 +74,8 @@ pub(crate) struct Conn {
     reading: bool,
     /// The codec waits for the current answer.
     held: bool,
+    /// Input is being decoded further up the call stack, which will see to what follows.
+    decoding: bool,
     /// The peer has finished.
     pub(crate) peer_done: bool,
     /// Bytes read and dropped: of a request that is already answered, or while lingering.
@@ -98,6 +100,7 @@ impl Conn {
             requests: 0,
             reading: false,
             held: false,
+            decoding: false,
             peer_done: false,
             discarding: None,
             since: now,
@@ -331,7 +334,7 @@ impl Worker {
         } else if conn.held {
             conn.held = false;
             self.todo.push_back(crate::worker::Todo::Decode(key));
-        } else if conn.peer_done && conn.streams.is_empty() {
+        } else if conn.peer_done && conn.streams.is_empty() && !conn.decoding {
             self.flush_and_close(key);
         }
         self.sync_conn(key);

@@ -1,0 +1,267 @@
+//! The engine on epoll: a one-shot reactor.
+//!
+//! The kernel tells once that a socket is ready. Only then a block is leased and read into; and only
+//! while more is wanted the socket is armed again, so an idle connection owns nothing here. Calls note
+//! what is wanted in a socket's [`Entry`] and list it; `wait` serves the list, arms what needs it, asks
+//! the kernel, and serves what is ready.
+
+mod accept;
+mod datagram;
+mod end;
+mod engine;
+mod entry;
+mod poller;
+mod receive;
+mod relay;
+mod send;
+mod splice;
+
+use crate::{
+    Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    clock::Clock,
+    due::{BACKOFF, Due},
+    eventfd::Bell,
+    lessee::{Starved, Turn},
+    pipe::Pipes,
+    tally::REPORT_EVERY,
+};
+use entry::Entry;
+use poller::{Poller, Ready};
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Events that one `wait` delivers.
+const EVENTS_MAX: usize = 256;
+/// Events that serving one socket may add after it found room.
+const EVENTS_EACH: usize = 8;
+/// The longest datagram.
+const DATAGRAM_BYTES: usize = 64 << 10;
+
+/// The engine on epoll. Used on the thread that made it.
+pub(crate) struct Reactor {
+    poller: Poller,
+    socks: Slots<Sock, Entry>,
+    /// Sockets to be served in this turn.
+    ready: VecDeque<Sock>,
+    /// Sockets that had their share of this turn.
+    later: Vec<Sock>,
+    /// Sockets to be armed before the kernel is asked.
+    unarmed: Vec<Sock>,
+    /// Sockets that wait for blocks.
+    starved: Starved<Sock>,
+    /// Listeners that rest.
+    backoffs: Due<Sock>,
+    /// Relays whose progress is to be told.
+    reports: Due<Sock>,
+    pipes: Pipes,
+    blocks: Blocks,
+    /// Receive blocks that one socket may pin.
+    quota: u16,
+    /// Where the caller's list of events is full.
+    events_end: usize,
+    /// The last `wait` asked the kernel.
+    polled: bool,
+    bell: Arc<Bell>,
+    /// Where datagrams are received.
+    datagram: Vec<u8>,
+    clock: Clock,
+    counters: EngineCounters,
+}
+
+impl Reactor {
+    /// # Errors
+    /// The operating system's refusal (out of descriptors).
+    pub(crate) fn new(options: &EngineOptions) -> io::Result<Self> {
+        let bell = Arc::new(Bell::new()?);
+        Ok(Self {
+            poller: Poller::new(bell.as_fd())?,
+            socks: Slots::default(),
+            ready: VecDeque::new(),
+            later: Vec::new(),
+            unarmed: Vec::new(),
+            starved: Starved::default(),
+            backoffs: Due::after(BACKOFF),
+            reports: Due::after(REPORT_EVERY),
+            pipes: Pipes::default(),
+            blocks: Blocks::new(&options.blocks),
+            quota: options.blocks.socket_max.max(1),
+            events_end: 0,
+            polled: false,
+            bell,
+            datagram: vec![0; DATAGRAM_BYTES],
+            clock: Clock::read(),
+            counters: EngineCounters::default(),
+        })
+    }
+
+    /// Has a socket served in this turn.
+    fn mark_ready(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && !std::mem::replace(&mut entry.listed, true)
+        {
+            self.ready.push_back(sock);
+        }
+    }
+
+    /// Has a socket served in the next turn, after the others.
+    fn mark_later(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && !std::mem::replace(&mut entry.listed, true)
+        {
+            self.later.push(sock);
+        }
+    }
+
+    fn is_full(&self, events: &[Event]) -> bool {
+        events.len() + EVENTS_EACH > self.events_end
+    }
+
+    /// Does what the calls since the last turn ask for.
+    fn begin(&mut self, events: &mut Vec<Event>) {
+        self.clock = Clock::read();
+        self.end_backoffs();
+        self.end_report_periods();
+        self.collect();
+        self.ready.extend(self.later.drain(..));
+        self.serve_all(events);
+        // Sends gave blocks back, for which others may wait.
+        self.collect();
+    }
+
+    /// Asks the kernel who is ready, and serves them.
+    fn poll(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.arm_all();
+        let timeout = self.timeout(deadline);
+        self.poller.wait(timeout)?;
+        self.clock = Clock::read();
+        for ready in self.poller.ready() {
+            match ready {
+                Ready::Bell => events.extend(self.bell.silence().then_some(Event::Woken)),
+                Ready::Sock(sock, flags) => {
+                    // One that was closed in this turn may still be told of.
+                    let Some(entry) = self.socks.get_mut(sock) else {
+                        continue;
+                    };
+                    entry.on_ready(flags);
+                    if !std::mem::replace(&mut entry.listed, true) {
+                        self.ready.push_back(sock);
+                    }
+                }
+            }
+        }
+        self.serve_all(events);
+        Ok(())
+    }
+
+    /// How long the kernel may keep us: not at all while there is something to do here.
+    fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
+        if !self.ready.is_empty() || !self.later.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let until = [deadline, self.backoffs.next(), self.reports.next()];
+        let until = until.into_iter().flatten().min();
+        until.map(|at| at.saturating_duration_since(self.clock.now))
+    }
+
+    /// Serves the list until nobody is left or there are events enough.
+    fn serve_all(&mut self, events: &mut Vec<Event>) {
+        while !self.is_full(events)
+            && let Some(sock) = self.ready.pop_front()
+        {
+            self.serve(sock, events);
+        }
+    }
+
+    fn serve(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        entry.listed = false;
+        if !entry.is_ending() && (entry.is_connected() || self.dial(sock, events)) {
+            self.serve_kind(sock, events);
+        }
+        self.serve_end(sock, events);
+        self.mark_unarmed(sock);
+    }
+
+    /// Has a socket armed before the kernel is asked, if it then still needs it.
+    fn mark_unarmed(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && entry.missing().is_some()
+            && !std::mem::replace(&mut entry.unarmed, true)
+        {
+            self.unarmed.push(sock);
+        }
+    }
+
+    fn serve_kind(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        match self.socks.get(sock).map(|entry| entry.kind) {
+            Some(Kind::Datagram) => self.serve_datagrams(sock, events),
+            Some(Kind::Listener) => self.serve_listener(sock, events),
+            Some(Kind::Stream) => {
+                self.serve_send(sock, events);
+                self.serve_receive(sock, events);
+            }
+            None => {}
+        }
+    }
+
+    fn arm_all(&mut self) {
+        while let Some(sock) = self.unarmed.pop() {
+            let Some(entry) = self.socks.get_mut(sock) else {
+                continue;
+            };
+            entry.unarmed = false;
+            let (Some(interest), Some(fd)) = (entry.missing(), &entry.fd) else {
+                continue;
+            };
+            let armed = if entry.armed.is_some() {
+                self.counters.rearms += 1;
+                self.poller.rearm(fd, sock, interest)
+            } else {
+                self.poller.add(fd, sock, interest)
+            };
+            match armed {
+                Ok(()) => entry.armed = Some(interest),
+                Err(cause) => self.fail(sock, cause),
+            }
+        }
+    }
+
+    /// Takes note of the leases that came home, and lets go on who waited for that.
+    fn collect(&mut self) {
+        let Self { blocks, socks, .. } = self;
+        let (ready, quota) = (&mut self.ready, self.quota);
+        let mut list = |entry: &mut Entry, sock| {
+            if !std::mem::replace(&mut entry.listed, true) {
+                ready.push_back(sock);
+            }
+        };
+        blocks.collect(|owner, _| {
+            let sock = Sock::from_bits(owner);
+            if let Some(entry) = socks.get_mut(sock)
+                && entry.lessee.on_home(quota)
+            {
+                list(entry, sock);
+            }
+        });
+        self.starved.feed(blocks, |sock, budget| {
+            let Some(entry) = socks.get_mut(*sock).filter(|entry| entry.is_starved()) else {
+                return Turn::Over;
+            };
+            if !entry.wanted {
+                entry.lessee.parked = None;
+            } else if entry.lessee.take_share(budget) {
+                list(entry, *sock);
+            } else {
+                return Turn::Waits;
+            }
+            Turn::Over
+        });
+    }
+}

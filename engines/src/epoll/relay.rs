@@ -1,0 +1,171 @@
+//! Relaying: what one socket receives goes to another, without the caller.
+//!
+//! Small flows go through blocks and the target's queue; the source's quota of blocks is the
+//! back-pressure, as a block comes home when the target has sent it. Bulk goes through pipes.
+
+use super::Reactor;
+use crate::{Buf, Event, Kind, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
+
+/// A relay, kept with its source.
+pub(super) struct Relay {
+    pub(super) to: Sock,
+    pub(super) tally: Tally,
+    /// While bytes are under way in it.
+    pub(super) pipe: Option<Pipe>,
+    /// The socket cannot be spliced from or to.
+    pub(super) copies: bool,
+}
+
+impl Reactor {
+    pub(super) fn start_relay(&mut self, from: Sock, to: Sock) {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        entry.relay = Some(Box::new(Relay {
+            to,
+            tally: Tally::default(),
+            pipe: None,
+            copies: false,
+        }));
+        entry.wanted = true;
+        self.mark_ready(from);
+        match self.socks.get_mut(to) {
+            Some(target) if target.kind == Kind::Stream && !target.is_ending() => {
+                target.source = Some(from);
+            }
+            Some(_) | None => self.break_relay(from),
+        }
+    }
+
+    pub(super) fn serve_relay(&mut self, from: Sock, events: &mut Vec<Event>) {
+        let Some(entry) = self.socks.get(from) else {
+            return;
+        };
+        let Some(relay) = &entry.relay else { return };
+        if !relay.tally.is_bulk() || relay.copies || !entry.unread.is_empty() {
+            self.receive(from, events);
+        } else if self.socks.get(relay.to).is_some_and(|to| to.has_sent_all()) {
+            self.splice(from, events);
+        }
+        // Otherwise what was copied has to leave first.
+        if let Some(relay) = self.relay_of(from) {
+            relay.tally.tell(from, events);
+        }
+    }
+
+    /// Passes bytes on to the relay's target.
+    pub(super) fn pass_on(&mut self, from: Sock, data: Buf) {
+        let to = self.relay_of(from).map(|relay| relay.to);
+        if let Some(to) = to
+            && let Some(target) = self.socks.get_mut(to)
+        {
+            target.outlet.push(data, true);
+            self.mark_ready(to);
+        }
+    }
+
+    /// The target took `bytes` of its source's.
+    pub(super) fn on_relayed(&mut self, to: Sock, bytes: usize) {
+        let Some(from) = self.source_of(to) else {
+            return;
+        };
+        if let Some(relay) = self.relay_of(from)
+            && relay.tally.on_left(bytes)
+        {
+            self.reports.push(self.clock.now, from);
+        }
+    }
+
+    /// The source has ended and everything it sent is queued.
+    pub(super) fn on_relay_end(&mut self, from: Sock) {
+        let Some(relay) = self.relay_of(from) else {
+            return;
+        };
+        relay.tally.on_source_end();
+        let to = relay.to;
+        let Some(target) = self.socks.get_mut(to) else {
+            return;
+        };
+        match target.outlet.finish {
+            Finish::No => {
+                target.outlet.finish = Finish::Asked;
+                self.mark_ready(to);
+            }
+            Finish::Asked => {}
+            Finish::Done => self.on_half_closed(to),
+        }
+    }
+
+    /// Our direction of a relay's target has ended.
+    pub(super) fn on_half_closed(&mut self, to: Sock) {
+        let Some(from) = self.source_of(to) else {
+            return;
+        };
+        if let Some(relay) = self.relay_of(from)
+            && relay.tally.on_half_closed()
+        {
+            self.mark_ready(from);
+        }
+    }
+
+    /// Everything queued on a socket has left: a source may go on that waited for it.
+    pub(super) fn on_drained(&mut self, to: Sock) {
+        let Some(from) = self.source_of(to) else {
+            return;
+        };
+        if let Some(relay) = self.relay_of(from)
+            && relay.tally.is_bulk()
+            && !relay.copies
+        {
+            self.mark_ready(from);
+        }
+    }
+
+    /// Makes the due reports deliverable.
+    pub(super) fn end_report_periods(&mut self) {
+        while let Some(from) = self.reports.pop(self.clock.now) {
+            if let Some(relay) = self.relay_of(from) {
+                relay.tally.on_period_end();
+                self.mark_ready(from);
+            }
+        }
+    }
+
+    /// Takes a socket that goes out of its relays; returns the bytes that it received and that did
+    /// not leave.
+    pub(super) fn unlink(&mut self, sock: Sock) -> Vec<u8> {
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return Vec::new();
+        };
+        let (source, relay) = (entry.source.take(), entry.relay.take());
+        if let Some(from) = source {
+            self.break_relay(from);
+        }
+        let Some(relay) = relay else {
+            return Vec::new();
+        };
+        if let Some(target) = self.socks.get_mut(relay.to) {
+            (target.source, target.piped) = (None, false);
+        }
+        relay
+            .pipe
+            .map_or_else(Vec::new, |pipe| self.pipes.empty(pipe))
+    }
+
+    /// The relay has no target any more: nothing is received until the caller closes the source.
+    fn break_relay(&mut self, from: Sock) {
+        if let Some(entry) = self.socks.get_mut(from)
+            && entry.relay.is_some()
+        {
+            entry.wanted = false;
+        }
+    }
+
+    fn source_of(&self, to: Sock) -> Option<Sock> {
+        self.socks.get(to)?.source
+    }
+
+    pub(super) fn relay_of(&mut self, from: Sock) -> Option<&mut Relay> {
+        self.socks.get_mut(from)?.relay.as_deref_mut()
+    }
+}

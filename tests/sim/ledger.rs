@@ -1,0 +1,232 @@
+//! The reference model: what was asked, what arrived, what was answered, and what must not be.
+
+use crate::message::body_byte;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+    time::Duration,
+};
+
+/// Lines of a trace that a failure shows.
+const SHOWN: usize = 60;
+
+/// One request, from the client's pen to the answer's last byte.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) body_len: u64,
+    pub(crate) trailers: bool,
+    /// Its client does nothing odd: it deserves an answer, soon.
+    pub(crate) is_good: bool,
+    pub(crate) started: Duration,
+    /// The client has handed all of it to its engine.
+    pub(crate) sent: bool,
+    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) status: Option<u16>,
+    pub(crate) answer_len: u64,
+    /// Bytes of the answer that an endpoint means to give.
+    pub(crate) promised: Option<u64>,
+    pub(crate) ended: Ended,
+}
+
+/// What an endpoint got of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Arrival {
+    pub(crate) len: u64,
+    pub(crate) complete: bool,
+}
+
+/// How an exchange ended for its client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ended {
+    #[default]
+    No,
+    /// With a complete answer.
+    Answered,
+    /// With the connection, the answer cut short.
+    Cut,
+    /// With the connection, without an answer.
+    Unanswered,
+    /// By the client itself.
+    Left,
+}
+
+/// Everything the peers report; shared by all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) exchanges: BTreeMap<u64, Exchange>,
+    pub(crate) violations: Vec<String>,
+    pub(crate) now: Duration,
+    /// A hash over everything that was reported, in order.
+    pub(crate) fingerprint: u64,
+    trace: VecDeque<String>,
+    shows_all: bool,
+}
+
+pub(crate) type SharedLedger = Rc<RefCell<Ledger>>;
+
+impl Ledger {
+    pub(crate) fn shared() -> SharedLedger {
+        Rc::new(RefCell::new(Self {
+            shows_all: std::env::var_os("SIM_TRACE").is_some(),
+            ..Self::default()
+        }))
+    }
+
+    /// Notes what happened.
+    pub(crate) fn note(&mut self, what: String) {
+        for byte in what.bytes().chain(self.now.as_nanos().to_le_bytes()) {
+            self.fingerprint = (self.fingerprint ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        let line = format!("{:>12?} {what}", self.now);
+        if self.shows_all {
+            eprintln!("{line}");
+        }
+        if self.trace.len() == SHOWN {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(line);
+    }
+
+    /// Notes what must not happen.
+    pub(crate) fn violate(&mut self, what: String) {
+        self.note(format!("VIOLATION {what}"));
+        self.violations.push(what);
+    }
+
+    pub(crate) fn begin(&mut self, id: u64, mut exchange: Exchange) {
+        exchange.started = self.now;
+        self.note(format!("client {id} {} {}", exchange.method, exchange.path));
+        self.exchanges.insert(id, exchange);
+    }
+
+    /// A request's head reached an endpoint; the number of its arrival.
+    pub(crate) fn arrive(&mut self, id: u64, method: &str) -> Option<usize> {
+        self.note(format!("endpoint {id} {method}"));
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            self.violate(format!(
+                "request {id} reached an endpoint and was never sent"
+            ));
+            return None;
+        };
+        exchange.arrivals.push(Arrival::default());
+        let number = exchange.arrivals.len() - 1;
+        if exchange.method != method {
+            self.violate(format!("request {id} arrived as {method}"));
+        } else if number > 0 && method == "POST" && !exchange.path.starts_with("/retry/") {
+            self.violate(format!("request {id}, a POST, was sent twice"));
+        } else if number > 8 {
+            self.violate(format!("request {id} was sent {number} times"));
+        }
+        Some(number)
+    }
+
+    /// A part of a request's body reached an endpoint.
+    pub(crate) fn arrive_body(&mut self, id: u64, number: usize, bytes: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        let arrival = &mut exchange.arrivals[number];
+        let wrong = first_wrong(id, arrival.len, bytes);
+        arrival.len += bytes.len() as u64;
+        if let Some(at) = wrong {
+            self.violate(format!(
+                "request {id} is not what was sent from byte {at} on"
+            ));
+        }
+    }
+
+    /// A request is complete at an endpoint.
+    pub(crate) fn arrive_end(&mut self, id: u64, number: usize, trailers: bool) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        let arrival = &mut exchange.arrivals[number];
+        arrival.complete = true;
+        let whole = arrival.len == exchange.body_len && exchange.trailers == trailers;
+        if !whole || !exchange.sent {
+            let text = format!("request {id} is complete for its endpoint only: {exchange:?}");
+            self.violate(text);
+        }
+    }
+
+    /// An endpoint means to give an answer of that many bytes.
+    pub(crate) fn promise(&mut self, id: u64, len: Option<u64>) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.promised = len;
+        }
+    }
+
+    /// An answer is complete for its client.
+    pub(crate) fn answer_end(&mut self, id: u64, trailers: &[(String, String)]) {
+        let exchange = &self.exchanges[&id];
+        let (got, sum) = (
+            exchange.answer_len,
+            trailers.iter().find(|(name, _)| name == "x-sum"),
+        );
+        let mut wrong = sum
+            .filter(|(_, sum)| *sum != got.to_string())
+            .map(|(_, sum)| sum.clone());
+        if exchange.status == Some(200) && exchange.method != "HEAD" {
+            wrong = wrong.or(exchange
+                .promised
+                .filter(|len| *len != got)
+                .map(|len| len.to_string()));
+        }
+        if let Some(wrong) = wrong {
+            self.violate(format!("the answer to {id} has {got} bytes of {wrong}"));
+        }
+        self.end(id, Ended::Answered);
+    }
+
+    /// A part of an answer's body reached the client.
+    pub(crate) fn answer_body(&mut self, id: u64, bytes: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        let wrong = first_wrong(id, exchange.answer_len, bytes);
+        exchange.answer_len += bytes.len() as u64;
+        if let Some(at) = wrong {
+            self.violate(format!(
+                "the answer to {id} is not what was sent from byte {at} on"
+            ));
+        }
+    }
+
+    pub(crate) fn end(&mut self, id: u64, ended: Ended) {
+        let now = self.now;
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        if exchange.ended != Ended::No {
+            let text = format!("request {id} ended twice: {:?}, {ended:?}", exchange.ended);
+            return self.violate(text);
+        }
+        exchange.ended = ended;
+        let took = now - exchange.started;
+        let text = format!("ended {id} {ended:?} {:?} after {took:?}", exchange.status);
+        self.note(text);
+    }
+
+    /// Panics if anything was wrong.
+    pub(crate) fn check(&self, seed: u64) {
+        if !self.violations.is_empty() {
+            let trace: Vec<_> = self.trace.iter().cloned().collect();
+            panic!(
+                "seed {seed}: {}\nthe last of what happened:\n{}\nreplay: SIM_SEED={seed} SIM_TRACE=1 cargo test -p tests --test sim seeds",
+                self.violations.join("\n"),
+                trace.join("\n")
+            );
+        }
+    }
+}
+
+fn first_wrong(id: u64, from: u64, bytes: &[u8]) -> Option<u64> {
+    let wrong = (from..).zip(bytes);
+    wrong
+        .filter(|(at, byte)| body_byte(id, *at) != **byte)
+        .map(|(at, _)| at)
+        .next()
+}

@@ -1,0 +1,185 @@
+//! What a seed stands for: the network, the configuration, the peers and their habits.
+
+use engines::{BlockLimits, Faults, Rng};
+use std::{fmt::Write, time::Duration};
+
+/// Requests' bodies are at most so long.
+pub(crate) const BODY_MAX: u64 = 60_000;
+
+/// One run.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    /// Nothing fails: every well-behaved request deserves a complete answer.
+    pub(crate) is_strict: bool,
+    pub(crate) faults: Faults,
+    pub(crate) blocks: BlockLimits,
+    pub(crate) workers: usize,
+    pub(crate) endpoints: usize,
+    pub(crate) clients: usize,
+    pub(crate) tunnels: usize,
+    /// `max_connections` of the cluster.
+    pub(crate) connections_max: Option<u32>,
+    pub(crate) buffer_limit: u32,
+    pub(crate) policy: &'static str,
+    /// When the workers are told to drain.
+    pub(crate) drain_at: Option<Duration>,
+}
+
+impl Scenario {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng::seeded(seed);
+        let rng = &mut rng;
+        let is_strict = rng.chance(3, 5);
+        let mut faults = if is_strict {
+            Faults::rough(rng)
+        } else {
+            Faults::hostile(rng)
+        };
+        // Small windows over slow links would only make runs long.
+        faults.window = faults.window.max(2048);
+        let small = 1 << rng.between(8, 12);
+        let blocks = BlockLimits {
+            small_bytes: small,
+            small_count: 1 << rng.between(3, 6),
+            large_bytes: small << rng.between(0, 3),
+            large_count: 1 << rng.between(3, 6),
+            reserve_count: 1 << rng.between(2, 4),
+            write_bytes: 4096,
+            write_count: 8,
+            socket_max: 1 << rng.between(0, 3),
+        };
+        Self {
+            seed,
+            is_strict,
+            faults,
+            blocks,
+            workers: rng.between(1, 2) as usize,
+            endpoints: rng.between(1, 3) as usize,
+            clients: rng.between(1, 8) as usize,
+            tunnels: rng.below(4) as usize,
+            connections_max: rng.chance(1, 4).then(|| rng.between(1, 4) as u32),
+            buffer_limit: 1 << rng.between(9, 17),
+            policy: ["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM"][rng.index(3)],
+            drain_at: rng
+                .chance(1, 5)
+                .then(|| Duration::from_millis(rng.below(2000))),
+        }
+    }
+
+    /// No request of a well-behaved client may take longer; what others do cannot matter.
+    pub(crate) fn patience(&self) -> Duration {
+        let segment = self.faults.latency.1 + self.faults.jitter;
+        let windows = BODY_MAX / (self.faults.window as u64).min(self.buffer_limit.into()) + 1;
+        // A window is opened in pieces at worst, and a body passes it twice.
+        Duration::from_secs(10) + segment * u32::try_from(windows * 24 + 40).unwrap_or(u32::MAX)
+    }
+
+    /// How long those are deaf that do not read.
+    pub(crate) fn deafness(&self) -> Duration {
+        self.patience() * 3
+    }
+
+    /// Where the workers listen: HTTP, then TCP.
+    pub(crate) fn yaml(&self) -> String {
+        let endpoints = |base: usize| {
+            let list = (0..self.endpoints).map(|n| {
+                let port = base + n;
+                format!("{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}")
+            });
+            list.collect::<Vec<_>>().join(", ")
+        };
+        let breaker = self.connections_max.map_or(String::new(), |max| {
+            format!("circuit_breakers: {{thresholds: [{{max_connections: {max}}}]}}")
+        });
+        let cluster = |name: &str, base: usize, breaker: &str| {
+            format!(
+                "  - name: {name}
+    type: STATIC
+    lb_policy: {}
+    connect_timeout: 5s
+    per_connection_buffer_limit_bytes: {}
+    {breaker}
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        common_http_protocol_options: {{idle_timeout: 60s}}
+        explicit_http_config: {{http_protocol_options: {{}}}}
+    load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{}]}}]}}
+",
+                self.policy,
+                self.buffer_limit,
+                endpoints(base)
+            )
+        };
+        let fault = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
+        let timeout = if self.is_strict { "0s" } else { "20s" };
+        let idle = if self.is_strict { "0s" } else { "60s" };
+        let mut routes = String::new();
+        for (prefix, more, filters) in [
+            (
+                "/abort/",
+                "",
+                format!(
+                    "{{\"@type\": {fault}, abort: {{http_status: 418, percentage: {{numerator: 100}}}}}}"
+                ),
+            ),
+            (
+                "/delay/",
+                "",
+                format!(
+                    "{{\"@type\": {fault}, delay: {{fixed_delay: 0.05s, percentage: {{numerator: 100}}}}}}"
+                ),
+            ),
+            (
+                "/retry/",
+                ", retry_policy: {retry_on: '5xx,reset,connect-failure', num_retries: 2}",
+                String::new(),
+            ),
+            ("/r/", "", String::new()),
+        ] {
+            let filters = if filters.is_empty() {
+                String::new()
+            } else {
+                format!(", typed_per_filter_config: {{fault: {filters}}}")
+            };
+            let _ = write!(
+                routes,
+                "{{match: {{prefix: {prefix}}}, route: {{cluster: web, timeout: {timeout}{more}}}{filters}}}, "
+            );
+        }
+        format!(
+            "static_resources:
+  listeners:
+  - name: http
+    address: {{socket_address: {{address: 10.0.0.2, port_value: 80}}}}
+    per_connection_buffer_limit_bytes: {}
+    filter_chains:
+    - filters:
+      - name: manager
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          stream_idle_timeout: {idle}
+          common_http_protocol_options: {{idle_timeout: 300s}}
+          route_config: {{name: r, virtual_hosts: [{{name: v, domains: ['*'], routes: [{routes}]}}]}}
+          http_filters:
+          - {{name: fault, disabled: true, typed_config: {{\"@type\": {fault}}}}}
+          - {{name: router, typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}}
+  - name: tcp
+    address: {{socket_address: {{address: 10.0.0.2, port_value: 81}}}}
+    filter_chains:
+    - filters:
+      - name: proxy
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: tcp
+          cluster: raw
+  clusters:
+{}{}",
+            self.buffer_limit,
+            cluster("web", 8000, &breaker),
+            cluster("raw", 9000, ""),
+        )
+    }
+}

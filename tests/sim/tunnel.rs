@@ -1,0 +1,223 @@
+//! Both ends of the TCP tunnels: each sends its bytes, finishes, and reads to the other's end.
+
+use crate::{ledger::SharedLedger, message::body_byte, scenario::Scenario, timers::Timers};
+use engines::{
+    Buf, ConnectOptions, Engine, EngineOptions, Event, ListenOptions, Rng, SimEngine, SimNet, Sock,
+    SockAddr,
+};
+use std::{collections::BTreeMap, time::Duration};
+
+const QUEUED_MAX: usize = 8 << 10;
+/// A client's first bytes say which tunnel it is.
+const NAME_LEN: usize = 8;
+
+/// One end of a tunnel.
+#[derive(Debug)]
+struct End {
+    is_client: bool,
+    /// Unknown to an endpoint until the first bytes came.
+    id: Option<u64>,
+    /// All that this end sends.
+    out: Vec<u8>,
+    at: usize,
+    unsent: usize,
+    finished: bool,
+    got: Vec<u8>,
+    ended: bool,
+}
+
+/// All tunnels' ends, on one engine.
+pub(crate) struct Tunnels {
+    pub(crate) engine: SimEngine,
+    ends: BTreeMap<Sock, End>,
+    timers: Timers<u64>,
+    ledger: SharedLedger,
+    rng: Rng,
+    strict: bool,
+    left: usize,
+    pub(crate) draining: bool,
+    events: Vec<Event>,
+}
+
+impl Tunnels {
+    pub(crate) fn new(
+        net: &SimNet,
+        scenario: &Scenario,
+        rng: &mut Rng,
+        ledger: &SharedLedger,
+    ) -> Self {
+        let mut engine = net.engine(&EngineOptions::default());
+        for number in 0..scenario.endpoints {
+            let at = SockAddr::Inet(format!("10.0.0.1:{}", 9000 + number).parse().unwrap());
+            let sock = engine.listen(&at, &ListenOptions::default()).unwrap();
+            engine.resume(sock);
+        }
+        let mut timers = Timers::default();
+        let mut rng = rng.fork();
+        for id in 0..scenario.tunnels as u64 {
+            timers.add(net.now(), Duration::from_micros(rng.below(500_000)), id);
+        }
+        Self {
+            engine,
+            ends: BTreeMap::new(),
+            timers,
+            ledger: ledger.clone(),
+            rng,
+            strict: scenario.is_strict,
+            left: scenario.tunnels,
+            draining: false,
+            events: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
+        self.timers.next()
+    }
+
+    pub(crate) fn retire(&mut self) {
+        self.timers.clear();
+    }
+
+    pub(crate) fn turn(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        self.engine.wait(self.timers.next(), &mut events).unwrap();
+        for event in events.drain(..) {
+            self.on_event(event);
+        }
+        self.events = events;
+        while let Some(id) = self.timers.pop(self.engine.now()) {
+            self.open(id);
+        }
+    }
+
+    fn open(&mut self, id: u64) {
+        let to = SockAddr::Inet("10.0.0.2:81".parse().unwrap());
+        let sock = self.engine.connect(&to, &ConnectOptions::default());
+        let mut out = id.to_le_bytes().to_vec();
+        out.extend(stream_of(id, true));
+        self.ends.insert(sock, End::new(true, Some(id), out));
+        self.ledger.borrow_mut().note(format!("tunnel {id} opens"));
+        self.engine.resume(sock);
+        self.push(sock);
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Accepted { sock, .. } => {
+                self.ends.insert(sock, End::new(false, None, Vec::new()));
+                self.engine.resume(sock);
+            }
+            Event::Received { sock, data } => self.on_received(sock, &data),
+            Event::Sent { sock, bytes } => {
+                if let Some(end) = self.ends.get_mut(&sock) {
+                    end.unsent -= bytes;
+                    self.push(sock);
+                }
+            }
+            Event::Finished { sock } => {
+                if let Some(end) = self.ends.get_mut(&sock) {
+                    end.ended = true;
+                    self.check(sock, true);
+                    self.close_if_done(sock);
+                }
+            }
+            Event::Closed { sock, .. } => {
+                self.check(sock, false);
+                self.left -= usize::from(self.ends.remove(&sock).is_some_and(|end| end.is_client));
+            }
+            Event::AcceptFailed { .. }
+            | Event::Connected { .. }
+            | Event::Datagram { .. }
+            | Event::Detached { .. }
+            | Event::Relayed { .. }
+            | Event::Woken => {}
+        }
+    }
+
+    fn on_received(&mut self, sock: Sock, data: &[u8]) {
+        let Some(end) = self.ends.get_mut(&sock) else {
+            return;
+        };
+        end.got.extend_from_slice(data);
+        if end.id.is_none() && end.got.len() >= NAME_LEN {
+            let name: Vec<u8> = end.got.drain(..NAME_LEN).collect();
+            let id = u64::from_le_bytes(name.try_into().unwrap());
+            end.id = Some(id);
+            end.out = stream_of(id, false);
+            self.push(sock);
+        }
+    }
+
+    /// What was received is what the other end sent: all of it, if it ended properly.
+    fn check(&self, sock: Sock, ended: bool) {
+        let Some(end) = self.ends.get(&sock) else {
+            return;
+        };
+        let Some(id) = end.id else { return };
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.note(format!("tunnel {id} got {} {ended}", end.got.len()));
+        let expected = stream_of(id, !end.is_client);
+        if !expected.starts_with(&end.got) {
+            ledger.violate(format!("tunnel {id}: other bytes than were sent"));
+        }
+        let whole = expected.len() == end.got.len() && (ended || end.ended);
+        if self.strict && !self.draining && !whole {
+            ledger.violate(format!(
+                "tunnel {id}: {} of {} bytes",
+                end.got.len(),
+                expected.len()
+            ));
+        }
+    }
+
+    fn push(&mut self, sock: Sock) {
+        let Some(end) = self.ends.get_mut(&sock) else {
+            return;
+        };
+        while end.id.is_some() && end.at < end.out.len() && end.unsent < QUEUED_MAX {
+            let part = (end.out.len() - end.at).min(1 + self.rng.below(QUEUED_MAX as u64) as usize);
+            let piece = Buf::copy_of(&end.out[end.at..end.at + part]);
+            end.at += part;
+            end.unsent += part;
+            self.engine.send(sock, piece);
+        }
+        if end.id.is_some() && end.at == end.out.len() && !end.finished {
+            end.finished = true;
+            self.engine.finish(sock);
+        }
+        self.close_if_done(sock);
+    }
+
+    fn close_if_done(&mut self, sock: Sock) {
+        let done = |end: &End| end.finished && end.ended && end.unsent == 0;
+        if self.ends.get(&sock).is_some_and(done) {
+            self.engine.close(sock);
+        }
+    }
+}
+
+impl End {
+    fn new(is_client: bool, id: Option<u64>, out: Vec<u8>) -> Self {
+        Self {
+            is_client,
+            id,
+            out,
+            at: 0,
+            unsent: 0,
+            finished: false,
+            got: Vec::new(),
+            ended: false,
+        }
+    }
+}
+
+/// What one end of a tunnel sends, its name aside.
+fn stream_of(id: u64, from_client: bool) -> Vec<u8> {
+    let name = id * 2 + u64::from(from_client);
+    let len = (name * 7919) % 50_000;
+    (0..len).map(|at| body_byte(name, at)).collect()
+}

@@ -1,0 +1,273 @@
+//! A whole run: workers, clients, endpoints and tunnels on one network, from a seed to the final count.
+
+use crate::{
+    client::Clients,
+    endpoint::Endpoints,
+    ledger::{Ledger, SharedLedger},
+    scenario::Scenario,
+    tunnel::Tunnels,
+};
+use engines::{
+    Carried, Driver, EngineId, EngineOptions, Faults, ListenOptions, Party, Rng, SimNet,
+};
+use ringlb::{
+    access_log::LogRing,
+    cluster::SharedBreakers,
+    config,
+    mailbox::{Command, Mailbox},
+    stats::WorkerStats,
+    worker::{Census, Plan, Worker},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Turns after which a run does not make progress any more.
+const TURNS_MAX: usize = 2_000_000;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+struct RunningWorker {
+    /// None when it has drained.
+    worker: Option<Worker>,
+    engine: EngineId,
+    mailbox: Arc<Mailbox>,
+}
+
+/// Everything that takes part in a run.
+pub(crate) struct World {
+    net: SimNet,
+    start: Instant,
+    scenario: Scenario,
+    workers: Vec<RunningWorker>,
+    clients: Clients,
+    endpoints: Endpoints,
+    tunnels: Tunnels,
+    ledger: SharedLedger,
+    driver: Driver,
+    drained: bool,
+}
+
+/// Runs a seed; a number that two runs of the same seed have in common.
+///
+/// # Panics
+/// If anything happened that must not.
+pub(crate) fn run(seed: u64) -> u64 {
+    let scenario = Scenario::new(seed);
+    let ledger = Ledger::shared();
+    ledger.borrow_mut().note(format!("{scenario:?}"));
+    let mut world = World::new(scenario, ledger);
+    world.run();
+    world.close();
+    let ledger = world.ledger.borrow();
+    ledger.check(seed);
+    ledger.fingerprint
+}
+
+impl World {
+    fn new(scenario: Scenario, ledger: SharedLedger) -> Self {
+        let mut rng = Rng::seeded(scenario.seed ^ 0x5157);
+        let net = SimNet::new(rng.next_u64());
+        let snapshot = match config::load(&scenario.yaml()) {
+            Ok(loaded) => Arc::new(loaded.snapshot),
+            Err(problems) => panic!("{problems:?}\n{}", scenario.yaml()),
+        };
+        let mut listeners: Vec<Vec<Carried>> = (0..scenario.workers).map(|_| Vec::new()).collect();
+        let options = ListenOptions {
+            reuse_port: true,
+            ..ListenOptions::default()
+        };
+        for listener in &snapshot.listeners {
+            for worker in &mut listeners {
+                let (carried, _) = net.open_listener(&listener.address, &options).unwrap();
+                worker.push(carried);
+            }
+        }
+        let breakers: Vec<_> = snapshot
+            .clusters
+            .iter()
+            .map(|cluster| SharedBreakers::new(cluster.thresholds, scenario.workers))
+            .collect();
+        let mut workers = Vec::new();
+        for listeners in listeners {
+            let engine = net.engine(&EngineOptions {
+                blocks: scenario.blocks.clone(),
+            });
+            let (id, mailbox) = (engine.id(), Arc::new(Mailbox::default()));
+            let plan = Plan {
+                snapshot: snapshot.clone(),
+                listeners,
+                breakers: breakers.clone(),
+                stats: WorkerStats::new(&snapshot),
+                log: LogRing::default(),
+                mailbox: mailbox.clone(),
+                seed: rng.next_u64(),
+            };
+            workers.push(RunningWorker {
+                worker: Some(Worker::new(Box::new(engine), plan)),
+                engine: id,
+                mailbox,
+            });
+        }
+        let endpoints = Endpoints::new(&net, &scenario, &mut rng, &ledger);
+        let tunnels = Tunnels::new(&net, &scenario, &mut rng, &ledger);
+        let clients = Clients::new(&net, &scenario, &mut rng, &ledger);
+        net.set_faults(scenario.faults.clone());
+        Self {
+            start: net.now(),
+            driver: Driver::new(&net, rng.fork()),
+            net,
+            scenario,
+            workers,
+            clients,
+            endpoints,
+            tunnels,
+            ledger,
+            drained: false,
+        }
+    }
+
+    /// Until every client has had its say.
+    fn run(&mut self) {
+        for _ in 0..TURNS_MAX {
+            if self.clients.is_done() && self.tunnels.is_done() {
+                return;
+            }
+            if !self.ledger.borrow().violations.is_empty() {
+                return;
+            }
+            if !self.turn() {
+                let text = "nothing happens any more, and clients still wait".to_owned();
+                return self.ledger.borrow_mut().violate(text);
+            }
+        }
+        self.ledger
+            .borrow_mut()
+            .violate("the run does not end".to_owned());
+    }
+
+    /// Lets one party run; false if none ever will.
+    fn turn(&mut self) -> bool {
+        let mut parties: Vec<_> = self
+            .workers
+            .iter()
+            .filter_map(RunningWorker::party)
+            .collect();
+        let workers = parties.len();
+        let drain = self.drain_deadline();
+        parties.push(Party {
+            engine: self.clients.engine.id(),
+            deadline: earliest(self.clients.deadline(), drain),
+        });
+        parties.push(Party {
+            engine: self.endpoints.engine.id(),
+            deadline: self.endpoints.deadline(),
+        });
+        parties.push(Party {
+            engine: self.tunnels.engine.id(),
+            deadline: self.tunnels.deadline(),
+        });
+        let Some(next) = self.driver.next(&parties) else {
+            return false;
+        };
+        self.ledger.borrow_mut().now = self.net.now() - self.start;
+        if drain.is_some_and(|at| at <= self.net.now()) {
+            self.begin_drain();
+        }
+        match next.checked_sub(workers) {
+            None => self.turn_worker(next),
+            Some(0) => self.clients.turn(),
+            Some(1) => self.endpoints.turn(),
+            Some(_) => self.tunnels.turn(),
+        }
+        true
+    }
+
+    fn turn_worker(&mut self, number: usize) {
+        let running = self
+            .workers
+            .iter_mut()
+            .filter(|running| running.worker.is_some());
+        let Some(running) = running.into_iter().nth(number) else {
+            return;
+        };
+        if let Some(worker) = &mut running.worker {
+            worker.turn().unwrap();
+            if worker.is_over() {
+                running.worker = None;
+            }
+        }
+    }
+
+    fn drain_deadline(&self) -> Option<Instant> {
+        let after = self.scenario.drain_at.filter(|_| !self.drained)?;
+        Some(self.start + after)
+    }
+
+    fn begin_drain(&mut self) {
+        self.drained = true;
+        self.clients.draining = true;
+        self.tunnels.draining = true;
+        self.ledger.borrow_mut().note("drain".to_owned());
+        for running in &self.workers {
+            running.mailbox.put(Command::Drain { within: DRAIN_TIME });
+        }
+    }
+
+    /// The network behaves, the clients are gone: whatever is left has to come home by itself.
+    fn close(&mut self) {
+        if !self.ledger.borrow().violations.is_empty() {
+            return;
+        }
+        self.net.set_faults(Faults::default());
+        self.clients.retire();
+        self.tunnels.retire();
+        let turns = (0..TURNS_MAX).take_while(|_| self.turn()).count();
+        let mut ledger = self.ledger.borrow_mut();
+        if turns == TURNS_MAX {
+            ledger.violate("the workers do not come to rest".to_owned());
+        }
+        for (number, running) in self.workers.iter_mut().enumerate() {
+            let Some(worker) = &mut running.worker else {
+                continue;
+            };
+            let census = worker.census();
+            if census != Census::default() {
+                ledger.violate(format!("worker {number} keeps {census:?}"));
+            }
+            let written = worker.engine().blocks().written();
+            if written > 0 {
+                ledger.violate(format!("worker {number} keeps {written} write blocks"));
+            }
+        }
+        if self.drained && self.workers.iter().any(|running| running.worker.is_some()) {
+            ledger.violate("a draining worker does not end".to_owned());
+        }
+        let alive = self
+            .workers
+            .iter()
+            .filter(|running| running.worker.is_some())
+            .count();
+        let listeners = 2 * alive + 2 * self.scenario.endpoints;
+        if self.net.sockets() != listeners {
+            ledger.violate(format!(
+                "{} sockets instead of {listeners}",
+                self.net.sockets()
+            ));
+        }
+    }
+}
+
+impl RunningWorker {
+    fn party(&self) -> Option<Party> {
+        let worker = self.worker.as_ref()?;
+        Some(Party {
+            engine: self.engine,
+            deadline: worker.next_deadline(),
+        })
+    }
+}
+
+fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    [a, b].into_iter().flatten().min()
+}

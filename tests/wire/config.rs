@@ -1,0 +1,143 @@
+//! Configuration files and the command line: what runs, what is refused and how.
+
+use crate::support::{Client, Command, Origin, Setup, scratch};
+
+const BENCH: &str = include_str!("bench.yaml");
+
+fn run(yaml: &str) -> (Option<i32>, String) {
+    let file = scratch("bad.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    let (code, out, told) = Command::new(&["run", "-c", &file.display().to_string()]).finish();
+    assert_eq!(out, "");
+    (code, told.replace(&format!("{}:", file.display()), ""))
+}
+
+#[test]
+fn a_file_written_for_envoy_runs_as_it_is() {
+    let origin = Origin::echo("a");
+    let yaml = BENCH
+        .replace("@PORT_HTTP@", "0")
+        .replace("@PORT_TCP@", "0")
+        .replace("@PORT_BACKEND@", &origin.at().port().to_string())
+        + "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}\n";
+    let file = scratch("envoy.yaml");
+    std::fs::write(&file, &yaml).unwrap();
+    let file = file.display().to_string();
+    let proxy = Command::new(&["run", "-c", &file]).start();
+    for name in ["http", "tcp"] {
+        assert_eq!(Client::new(proxy.at(name)).get("/").text(), "a / ");
+    }
+    let request = &origin.requests()[0];
+    assert_eq!(request.field("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(request.field("x-request-id"), None);
+    assert_eq!(Command::new(&["check", "-c", &file]).finish().0, Some(0));
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place() {
+    let yaml = Setup::http(&["127.0.0.1:1".parse().unwrap()])
+        .replace(
+            "stat_prefix: http",
+            "stat_prefix: http\n          stat_prefx: http",
+        )
+        .replace(
+            "type: STATIC",
+            "type: STATIC\n    connect_timeout: soon\n    lb_policy: BEST",
+        );
+    let (code, told) = run(&yaml);
+    assert_eq!(code, Some(1));
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    let line_of = |text: &str| yaml.lines().position(|line| line.contains(text)).unwrap() + 1;
+    for (line, text) in lines.iter().zip(["stat_prefx", "soon", "BEST"]) {
+        assert!(line.starts_with(&format!("{}:", line_of(text))), "{line}");
+    }
+    assert!(lines[0].contains("did you mean `stat_prefix`"), "{told}");
+}
+
+#[test]
+fn problems_of_meaning_have_a_place_too() {
+    let yaml = Setup::http(&["127.0.0.1:1".parse().unwrap()]).replace("cluster: c}", "cluster: d}");
+    let (code, told) = run(&yaml);
+    assert_eq!(code, Some(1));
+    let line = yaml
+        .lines()
+        .position(|line| line.contains("cluster: d}"))
+        .unwrap()
+        + 1;
+    assert!(
+        told.starts_with(&format!("{line}:")) && told.contains("there is no cluster `d`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn text_that_is_no_configuration_is_an_error_and_no_panic() {
+    for text in [
+        "",
+        "[]",
+        "42",
+        "a: [",
+        "\u{0}",
+        "{\"static_resources\": 1}",
+        "a: &a [*a]",
+        "static_resources: {listeners: [{}]}",
+    ] {
+        let (code, told) = run(text);
+        if text.is_empty() {
+            continue;
+        }
+        assert_eq!(code, Some(1), "{text:?}: {told}");
+        assert!(
+            !told.contains("panicked") && !told.is_empty(),
+            "{text:?}: {told}"
+        );
+    }
+}
+
+#[test]
+fn an_address_in_use_is_named_and_ends_the_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    let (code, _, told) = Command::new(&["run", "--listen", &at, "--to", "127.0.0.1:1"]).finish();
+    assert_eq!(code, Some(1));
+    assert!(told.contains("http-0") && told.contains(&at), "{told}");
+    let (code, _, told) = Command::new(&["run", "-c", "/nowhere/envoy.yaml"]).finish();
+    assert_eq!(
+        (code, told.contains("/nowhere/envoy.yaml")),
+        (Some(1), true)
+    );
+}
+
+#[test]
+fn the_short_form_expands_to_a_configuration_that_runs() {
+    let origin = Origin::echo("a");
+    let to = origin.at().to_string();
+    let args = [
+        "expand",
+        "--listen",
+        "127.0.0.1:0",
+        "--to",
+        &to,
+        "--admin",
+        "127.0.0.1:0",
+    ];
+    let (code, out, _) = Command::new(&args).finish();
+    assert_eq!(code, Some(0));
+    let file = scratch("expanded.json");
+    std::fs::write(&file, out).unwrap();
+    let proxy = Command::new(&["run", "-c", &file.display().to_string()]).start();
+    assert_eq!(Client::new(proxy.at("http-0")).get("/").text(), "a / ");
+}
+
+#[test]
+fn the_demo_spreads_its_requests_and_ends() {
+    for engine in engines::EngineKind::ALL {
+        if crate::support::is_available(engine) {
+            let engine = engine.to_string();
+            let (code, out, told) = Command::new(&["demo", "--once", "--engine", &engine]).finish();
+            assert_eq!(code, Some(0), "{engine}: {told}");
+            assert_eq!(out.matches("##########").count(), 3, "{out}");
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! HTTP/1.1 as it should be: what every client and endpoint relies on.
+
+use crate::support::{Client, Cluster, Command, HttpListener, Origin, Proxy, Setup, until};
+use engines::EngineKind;
+use std::{collections::BTreeMap, io::Write, os::unix::net::UnixStream};
+
+on_each_engine!(
+    a_request_reaches_an_endpoint_with_the_fields_of_a_proxy,
+    a_body_passes_in_both_directions_whatever_its_framing,
+    a_connection_carries_many_requests_and_so_does_the_pooled_one,
+    an_expectation_is_met_before_the_body_is_sent,
+    an_http_10_client_gets_an_answer_it_understands,
+    bodiless_answers_keep_their_length_and_the_connection,
+    hop_by_hop_fields_stay_on_their_hop,
+    interim_answers_pass,
+    pipelined_requests_are_answered_in_order,
+    requests_are_spread_over_endpoints,
+    routes_choose_by_host_and_path,
+    targets_in_every_form_are_understood,
+    the_fault_filter_answers_and_delays,
+    trailers_pass_in_both_directions,
+    unix_and_ipv6_sockets_serve_on_both_sides,
+    wishes_for_an_upgrade_are_ignored,
+);
+
+fn a_request_reaches_an_endpoint_with_the_fields_of_a_proxy(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            manager: "use_remote_address: true",
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut client = Client::new(proxy.at("http"));
+    let answer =
+        client.ask("GET /x?y=1 HTTP/1.1\r\nHost: example\r\nX-A: 1\r\nx-envoy-spoof: 1\r\n\r\n");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "a /x?y=1 "));
+    assert_eq!(answer.field("server"), Some("ringlb"));
+    assert!(answer.field("date").is_some());
+    assert!(answer.field("x-envoy-upstream-service-time").is_some());
+    let request = &origin.requests()[0];
+    assert_eq!(request.line, "GET /x?y=1 HTTP/1.1");
+    assert_eq!(request.field("host"), Some("example"));
+    assert_eq!(request.field("x-a"), Some("1"));
+    assert_eq!(request.field("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(request.field("x-forwarded-proto"), Some("http"));
+    assert_eq!(request.field("x-envoy-spoof"), None);
+    assert_eq!(request.field("x-request-id").map(str::len), Some(36));
+}
+
+fn a_body_passes_in_both_directions_whatever_its_framing(engine: EngineKind) {
+    let counted = Origin::echo("a");
+    let chunked = Origin::new(|request, stream| {
+        let mut answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+        for part in request.body.chunks(700) {
+            answer.extend(format!("{:x}\r\n", part.len()).bytes());
+            answer.extend_from_slice(part);
+            answer.extend_from_slice(b"\r\n");
+        }
+        answer.extend_from_slice(b"0\r\n\r\n");
+        stream.write_all(&answer).is_ok()
+    });
+    let unframed = Origin::new(|request, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        stream.write_all(&request.body).unwrap();
+        false
+    });
+    let route = |name: &str| format!("{{match: {{prefix: /{name}}}, route: {{cluster: {name}}}}}");
+    let routes = ["counted", "chunked", "unframed"].map(route).join(", ");
+    let mut setup = Setup::default().listen(&HttpListener {
+        routes: &format!("[{routes}]"),
+        ..HttpListener::default()
+    });
+    for (name, origin) in [
+        ("counted", &counted),
+        ("chunked", &chunked),
+        ("unframed", &unframed),
+    ] {
+        let cluster = Cluster {
+            name,
+            ..Cluster::default()
+        };
+        setup = setup.cluster(&cluster, &[origin.at()]);
+    }
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let body: Vec<u8> = (0..100_000u32).map(|i| (i * 7 % 251) as u8).collect();
+    for name in ["counted", "chunked", "unframed"] {
+        let mut client = Client::new(proxy.at("http"));
+        client.send(format!(
+            "POST /{name} HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        ));
+        client.send(&body);
+        let answer = client.answer();
+        assert!(answer.body.ends_with(&body) && !answer.is_cut, "{name}");
+        client.send(format!(
+            "POST /{name} HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n"
+        ));
+        for part in body.chunks(9999) {
+            client.send(format!("{:x}\r\n", part.len()));
+            client.send(part);
+            client.send("\r\n");
+        }
+        client.send("0\r\n\r\n");
+        let answer = client.answer();
+        assert!(
+            answer.body.ends_with(&body) && !answer.is_cut,
+            "{name} chunked"
+        );
+    }
+    proxy.settle();
+}
+
+fn a_connection_carries_many_requests_and_so_does_the_pooled_one(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut clients = [Client::new(proxy.at("http")), Client::new(proxy.at("http"))];
+    for number in 0..50 {
+        for client in &mut clients {
+            let answer = client.get(&format!("/{number}"));
+            assert_eq!(answer.text(), format!("a /{number} "));
+        }
+    }
+    assert_eq!((origin.connections(), origin.requests().len()), (1, 100));
+    drop(clients);
+    proxy.settle();
+}
+
+fn an_expectation_is_met_before_the_body_is_sent(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let head = "POST / HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
+    assert_eq!(client.ask(head).status, 100);
+    let answer = client.ask("body");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "a / body"));
+    assert_eq!(origin.requests()[0].body, b"body");
+}
+
+fn an_http_10_client_gets_an_answer_it_understands(engine: EngineKind) {
+    let origin = Origin::fixed(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    );
+    let manager = "http_protocol_options: {accept_http_10: true}";
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            manager,
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut client = Client::new(proxy.at("http"));
+    client.send("GET / HTTP/1.0\r\nhost: h\r\n\r\n");
+    let all = String::from_utf8(client.rest()).unwrap();
+    assert!(all.ends_with("\r\n\r\nhello"), "{all}");
+    assert!(!all.contains("chunked"), "{all}");
+    let refusing = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(refusing.at("http"));
+    assert_eq!(client.ask("GET / HTTP/1.0\r\nhost: h\r\n\r\n").status, 426);
+    assert!(client.is_closed());
+}
+
+fn bodiless_answers_keep_their_length_and_the_connection(engine: EngineKind) {
+    let origin = Origin::new(|request, stream| {
+        let answer = match request.path() {
+            "/204" => "HTTP/1.1 204 No Content\r\n\r\n",
+            "/304" => "HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\netag: \"x\"\r\n\r\n",
+            _ => "HTTP/1.1 200 OK\r\ncontent-length: 12345\r\n\r\n",
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    client.send("HEAD / HTTP/1.1\r\nhost: h\r\n\r\n");
+    let answer = client.answer_to("HEAD");
+    assert_eq!(
+        (answer.status, answer.field("content-length")),
+        (200, Some("12345"))
+    );
+    let answer = client.get("/204");
+    assert_eq!((answer.status, answer.field("content-length")), (204, None));
+    let answer = client.get("/304");
+    assert_eq!((answer.status, answer.field("etag")), (304, Some("\"x\"")));
+    client.send("HEAD / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+    assert_eq!(client.answer_to("HEAD").field("connection"), Some("close"));
+    assert!(client.is_closed());
+    assert_eq!(origin.connections(), 1);
+}
+
+fn hop_by_hop_fields_stay_on_their_hop(engine: EngineKind) {
+    let origin = Origin::fixed(
+        "HTTP/1.1 200 OK\r\nconnection: x-up, keep-alive\r\nkeep-alive: timeout=5\r\nx-up: 1\r\nx-end: 1\r\ncontent-length: 0\r\n\r\n",
+    );
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let answer = client.ask(
+        "GET / HTTP/1.1\r\nhost: h\r\nconnection: x-down, close-not\r\nx-down: 1\r\nte: gzip\r\nproxy-connection: keep-alive\r\nkeep-alive: 9\r\nx-stay: 1\r\n\r\n",
+    );
+    assert_eq!(answer.field("x-end"), Some("1"));
+    for gone in ["x-up", "keep-alive", "connection"] {
+        assert_eq!(answer.field(gone), None, "{gone}");
+    }
+    let request = &origin.requests()[0];
+    assert_eq!(request.field("x-stay"), Some("1"));
+    for gone in [
+        "x-down",
+        "te",
+        "proxy-connection",
+        "keep-alive",
+        "connection",
+    ] {
+        assert_eq!(request.field(gone), None, "{gone}");
+    }
+}
+
+fn interim_answers_pass(engine: EngineKind) {
+    let origin = Origin::fixed(
+        "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+    );
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let hint = client.get("/");
+    assert_eq!((hint.status, hint.field("link")), (103, Some("</a.css>")));
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+}
+
+fn pipelined_requests_are_answered_in_order(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let mut all = String::new();
+    for number in 0..40 {
+        all += &format!("POST /{number} HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nxyz");
+    }
+    client.send(all);
+    client.finish();
+    for number in 0..40 {
+        assert_eq!(client.answer().text(), format!("a /{number} xyz"));
+    }
+    assert!(client.is_closed());
+    proxy.settle();
+}
+
+fn requests_are_spread_over_endpoints(engine: EngineKind) {
+    let origins = [Origin::echo("a"), Origin::echo("b"), Origin::echo("c")];
+    let endpoints = origins.each_ref().map(Origin::at);
+    for policy in ["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM"] {
+        let setup = Setup::default().listen(&HttpListener::default()).cluster(
+            &Cluster {
+                cluster: &format!("lb_policy: {policy}"),
+                ..Cluster::default()
+            },
+            &endpoints,
+        );
+        let proxy = Proxy::start(engine, &setup.yaml());
+        let mut client = Client::new(proxy.at("http"));
+        let mut counts = BTreeMap::new();
+        for _ in 0..60 {
+            let name = client.get("/").text();
+            *counts.entry(name).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 3, "{policy}: {counts:?}");
+        if policy == "ROUND_ROBIN" {
+            assert!(counts.values().all(|count| *count == 20), "{counts:?}");
+        }
+    }
+}
+
+fn routes_choose_by_host_and_path(engine: EngineKind) {
+    let (a, b) = (Origin::echo("a"), Origin::echo("b"));
+    let yaml = Setup::default()
+        .listen(&HttpListener {
+            routes: "[{match: {path: /exact}, route: {cluster: d, prefix_rewrite: /new}}, {match: {prefix: /b}, route: {cluster: d, host_rewrite_literal: other}}, {match: {path_separated_prefix: /say}, direct_response: {status: 418, body: {inline_string: tea}}}, {match: {prefix: /c}, route: {cluster: c}}]",
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[a.at()])
+        .cluster(&Cluster { name: "d", ..Cluster::default() }, &[b.at()])
+        .yaml()
+        .replace("domains: ['*']", "domains: [example, '*.example']");
+    let proxy = Proxy::start(engine, &yaml);
+    let mut client = Client::new(proxy.at("http"));
+    assert_eq!(client.get("/exact").text(), "b /new ");
+    assert_eq!(client.get("/exact2").status, 404);
+    assert_eq!(client.get("/b?q").text(), "b /b?q ");
+    assert_eq!(b.requests()[1].field("host"), Some("other"));
+    let answer = client.get("/say/it");
+    assert_eq!((answer.status, answer.text().as_str()), (418, "tea"));
+    assert_eq!(client.get("/sayit").status, 404);
+    assert_eq!(
+        client
+            .ask("GET /c HTTP/1.1\r\nhost: x.EXAMPLE:80\r\n\r\n")
+            .text(),
+        "a /c "
+    );
+    assert_eq!(
+        client
+            .ask("GET /c HTTP/1.1\r\nhost: nowhere\r\n\r\n")
+            .status,
+        404
+    );
+}
+
+fn targets_in_every_form_are_understood(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let answer = client.ask("GET http://example:81/p?q HTTP/1.1\r\nhost: example:81\r\n\r\n");
+    assert_eq!(answer.text(), "a /p?q ");
+    assert_eq!(origin.requests()[0].field("host"), Some("example:81"));
+    let answer = client.ask("OPTIONS * HTTP/1.1\r\nhost: example\r\n\r\n");
+    assert_eq!(answer.text(), "a * ");
+    assert_eq!(origin.requests()[1].line, "OPTIONS * HTTP/1.1");
+}
+
+fn the_fault_filter_answers_and_delays(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let fault = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
+    let abort = format!(
+        "{{\"@type\": {fault}, abort: {{http_status: 555, percentage: {{numerator: 100}}}}}}"
+    );
+    let slow = format!(
+        "{{\"@type\": {fault}, delay: {{fixed_delay: 0.05s, percentage: {{numerator: 100}}}}}}"
+    );
+    let only = format!(
+        "{{\"@type\": {fault}, abort: {{http_status: 503, percentage: {{numerator: 100}}}}, headers: [{{name: x-fault, exact_match: 'yes'}}]}}"
+    );
+    let routes = format!(
+        "[{{match: {{prefix: /abort}}, route: {{cluster: c}}, typed_per_filter_config: {{fault: {abort}}}}}, {{match: {{prefix: /slow}}, route: {{cluster: c}}, typed_per_filter_config: {{fault: {slow}}}}}, {{match: {{prefix: /}}, route: {{cluster: c}}}}]"
+    );
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            routes: &routes,
+            filters: &format!("{{name: fault, typed_config: {only}}},"),
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut client = Client::new(proxy.at("http"));
+    assert_eq!(client.get("/abort").status, 555);
+    assert_eq!(client.get("/slow").text(), "a /slow ");
+    assert_eq!(client.get("/").text(), "a / ");
+    let answer = client.ask("GET / HTTP/1.1\r\nhost: h\r\nx-fault: yes\r\n\r\n");
+    assert_eq!(answer.status, 503);
+    // The body of a delayed request waits for the filter.
+    let answer = client.ask("POST /slow HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nbody");
+    assert_eq!(answer.text(), "a /slow body");
+    assert_eq!(origin.requests().len(), 3);
+}
+
+fn trailers_pass_in_both_directions(engine: EngineKind) {
+    let origin = Origin::fixed(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n",
+    );
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let answer = client.ask(
+        "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-up: 1\r\n\r\n",
+    );
+    assert_eq!(
+        (answer.text().as_str(), answer.trailer("x-sum")),
+        ("ok", Some("7"))
+    );
+    let request = &origin.requests()[0];
+    assert_eq!(request.body, b"abc");
+    assert_eq!(request.trailers, [("x-up".to_owned(), "1".to_owned())]);
+}
+
+fn unix_and_ipv6_sockets_serve_on_both_sides(engine: EngineKind) {
+    let (front, back) = (
+        crate::support::scratch("front"),
+        crate::support::scratch("back"),
+    );
+    let behind = std::os::unix::net::UnixListener::bind(&back).unwrap();
+    std::thread::spawn(move || {
+        for stream in behind.incoming().map_while(Result::ok) {
+            let mut stream = stream;
+            let mut room = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut room);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nunix");
+        }
+    });
+    let address = format!("{{pipe: {{path: {}}}}}", front.display());
+    let v6 = "{socket_address: {address: '::1', port_value: 0}}";
+    let endpoint = format!(
+        "{{endpoint: {{address: {{pipe: {{path: {}}}}}}}}}",
+        back.display()
+    );
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            address: &address,
+            ..HttpListener::default()
+        })
+        .listen(&HttpListener {
+            name: "six",
+            address: v6,
+            ..HttpListener::default()
+        })
+        .cluster_of(&Cluster::default(), &endpoint);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut stream = UnixStream::connect(&front).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut all = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut all).unwrap();
+    assert!(
+        all.starts_with("HTTP/1.1 200 OK\r\n") && all.ends_with("unix"),
+        "{all}"
+    );
+    assert_eq!(Client::new(proxy.at("six")).get("/").text(), "unix");
+}
+
+fn wishes_for_an_upgrade_are_ignored(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let answer = client
+        .ask("GET /ws HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    assert_eq!(answer.text(), "a /ws ");
+    assert_eq!(origin.requests()[0].field("upgrade"), None);
+    let mut client = Client::new(proxy.at("http"));
+    let answer = client.ask("CONNECT example:443 HTTP/1.1\r\nhost: example:443\r\n\r\n");
+    assert!((400..600).contains(&answer.status), "{answer:?}");
+}
+
+#[test]
+fn several_workers_and_listeners_share_the_work() {
+    let origin = Origin::echo("a");
+    let (at, to) = ("127.0.0.1:0", origin.at().to_string());
+    let tcp = format!("tcp://{at}");
+    let proxy = Command::new(&[
+        "run",
+        "--listen",
+        at,
+        "--to",
+        &to,
+        "--listen",
+        &tcp,
+        "--to",
+        &to,
+        "--admin",
+        at,
+        "--workers",
+        "3",
+    ])
+    .start();
+    for _ in 0..30 {
+        for name in ["http-0", "tcp-1"] {
+            assert_eq!(Client::new(proxy.at(name)).get("/").text(), "a / ");
+        }
+    }
+    assert_eq!(proxy.metric("ringlb_listener_connections_total"), 60);
+    until("closed", || {
+        proxy.metric("ringlb_listener_connections_active") == 0
+    });
+}

@@ -1,0 +1,18 @@
+//! The real process on real sockets, each test once per kernel engine. Nothing here depends on how long
+//! something takes: a test waits for what has to happen, and [`support::PATIENCE`] only bounds a failure.
+#![forbid(unsafe_code)]
+
+#[macro_use]
+mod support;
+
+mod access_log;
+mod admin;
+mod bulk;
+mod config;
+mod drain;
+mod faults;
+mod hostile;
+mod http;
+mod limits;
+mod tcp;
+mod upstream;

@@ -1,0 +1,58 @@
+//! What the wire tests share: the process, its configuration, clients and origins.
+
+mod client;
+mod config;
+mod origin;
+mod process;
+
+pub(crate) use client::Client;
+pub(crate) use config::{Cluster, HttpListener, Setup, TcpListener};
+pub(crate) use origin::{Origin, closed_port};
+pub(crate) use process::{Command, Proxy, scratch};
+
+use engines::EngineKind;
+use std::time::{Duration, Instant};
+
+/// After this long, what has not happened will not happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether an engine can be tested here; says why not.
+pub(crate) fn is_available(engine: EngineKind) -> bool {
+    if engine == EngineKind::Uring
+        && let Err(reason) = engines::uring_available()
+    {
+        eprintln!("skipped: {reason}");
+        return false;
+    }
+    true
+}
+
+/// Asks again and again until the answer is yes.
+#[allow(clippy::disallowed_methods, reason = "the bound of a failure")]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Makes a test of each function for each kernel engine.
+macro_rules! on_each_engine {
+    ($($name:ident),* $(,)?) => {
+        on_each_engine!(@engine epoll Epoll $($name)*);
+        on_each_engine!(@engine tasks Tasks $($name)*);
+        on_each_engine!(@engine uring Uring $($name)*);
+    };
+    (@engine $module:ident $engine:ident $($name:ident)*) => {
+        mod $module {
+            $(#[test]
+            fn $name() {
+                let engine = engines::EngineKind::$engine;
+                if crate::support::is_available(engine) {
+                    super::$name(engine);
+                }
+            })*
+        }
+    };
+}
