@@ -38,7 +38,9 @@ pub(crate) enum Group {
     Write,
 }
 
-pub(crate) const GROUPS: [Group; 4] = [Group::Small, Group::Large, Group::Reserve, Group::Write];
+const GROUPS: [Group; 4] = [Group::Small, Group::Large, Group::Reserve, Group::Write];
+/// The groups that receives are served from.
+pub(crate) const RECEIVED: [Group; 3] = [Group::Small, Group::Large, Group::Reserve];
 
 impl From<Class> for Group {
     fn from(class: Class) -> Self {

@@ -30,7 +30,7 @@ use crate::{
     BlockLimits, Blocks, EngineCounters, Event, Kind, SlotKey, Slots, Sock,
     buf::Group,
     clock::Clock,
-    lessee::{Park, Starved, Turn},
+    lessee::{Budget, Park, Starved, Turn},
 };
 use agenda::Timer;
 use bell::Bell;
@@ -182,14 +182,14 @@ impl SimEngine {
             seat.ready.mark(sock.index());
         };
         self.blocks.collect(|owner, _| {
-            let sock = Sock::from_parts(owner as u32, (owner >> 32) as u32);
+            let sock = Sock::from_bits(owner);
             if let Some(entry) = entries.get_mut(sock)
                 && entry.lessee.on_home(quota)
             {
                 unpark(sock);
             }
         });
-        self.starved.feed(&self.blocks, |sock, budget| {
+        self.starved.feed(Budget::of(&self.blocks), |sock, budget| {
             let Some(entry) = entries.get_mut(*sock) else {
                 return Turn::Over;
             };
