@@ -44,7 +44,7 @@ impl Engine for SimEngine {
         let world = self.net.world();
         let key = match carried.handle {
             Handle::Simulated(number) => {
-                let key = NetKey::from_parts(number as u32, (number >> 32) as u32);
+                let key = NetKey::from_bits(number);
                 let free = |socket: &super::socket::Socket| {
                     socket.holder.is_none() && socket.body.kind() == carried.kind
                 };

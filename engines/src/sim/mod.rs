@@ -182,7 +182,7 @@ impl SimEngine {
             seat.ready.mark(sock.index());
         };
         self.blocks.collect(|owner, _| {
-            let sock = Sock::from_parts(owner as u32, (owner >> 32) as u32);
+            let sock = Sock::from_bits(owner);
             if let Some(entry) = entries.get_mut(sock)
                 && entry.lessee.on_home(quota)
             {

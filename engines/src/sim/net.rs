@@ -152,9 +152,8 @@ impl fmt::Debug for SimNet {
 
 /// A simulated socket on its way.
 pub(super) fn carry(key: NetKey, kind: Kind, unread: Vec<u8>) -> Carried {
-    let number = u64::from(key.generation()) << 32 | u64::from(key.index());
     Carried {
-        handle: Handle::Simulated(number),
+        handle: Handle::Simulated(key.to_bits()),
         kind,
         unread,
     }

@@ -67,9 +67,8 @@ impl SimEngine {
     }
 
     fn lease(&mut self, sock: Sock) -> Option<BufMut> {
-        let owner = u64::from(sock.generation()) << 32 | u64::from(sock.index());
         let lessee = &mut self.entries.get_mut(sock)?.lessee;
-        let leased = lessee.lease(owner, &self.blocks, self.quota, &mut self.counters);
+        let leased = lessee.lease(sock.to_bits(), &self.blocks, self.quota, &mut self.counters);
         if leased.is_none() {
             self.net.world().seat(self.id).parked += 1;
         }

@@ -30,12 +30,14 @@ impl SimEngine {
     }
 
     fn on_sent(&mut self, sock: Sock, bytes: usize, events: &mut Vec<Event>) {
-        // There is more to send, or the end.
-        self.mark(sock);
         let Some(entry) = self.entries.get_mut(sock) else {
             return;
         };
         let (own, relayed) = entry.outlet.advance(bytes);
+        let done = entry.has_sent_all();
+        if !done {
+            self.mark(sock);
+        }
         if own > 0 {
             events.push(Event::Sent { sock, bytes: own });
         }

@@ -115,43 +115,6 @@ pub(crate) fn a_fresh_connection_is_served_while_others_pin_all_they_may<W: Worl
     lab.end();
 }
 
-pub(crate) fn a_fresh_connection_is_served_while_relays_are_stuck<W: World>() {
-    let mut lab = Lab::<W>::with(3, &few(4, 4));
-    let (inner, outer) = (lab.listen(1, Family::Unix), lab.listen(2, Family::Unix));
-    lab.resume(inner);
-    lab.resume(outer);
-    let sent = bytes(1, 4 << 20);
-    let chains: Vec<_> = (0..6)
-        .map(|_| {
-            let (client, down) = lab.pair_by(0, inner);
-            let (up, endpoint) = lab.pair_by(1, outer);
-            lab.relay(down, up);
-            lab.send(client, sent.clone());
-            lab.finish(client);
-            lab.settle();
-            (client, endpoint)
-        })
-        .collect();
-    let is_stuck = |(client, _): &(End, End)| lab.log[*client].sent < sent.len();
-    assert!(chains.iter().all(is_stuck), "nothing held it back");
-    for seed in 0..5 {
-        let (client, server) = lab.pair_by(0, inner);
-        serve(&mut lab, client, server, seed);
-        lab.close(server);
-        lab.close(client);
-    }
-    chains
-        .iter()
-        .for_each(|(_, endpoint)| lab.resume(*endpoint));
-    lab.until("all ends", |log| {
-        chains.iter().all(|(_, endpoint)| log[*endpoint].finished)
-    });
-    for (_, endpoint) in chains {
-        assert_same(&lab.log[endpoint].received, &sent);
-    }
-    lab.end();
-}
-
 /// A few exchanges on a connection that pins nothing.
 fn serve<W: World>(lab: &mut Lab<W>, client: End, server: End, seed: u64) {
     lab.resume(server);

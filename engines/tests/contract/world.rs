@@ -1,6 +1,9 @@
 //! Engines of one kind that reach each other, in one thread.
 
-use engines::{Engine, EngineKind, EngineOptions, Event, open, uring_available};
+use engines::{
+    Chance, Engine, EngineKind, EngineOptions, Event, Faults, Rng, SimEngine, SimNet, open,
+    uring_available,
+};
 use std::{marker::PhantomData, time::Duration};
 
 /// How long an engine may wait while none has anything to tell.
@@ -78,6 +81,93 @@ impl<C: Choice> World for Kernel<C> {
         if rest && events.is_empty() {
             let until = engine.now() + REST;
             engine.wait(Some(until), events).expect("the engine broke");
+        }
+    }
+}
+
+/// Engines on one simulated network.
+pub(crate) struct Simulated<W> {
+    net: SimNet,
+    engines: Vec<SimEngine>,
+    weather: PhantomData<W>,
+}
+
+/// A kind of simulated network as a type.
+pub(crate) trait Weather {
+    fn faults(rng: &mut Rng) -> Faults;
+}
+
+/// Nothing is cut or out of order.
+pub(crate) enum Calm {}
+
+/// Everything is, as far as a loopback may.
+pub(crate) enum Rough {}
+
+/// The same over long ways; what is not read may be lost by a reset.
+pub(crate) enum Slow {}
+
+impl Weather for Slow {
+    fn faults(rng: &mut Rng) -> Faults {
+        let rough = Faults::rough(rng);
+        Faults {
+            // Narrow ones need more rounds than the tests allow.
+            window: rough.window.max(32 << 10),
+            eaten_answers: Chance::of(1, 2),
+            early_errors: Chance::of(1, 2),
+            ..rough
+        }
+    }
+}
+
+impl Weather for Calm {
+    fn faults(_rng: &mut Rng) -> Faults {
+        Faults {
+            latency: (Duration::ZERO, Duration::ZERO),
+            ..Faults::default()
+        }
+    }
+}
+
+impl Weather for Rough {
+    fn faults(rng: &mut Rng) -> Faults {
+        let rough = Faults::rough(rng);
+        Faults {
+            jitter: Duration::ZERO,
+            window: rough.window.max(64 << 10),
+            latency: (Duration::ZERO, Duration::ZERO),
+            ..rough
+        }
+    }
+}
+
+impl<W: Weather> World for Simulated<W> {
+    fn open(count: usize, options: &EngineOptions) -> Self {
+        let seed = std::env::var("SIM_SEED").map_or(3, |seed| seed.parse().expect("a number"));
+        let net = SimNet::new(seed);
+        net.set_faults(W::faults(&mut Rng::seeded(seed)));
+        Self {
+            engines: (0..count).map(|_| net.engine(options)).collect(),
+            net,
+            weather: PhantomData,
+        }
+    }
+
+    fn engine(&mut self, at: usize) -> &mut dyn Engine {
+        &mut self.engines[at]
+    }
+
+    fn turn(&mut self, at: usize, rest: bool, events: &mut Vec<Event>) {
+        let now = self.net.now();
+        self.engines[at]
+            .wait(Some(now), events)
+            .expect("the engine broke");
+        if rest && events.is_empty() {
+            self.net
+                .advance_to(self.net.next_due().unwrap_or(now + REST));
+            let now = self.net.now();
+            self.engines[at]
+                .wait(Some(now), events)
+                .expect("the engine broke");
         }
     }
 }
