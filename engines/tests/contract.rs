@@ -72,7 +72,6 @@ macro_rules! piecewise {
         tests! { $world;
             blocks:
                 a_fresh_connection_is_served_while_others_pin_all_they_may,
-                a_fresh_connection_is_served_while_relays_are_stuck,
                 a_socket_pins_no_more_than_its_quota,
                 leases_queued_elsewhere_count_until_they_left,
                 running_out_of_blocks_delays_and_recovers;
