@@ -176,6 +176,7 @@ macro_rules! kernel {
         tests! { $world;
             kernel:
                 a_dropped_engine_ends_its_connections,
+                a_full_unix_queue_closes_with_the_cause,
                 a_listener_shared_by_two_engines_outlives_either,
                 a_reset_closes_with_its_cause,
                 a_reset_source_of_a_relay_closes_with_its_cause,

@@ -156,6 +156,39 @@ pub(crate) fn connecting_without_descriptors_closes_with_the_cause<W: World>() {
     lab.end();
 }
 
+pub(crate) fn a_full_unix_queue_closes_with_the_cause<W: World>() {
+    let mut lab = Lab::<W>::new(2);
+    let options = ListenOptions {
+        backlog: 2,
+        ..ListenOptions::default()
+    };
+    for family in [Family::Unix, Family::Abstract] {
+        let listener = lab.listen_with(1, family, &options);
+        let to = lab.local(listener);
+        let clients: Vec<_> = (0..10).map(|_| lab.connect(0, &to)).collect();
+        lab.until("connected or closed", |log| {
+            let is_told = |client: &End| log[*client].connected || log[*client].is_over();
+            clients.iter().all(is_told)
+        });
+        let (queued, refused): (Vec<End>, _) = clients
+            .iter()
+            .partition(|client| lab.log[**client].connected);
+        assert!(!queued.is_empty() && !refused.is_empty());
+        for client in refused {
+            assert_eq!(lab.log[client].cause(), io::ErrorKind::WouldBlock);
+        }
+        lab.resume(listener);
+        lab.until("all accepted", |log| {
+            log[listener].accepted.len() == queued.len()
+        });
+        let server = lab.log[listener].accepted[0].end;
+        lab.resume(server);
+        lab.send(queued[0], bytes(1, 2 << 20));
+        lab.until("bytes", |log| log[server].received.len() == 2 << 20);
+    }
+    lab.end();
+}
+
 pub(crate) fn sockets_send_without_delay<W: World>() {
     let mut lab = Lab::<W>::new(2);
     let listener = lab.listen(1, Family::V4);
