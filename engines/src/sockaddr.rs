@@ -57,6 +57,10 @@ impl RawAddr {
         libc::c_int::from(self.storage.ss_family)
     }
 
+    pub(crate) fn is_unix(&self) -> bool {
+        self.family() == libc::AF_UNIX
+    }
+
     pub(crate) fn len(&self) -> libc::socklen_t {
         self.len
     }

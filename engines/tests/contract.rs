@@ -11,8 +11,10 @@
 mod contract {
     pub(crate) mod blocks;
     pub(crate) mod calls;
+    pub(crate) mod chain;
     pub(crate) mod close;
     pub(crate) mod connect;
+    pub(crate) mod descriptor;
     pub(crate) mod detach;
     pub(crate) mod fairness;
     pub(crate) mod finish;
@@ -22,9 +24,12 @@ mod contract {
     pub(crate) mod model;
     pub(crate) mod pattern;
     pub(crate) mod pause;
+    pub(crate) mod peer;
     pub(crate) mod process;
     pub(crate) mod random;
+    pub(crate) mod random_calls;
     pub(crate) mod relay;
+    pub(crate) mod relay_end;
     pub(crate) mod send;
     pub(crate) mod time;
     pub(crate) mod udp;
@@ -72,7 +77,6 @@ macro_rules! piecewise {
         tests! { $world;
             blocks:
                 a_fresh_connection_is_served_while_others_pin_all_they_may,
-                a_fresh_connection_is_served_while_relays_are_stuck,
                 a_socket_pins_no_more_than_its_quota,
                 leases_queued_elsewhere_count_until_they_left,
                 running_out_of_blocks_delays_and_recovers;
@@ -123,20 +127,21 @@ macro_rules! piecewise {
             random:
                 random_calls_follow_the_model;
             relay:
-                a_dying_target_ends_alone,
-                a_relay_to_a_stale_target_tells_nothing,
-                a_reset_source_is_no_end_of_the_target,
                 a_slow_endpoint_slows_the_client,
                 a_target_may_still_be_connecting,
-                an_end_that_came_before_is_passed_on,
                 both_directions_become_bulk_in_one_turn,
                 bulk_passes_whole_both_ways_at_once,
                 bytes_under_way_go_first_in_both_directions,
-                closing_a_source_lets_go_of_its_target,
-                closing_both_amid_bulk_tells_closed_once,
                 few_blocks_serve_many_relays,
                 progress_is_told_before_the_end,
                 relays_that_stand_still_keep_no_fresh_connection_from_being_served;
+            relay_end:
+                a_dying_target_ends_alone,
+                a_relay_to_a_stale_target_tells_nothing,
+                a_reset_source_is_no_end_of_the_target,
+                an_end_that_came_before_is_passed_on,
+                closing_a_source_lets_go_of_its_target,
+                closing_both_amid_bulk_tells_closed_once;
             send:
                 both_directions_send_at_once,
                 sends_leave_in_order;
@@ -176,16 +181,19 @@ macro_rules! kernel {
     ($world:ty) => {
         tests! { $world;
             kernel:
-                a_dropped_engine_ends_its_connections,
+                a_full_unix_queue_closes_with_the_cause,
+                a_ring_ends_a_wait_without_deadline;
+            descriptor:
                 a_listener_shared_by_two_engines_outlives_either,
-                a_reset_closes_with_its_cause,
-                a_reset_source_of_a_relay_closes_with_its_cause,
-                a_ring_ends_a_wait_without_deadline,
-                an_abrupt_peer_among_the_accepted_harms_nobody,
                 descriptors_of_any_kind_are_adopted,
                 listeners_share_a_port_where_asked,
                 sockets_send_without_delay,
                 the_sends_of_a_turn_leave_in_one_segment;
+            peer:
+                a_dropped_engine_ends_its_connections,
+                a_reset_closes_with_its_cause,
+                a_reset_source_of_a_relay_closes_with_its_cause,
+                an_abrupt_peer_among_the_accepted_harms_nobody;
         }
         tests_alone! { $world;
             kernel:

@@ -171,7 +171,13 @@ impl Uring {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        entry.target = None;
+        let is_unix = entry.target.take().is_some_and(|target| target.is_unix());
+        if result == 0
+            && is_unix
+            && let Some(fd) = &entry.fd
+        {
+            entry.inlet.nonblocking = descriptor::set_blocking(fd.as_fd(), true).is_err();
+        }
         match entry.phase {
             Phase::Connecting if result == 0 => {
                 entry.phase = Phase::Open;

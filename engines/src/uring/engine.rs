@@ -163,9 +163,11 @@ impl Engine for Uring {
     }
 }
 
-/// A socket for a connection to `to` that blocks, and the address as the kernel reads it.
+/// A socket for a connection to `to`, and the address as the kernel reads it. A Unix socket does not
+/// block until it is connected: it would wait for room in the listener's queue, on a thread of the
+/// kernel.
 fn open_stream(to: &SockAddr) -> io::Result<(OwnedFd, Box<RawAddr>)> {
     let (fd, target) = socket::dial(to)?;
-    descriptor::set_blocking(fd.as_fd(), true)?;
+    descriptor::set_blocking(fd.as_fd(), !target.is_unix())?;
     Ok((fd, target))
 }
