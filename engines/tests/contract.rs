@@ -182,7 +182,8 @@ macro_rules! kernel {
         tests! { $world;
             kernel:
                 a_full_unix_queue_closes_with_the_cause,
-                a_ring_ends_a_wait_without_deadline;
+                a_ring_ends_a_wait_without_deadline,
+                an_impossible_datagram_is_dropped_and_counted;
             descriptor:
                 a_listener_shared_by_two_engines_outlives_either,
                 descriptors_of_any_kind_are_adopted,

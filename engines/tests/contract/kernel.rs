@@ -8,7 +8,7 @@ use super::{
     random,
     world::World,
 };
-use engines::ListenOptions;
+use engines::{Buf, Datagram, ListenOptions};
 use nix::{
     sys::resource::{Resource, setrlimit},
     unistd,
@@ -155,6 +155,22 @@ pub(crate) fn a_ring_ends_a_wait_without_deadline<W: World>() {
     lab.engine(0).wait(None, &mut events).expect("waits");
     ringer.join().expect("rings");
     assert!(matches!(events[..], [engines::Event::Woken]), "{events:?}");
+}
+
+pub(crate) fn an_impossible_datagram_is_dropped_and_counted<W: World>() {
+    let mut lab = Lab::<W>::new(1);
+    let (a, b) = (lab.bind(0, Family::V4), lab.bind(0, Family::V4));
+    lab.resume(b);
+    for len in [70_000, 10] {
+        let (peer, local, data) = (lab.local(b), None, Buf::from(bytes(1, len)));
+        lab.engine(0)
+            .send_to(a.sock, Datagram { peer, local, data });
+    }
+    lab.until("a datagram", |log| log[b].datagrams.len() == 1);
+    assert_eq!(lab.log[b].datagrams[0].data.len(), 10);
+    assert_eq!(lab.engine(0).counters().datagrams_dropped, 1);
+    assert!(!lab.log[a].is_over());
+    lab.end();
 }
 
 pub(crate) fn random_calls_leave_no_descriptor<W: World>() {

@@ -19,7 +19,7 @@ const EVENTS_MAX: usize = 256;
 /// Rounds without any event after which a condition will not come true any more.
 const RESTS_MAX: usize = 30_000;
 /// Rounds without any event after which nothing more is under way.
-const QUIET_ROUNDS: usize = 6;
+const QUIET_ROUNDS: usize = 4;
 
 /// One socket of one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,10 +13,10 @@ pub(crate) static STATIC: LazyLock<&'static [u8]> =
 /// The first `len` bytes of the stream that `seed` stands for.
 pub(crate) fn bytes(seed: u64, len: usize) -> Vec<u8> {
     let mut rng = Rng::seeded(seed);
-    let words = PERIOD.min(len).div_ceil(8);
-    let mut period: Vec<u8> = (0..words)
-        .flat_map(|_| rng.next_u64().to_le_bytes())
-        .collect();
+    let mut period = Vec::with_capacity(PERIOD + 8);
+    while period.len() < PERIOD.min(len) {
+        period.extend_from_slice(&rng.next_u64().to_le_bytes());
+    }
     period.truncate(PERIOD);
     let mut all = Vec::with_capacity(len + PERIOD);
     while all.len() < len {
