@@ -246,3 +246,14 @@ fn a_datagram_too_long_or_of_another_family_is_dropped_and_counted() {
     assert!(rig.told(server).datagrams.is_empty());
     assert_eq!(rig.engines[0].counters().datagrams_dropped, 2);
 }
+
+#[test]
+fn a_lonely_engine_without_deadline_sleeps_until_it_is_rung() {
+    let mut engine = SimNet::new(1).engine(&EngineOptions::default());
+    let waker = engine.waker();
+    let ringer = std::thread::spawn(move || waker.wake());
+    let mut events = Vec::new();
+    engine.wait(None, &mut events).unwrap();
+    assert!(matches!(events[..], [Event::Woken]));
+    ringer.join().unwrap();
+}
