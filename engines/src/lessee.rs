@@ -3,7 +3,10 @@
 //! A socket that holds no lease may take a block of the reserve, so that peers who pin all others
 //! cannot keep it from being served.
 
-use crate::{Blocks, BufMut, Class, EngineCounters, buf::GROUPS, buf::Group};
+use crate::{
+    Blocks, Buf, BufMut, Class, EngineCounters,
+    buf::{Group, RECEIVED},
+};
 use std::collections::VecDeque;
 
 /// Full blocks in a row after which large ones are taken.
@@ -25,9 +28,11 @@ pub(crate) struct Lessee {
     /// Class to be served from; of accepted sockets for a listener.
     pub(crate) class: Class,
     pub(crate) parked: Option<Park>,
-    leases: u16,
+    pub(crate) leases: u16,
     /// Blocks in a row that came full.
-    full_blocks: u8,
+    pub(crate) full_blocks: u8,
+    /// A copy of a reserve block waits for the relay's target.
+    copied: bool,
 }
 
 impl Lessee {
@@ -37,7 +42,23 @@ impl Lessee {
             parked: None,
             leases: 0,
             full_blocks: 0,
+            copied: false,
         }
+    }
+
+    /// What a relay queues of a block. One of the reserve must not wait for a slow target, so a copy
+    /// does; there is no second one before it has left.
+    pub(crate) fn keep(&mut self, data: BufMut) -> Buf {
+        if !data.is_reserve() {
+            return data.freeze();
+        }
+        self.copied = true;
+        Buf::copy_of(&data)
+    }
+
+    /// Everything that was queued has left.
+    pub(crate) fn on_drained(&mut self) {
+        self.copied = false;
     }
 
     /// Leases a block; without one the socket is parked. One that waits for [`Park::Blocks`] then
@@ -68,8 +89,8 @@ impl Lessee {
         block
     }
 
-    fn is_served_by_reserve(&self) -> bool {
-        self.leases == 0 && !cfg!(planted = "starved_blocks")
+    pub(crate) fn is_served_by_reserve(&self) -> bool {
+        self.leases == 0 && !self.copied && !cfg!(planted = "starved_blocks")
     }
 
     /// A lease came home; true when the socket may go on that was parked at its quota.
@@ -85,7 +106,7 @@ impl Lessee {
     /// A receive brought `bytes` where there was `room` for so many: who fills its blocks gets large
     /// ones.
     pub(crate) fn note_size(&mut self, bytes: usize, room: usize) {
-        self.full_blocks = if bytes == room {
+        self.full_blocks = if bytes >= room {
             self.full_blocks.saturating_add(1)
         } else {
             0
@@ -115,7 +136,18 @@ impl Lessee {
 }
 
 /// Free blocks by group that are not promised yet.
-pub(crate) struct Budget([usize; GROUPS.len()]);
+pub(crate) struct Budget([usize; RECEIVED.len()]);
+
+impl Budget {
+    pub(crate) fn new(free_of: impl Fn(Group) -> usize) -> Self {
+        Self(RECEIVED.map(free_of))
+    }
+
+    /// What is free in a pool from which nothing is lent.
+    pub(crate) fn of(blocks: &Blocks) -> Self {
+        Self::new(|group| blocks.free_of(group))
+    }
+}
 
 /// What becomes of a socket among the [`Starved`].
 pub(crate) enum Turn {
@@ -139,16 +171,20 @@ impl<K> Starved<K> {
         self.0.push_back(key);
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
+        self.0.iter()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// Offers the free blocks round: no more sockets go on than there are blocks for.
-    pub(crate) fn feed(&mut self, blocks: &Blocks, mut offer: impl FnMut(&K, &mut Budget) -> Turn) {
-        if self.0.is_empty() {
-            return;
-        }
-        let mut budget = Budget(GROUPS.map(|group| blocks.free_of(group)));
+    pub(crate) fn feed(
+        &mut self,
+        mut budget: Budget,
+        mut offer: impl FnMut(&K, &mut Budget) -> Turn,
+    ) {
         for _ in 0..self.0.len() {
             let Some(key) = self.0.pop_front() else {
                 return;
@@ -202,6 +238,26 @@ mod tests {
     }
 
     #[test]
+    fn a_relay_copies_one_reserve_block_and_gets_the_next_when_that_has_left() {
+        let (blocks, mut counters) = (pool(), EngineCounters::default());
+        let _others: Vec<_> = (0..2)
+            .map_while(|_| blocks.lease(Group::Small, 9))
+            .collect();
+        let mut source = Lessee::new(Class::Small);
+        let mut receive = |source: &mut Lessee| {
+            let block = source.lease(1, &blocks, 8, &mut counters);
+            let kept = block.map(|block| source.keep(block));
+            blocks.collect(|_, _| _ = source.on_home(8));
+            kept
+        };
+        let first = receive(&mut source).unwrap();
+        assert!(!first.is_leased());
+        assert!(receive(&mut source).is_none());
+        source.on_drained();
+        assert!(receive(&mut source).is_some());
+    }
+
+    #[test]
     fn a_socket_at_its_quota_goes_on_when_half_came_home() {
         let (blocks, mut counters) = (pool(), EngineCounters::default());
         let mut lessee = Lessee::new(Class::Large);
@@ -219,7 +275,7 @@ mod tests {
         let mut lessees: Vec<_> = (0..5).map(|_| Lessee::new(Class::Small)).collect();
         (0..5).for_each(|key| starved.push(key));
         let mut fed = Vec::new();
-        starved.feed(&blocks, |key, budget| {
+        starved.feed(Budget::of(&blocks), |key, budget| {
             if lessees[*key].take_share(budget) {
                 fed.push(*key);
                 return Turn::Over;

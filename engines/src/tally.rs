@@ -10,6 +10,8 @@ const BULK_BYTES: u64 = 256 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// Bytes that wait in the target's queue.
+    queued: usize,
     /// Bytes that left in all.
     moved: u64,
     /// Bytes that left since the last report.
@@ -36,8 +38,19 @@ impl Tally {
         self.moved >= BULK_BYTES
     }
 
-    /// `bytes` more left; true when a report is to be scheduled.
+    /// `bytes` more are in the target's queue.
+    pub(crate) fn on_queued(&mut self, bytes: usize) {
+        self.queued += bytes;
+    }
+
+    /// Nothing waits in the target's queue.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queued == 0
+    }
+
+    /// `bytes` more left, from the queue or past it while it is empty; true when a report is to be scheduled.
     pub(crate) fn on_left(&mut self, bytes: usize) -> bool {
+        self.queued = self.queued.saturating_sub(bytes);
         self.moved += bytes as u64;
         self.unreported += bytes as u64;
         !std::mem::replace(&mut self.scheduled, true)

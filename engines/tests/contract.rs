@@ -72,6 +72,7 @@ macro_rules! piecewise {
         tests! { $world;
             blocks:
                 a_fresh_connection_is_served_while_others_pin_all_they_may,
+                a_fresh_connection_is_served_while_relays_are_stuck,
                 a_socket_pins_no_more_than_its_quota,
                 leases_queued_elsewhere_count_until_they_left,
                 running_out_of_blocks_delays_and_recovers;
@@ -128,11 +129,14 @@ macro_rules! piecewise {
                 a_slow_endpoint_slows_the_client,
                 a_target_may_still_be_connecting,
                 an_end_that_came_before_is_passed_on,
+                both_directions_become_bulk_in_one_turn,
                 bulk_passes_whole_both_ways_at_once,
                 bytes_under_way_go_first_in_both_directions,
                 closing_a_source_lets_go_of_its_target,
                 closing_both_amid_bulk_tells_closed_once,
-                few_blocks_serve_many_relays;
+                few_blocks_serve_many_relays,
+                progress_is_told_before_the_end,
+                relays_that_stand_still_keep_no_fresh_connection_from_being_served;
             send:
                 both_directions_send_at_once,
                 sends_leave_in_order;

@@ -296,7 +296,7 @@ impl Clients {
                 return;
             };
             if client.unsent >= QUEUED_MAX {
-                return;
+                return self.push_later(index);
             }
             if client.sending.is_none() && !self.write_next(index) {
                 return self.maybe_finish(index, sock);
@@ -326,10 +326,18 @@ impl Clients {
                 return self.leave(index, sock);
             }
             if client.habit == Habit::Slow {
-                let after = Duration::from_millis(client.rng.between(1, 200));
-                let now = self.engine.now();
-                return self.timers.add(now, after, Alarm::Push(index));
+                return self.push_later(index);
             }
+        }
+    }
+
+    /// A slow client goes on after a while, others when there is room.
+    fn push_later(&mut self, index: usize) {
+        let client = &mut self.list[index];
+        if client.habit == Habit::Slow {
+            let after = Duration::from_millis(client.rng.between(1, 200));
+            self.timers
+                .add(self.engine.now(), after, Alarm::Push(index));
         }
     }
 

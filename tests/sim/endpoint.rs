@@ -352,6 +352,10 @@ impl Endpoints {
         let Some(peer) = self.peers.get_mut(&sock) else {
             return;
         };
+        if peer.slow && peer.answering && peer.unsent >= QUEUED_MAX {
+            let after = Duration::from_millis(self.rng.between(1, 100));
+            return self.timers.add(self.engine.now(), after, Alarm::Push(sock));
+        }
         while peer.answering && peer.unsent < QUEUED_MAX {
             let left = peer.answer.len() - peer.at;
             let part = if peer.slow {

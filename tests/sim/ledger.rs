@@ -162,21 +162,17 @@ impl Ledger {
     /// An answer is complete for its client.
     pub(crate) fn answer_end(&mut self, id: u64, trailers: &[(String, String)]) {
         let exchange = &self.exchanges[&id];
-        let (got, sum) = (
-            exchange.answer_len,
-            trailers.iter().find(|(name, _)| name == "x-sum"),
-        );
-        let mut wrong = sum
-            .filter(|(_, sum)| *sum != got.to_string())
-            .map(|(_, sum)| sum.clone());
+        let got = exchange.answer_len;
         if exchange.status == Some(200) && exchange.method != "HEAD" {
-            wrong = wrong.or(exchange
-                .promised
-                .filter(|len| *len != got)
-                .map(|len| len.to_string()));
-        }
-        if let Some(wrong) = wrong {
-            self.violate(format!("the answer to {id} has {got} bytes of {wrong}"));
+            let sum = trailers.iter().find(|(name, _)| name == "x-sum");
+            let said = sum.map(|(_, sum)| sum.parse().unwrap_or(u64::MAX));
+            let wrong = [said, exchange.promised]
+                .into_iter()
+                .flatten()
+                .find(|len| *len != got);
+            if let Some(wrong) = wrong {
+                self.violate(format!("the answer to {id} has {got} bytes of {wrong}"));
+            }
         }
         self.end(id, Ended::Answered);
     }
@@ -188,6 +184,12 @@ impl Ledger {
         };
         let wrong = first_wrong(id, exchange.answer_len, bytes);
         exchange.answer_len += bytes.len() as u64;
+        if self.shows_all {
+            eprintln!(
+                "{:>12?} answer {id} {} bytes",
+                self.now, exchange.answer_len
+            );
+        }
         if let Some(at) = wrong {
             self.violate(format!(
                 "the answer to {id} is not what was sent from byte {at} on"

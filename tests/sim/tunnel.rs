@@ -121,6 +121,8 @@ impl Tunnels {
             Event::Finished { sock } => {
                 if let Some(end) = self.ends.get_mut(&sock) {
                     end.ended = true;
+                    // Who never said its name gets no answer.
+                    end.finished |= end.id.is_none();
                     self.check(sock, true);
                     self.close_if_done(sock);
                 }

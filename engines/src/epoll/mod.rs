@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
-    lessee::{Starved, Turn},
+    lessee::{Budget, Starved, Turn},
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
@@ -250,7 +250,7 @@ impl Reactor {
                 list(entry, sock);
             }
         });
-        self.starved.feed(blocks, |sock, budget| {
+        self.starved.feed(Budget::of(blocks), |sock, budget| {
             let Some(entry) = socks.get_mut(*sock).filter(|entry| entry.is_starved()) else {
                 return Turn::Over;
             };

@@ -84,7 +84,7 @@ impl Reactor {
 
     fn hand_over(&mut self, sock: Sock, data: BufMut, events: &mut Vec<Event>) {
         match self.socks.get(sock) {
-            Some(entry) if entry.relay.is_some() => self.pass_on(sock, data.freeze()),
+            Some(entry) if entry.relay.is_some() => self.pass_on(sock, data),
             Some(_) => events.push(Event::Received { sock, data }),
             None => {}
         }

@@ -4,7 +4,7 @@
 //! back-pressure, as a block comes home when the target has sent it. Bulk goes through pipes.
 
 use super::Reactor;
-use crate::{Buf, Event, Kind, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
+use crate::{BufMut, Event, Kind, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
 
 /// A relay, kept with its source.
 pub(super) struct Relay {
@@ -54,11 +54,16 @@ impl Reactor {
     }
 
     /// Passes bytes on to the relay's target.
-    pub(super) fn pass_on(&mut self, from: Sock, data: Buf) {
-        let to = self.relay_of(from).map(|relay| relay.to);
-        if let Some(to) = to
-            && let Some(target) = self.socks.get_mut(to)
-        {
+    pub(super) fn pass_on(&mut self, from: Sock, data: BufMut) {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        let Some(relay) = &mut entry.relay else {
+            return;
+        };
+        relay.tally.on_queued(data.len());
+        let (to, data) = (relay.to, entry.lessee.keep(data));
+        if let Some(target) = self.socks.get_mut(to) {
             target.outlet.push(data, true);
             self.mark_ready(to);
         }
@@ -69,9 +74,17 @@ impl Reactor {
         let Some(from) = self.source_of(to) else {
             return;
         };
-        if let Some(relay) = self.relay_of(from)
-            && relay.tally.on_left(bytes)
-        {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        let Some(relay) = &mut entry.relay else {
+            return;
+        };
+        let reports = relay.tally.on_left(bytes);
+        if relay.tally.is_drained() {
+            entry.lessee.on_drained();
+        }
+        if reports {
             self.reports.push(self.clock.now, from);
         }
     }

@@ -4,7 +4,7 @@
 //! relay has none. It is filled only when it is empty, so what would block is always the source.
 
 use super::{Reactor, receive::Next};
-use crate::{Buf, Event, Sock, pipe::Pipe};
+use crate::{BufMut, Event, Sock, pipe::Pipe};
 use std::os::fd::AsFd;
 
 /// Rounds through the pipe in one turn.
@@ -116,7 +116,7 @@ impl Reactor {
         if let Some(target) = self.socks.get_mut(to) {
             (target.writable, target.piped) = (true, false);
         }
-        self.pass_on(from, Buf::from(bytes));
+        self.pass_on(from, BufMut::from(bytes));
         self.mark_later(from);
     }
 }

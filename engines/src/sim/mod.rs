@@ -30,7 +30,7 @@ use crate::{
     BlockLimits, Blocks, EngineCounters, Event, Kind, SlotKey, Slots, Sock,
     buf::Group,
     clock::Clock,
-    lessee::{Park, Starved, Turn},
+    lessee::{Budget, Park, Starved, Turn},
 };
 use agenda::Timer;
 use bell::Bell;
@@ -189,7 +189,7 @@ impl SimEngine {
                 unpark(sock);
             }
         });
-        self.starved.feed(&self.blocks, |sock, budget| {
+        self.starved.feed(Budget::of(&self.blocks), |sock, budget| {
             let Some(entry) = entries.get_mut(*sock) else {
                 return Turn::Over;
             };

@@ -5,7 +5,7 @@ use crate::{
     BlockLimits, Blocks, EngineCounters, Event, Sock, SockAddr,
     clock::Clock,
     due::{BACKOFF, Due},
-    lessee::Starved,
+    lessee::{Budget, Starved},
     tally::REPORT_EVERY,
 };
 use std::{
@@ -87,7 +87,7 @@ impl Hub {
     /// Lets sockets go on that wait for blocks: no more than there are blocks for.
     pub(super) fn feed_starved(&self) {
         let mut starved = self.starved.borrow_mut();
-        starved.feed(&self.blocks, |line, budget| line.offer(budget));
+        starved.feed(Budget::of(&self.blocks), |line, budget| line.offer(budget));
     }
 
     /// Lets the listeners go on whose rest is over.

@@ -3,20 +3,13 @@
 //! The source's quota of blocks is the back-pressure: a block comes home when the target has sent it.
 
 use super::line::Line;
-use crate::{Buf, outlet::Finish, tally::Tally};
+use crate::{BufMut, outlet::Finish, tally::Tally};
 use std::{cell::RefCell, rc::Rc};
 
 /// A relay, kept with its source.
 pub(super) struct Relay {
     to: Rc<Line>,
     tally: RefCell<Tally>,
-}
-
-impl Relay {
-    pub(super) fn pass_on(&self, data: Buf) {
-        self.to.outlet.borrow_mut().push(data, true);
-        self.to.schedule();
-    }
 }
 
 impl Line {
@@ -34,13 +27,28 @@ impl Line {
         self.schedule();
     }
 
+    /// As the source: passes bytes on to the target.
+    pub(super) fn pass_on(&self, data: BufMut) {
+        let relay = self.relay.borrow();
+        let Some(relay) = &*relay else { return };
+        relay.tally.borrow_mut().on_queued(data.len());
+        let data = self.lessee.borrow_mut().keep(data);
+        relay.to.outlet.borrow_mut().push(data, true);
+        relay.to.schedule();
+    }
+
     /// As the target: `bytes` of the source's have left.
     pub(super) fn on_relayed(&self, bytes: usize) {
         let source = self.source.borrow();
         let Some(source) = &*source else { return };
         let relay = source.relay.borrow();
         let Some(relay) = &*relay else { return };
-        if relay.tally.borrow_mut().on_left(bytes) {
+        let mut tally = relay.tally.borrow_mut();
+        let reports = tally.on_left(bytes);
+        if tally.is_drained() {
+            source.lessee.borrow_mut().on_drained();
+        }
+        if reports {
             let now = self.hub.now();
             self.hub.reports.borrow_mut().push(now, source.clone());
         }

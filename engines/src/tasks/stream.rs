@@ -111,8 +111,8 @@ fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
 }
 
 fn hand_over(line: &Rc<Line>, data: BufMut) {
-    if let Some(relay) = &*line.relay.borrow() {
-        return relay.pass_on(data.freeze());
+    if line.relay.borrow().is_some() {
+        return line.pass_on(data);
     }
     let sock = line.sock;
     line.hub.tell(Event::Received { sock, data });

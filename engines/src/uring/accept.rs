@@ -2,9 +2,9 @@
 
 use super::{
     Uring, descriptor,
-    entry::{Entry, Op, Park},
+    entry::{Entry, Op},
 };
-use crate::{Event, Kind, Sock, SockAddr, socket};
+use crate::{Event, Kind, Sock, SockAddr, lessee::Park, socket};
 use io_uring::{opcode, types::Fd};
 use std::{
     io,
@@ -28,7 +28,7 @@ impl Uring {
             self.cancel(sock, Op::PollIn);
         } else if inlet.nonblocking {
             self.pump_poll_in(sock);
-        } else if !entry.flight.has(Op::Accept) && inlet.parked.is_none() {
+        } else if !entry.flight.has(Op::Accept) && inlet.lessee.parked.is_none() {
             let operation = opcode::AcceptMulti::new(Fd(entry.raw()))
                 .flags(libc::SOCK_CLOEXEC)
                 .build();
@@ -43,7 +43,7 @@ impl Uring {
             return;
         };
         let (raw, readable) = (entry.raw(), entry.inlet.readable);
-        let armed = entry.flight.has(Op::PollIn) || entry.inlet.parked.is_some();
+        let armed = entry.flight.has(Op::PollIn) || entry.inlet.lessee.parked.is_some();
         if readable {
             self.mark_ready(sock);
         }
@@ -93,7 +93,7 @@ impl Uring {
         let (Some(peer), Some(local)) = (peer, local) else {
             return; // Gone again already: nothing to tell.
         };
-        let class = entry.inlet.class;
+        let class = entry.inlet.lessee.class;
         let sock = self.socks.insert(Entry::new(Some(fd), Kind::Stream, class));
         events.push(Event::Accepted {
             listener,
@@ -112,7 +112,7 @@ impl Uring {
             Some(libc::ECANCELED | libc::EINTR) => {}
             _ if entry.is_ending() || socket::is_of_peer(&cause) => {}
             _ => {
-                entry.inlet.parked = Some(Park::Backoff);
+                entry.inlet.lessee.parked = Some(Park::Backoff);
                 self.backoffs.push(self.clock.now, listener);
                 self.counters.accept_failures += 1;
                 events.push(Event::AcceptFailed { listener, cause });
@@ -124,7 +124,7 @@ impl Uring {
     pub(super) fn end_backoffs(&mut self) {
         while let Some(listener) = self.backoffs.pop(self.clock.now) {
             if let Some(entry) = self.socks.get_mut(listener) {
-                entry.inlet.parked = None;
+                entry.inlet.lessee.parked = None;
                 self.mark_dirty(listener);
             }
         }
@@ -137,7 +137,7 @@ impl Uring {
             let Some(entry) = self.socks.get_mut(listener) else {
                 return;
             };
-            let going = entry.inlet.wanted && entry.inlet.parked.is_none();
+            let going = entry.inlet.wanted && entry.inlet.lessee.parked.is_none();
             if full || !going {
                 break;
             }

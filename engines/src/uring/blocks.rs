@@ -6,7 +6,7 @@
 use super::ring::Ring;
 use crate::{
     Blocks, BufMut,
-    buf::{Group, Mapping},
+    buf::{Group, Mapping, RECEIVED},
 };
 use io_uring::types::BufRingEntry;
 use std::{
@@ -14,9 +14,6 @@ use std::{
     ptr::NonNull,
     sync::atomic::{AtomicU16, Ordering},
 };
-
-/// The groups that the kernel fills; a group's number there is its place here.
-pub(super) const LENT: [Group; 3] = [Group::Small, Group::Large, Group::Reserve];
 
 pub(super) struct BlockRings {
     blocks: Blocks,
@@ -26,8 +23,8 @@ pub(super) struct BlockRings {
 impl BlockRings {
     /// Registers the rings and lends all blocks.
     pub(super) fn new(ring: &Ring, blocks: &Blocks) -> io::Result<Self> {
-        let mut rings = Vec::with_capacity(LENT.len());
-        for group in LENT {
+        let mut rings = Vec::with_capacity(RECEIVED.len());
+        for group in RECEIVED {
             rings.push(BlockRing::new(ring, group, blocks.count_of(group))?);
         }
         let Ok(rings) = rings.try_into() else {

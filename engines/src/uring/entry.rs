@@ -4,7 +4,9 @@
 //! the entry it belongs to.
 
 use super::{blocks::Filled, descriptor, relay::Relay, send::Gather};
-use crate::{Class, Kind, Sock, SockAddr, buf::Group, outlet::Outlet, sockaddr::RawAddr};
+use crate::{
+    Class, Kind, Sock, SockAddr, buf::Group, lessee::Lessee, outlet::Outlet, sockaddr::RawAddr,
+};
 use std::{
     collections::VecDeque,
     io,
@@ -102,15 +104,9 @@ pub(super) struct Entry {
 /// The receiving side, or the accepting one.
 pub(super) struct Inlet {
     pub(super) wanted: bool,
-    /// Class to be served from, of accepted sockets for a listener.
-    pub(super) class: Class,
+    pub(super) lessee: Lessee,
     /// Group that the receive in flight takes its blocks from.
     pub(super) group: Group,
-    pub(super) parked: Option<Park>,
-    /// Leased blocks.
-    pub(super) leases: u16,
-    /// Blocks in a row that came full.
-    pub(super) full_blocks: u8,
     /// Readiness was reported and not used up (datagrams, non-blocking listeners, splicing).
     pub(super) readable: bool,
     /// The descriptor does not block: accepting goes by readiness.
@@ -122,17 +118,6 @@ pub(super) struct Inlet {
     pub(super) unread: Vec<u8>,
     /// Filled blocks over the quota, and those that came after `detach`.
     pub(super) stash: VecDeque<Filled>,
-}
-
-/// Why a receive waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Park {
-    /// For the back-off after a failed accept.
-    Backoff,
-    /// For a free block.
-    Blocks,
-    /// For leases of its own to come home.
-    Quota,
 }
 
 /// The end of what the peer sends.
@@ -189,11 +174,8 @@ impl Inlet {
     fn new(class: Class) -> Self {
         Self {
             wanted: false,
-            class,
+            lessee: Lessee::new(class),
             group: class.into(),
-            parked: None,
-            leases: 0,
-            full_blocks: 0,
             readable: false,
             nonblocking: false,
             local: None,

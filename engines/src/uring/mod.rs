@@ -27,6 +27,7 @@ use crate::{
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
+    lessee::Starved,
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
@@ -62,7 +63,7 @@ pub(crate) struct Uring {
     /// Sockets with something to deliver.
     ready: VecDeque<Sock>,
     /// Sockets that wait for blocks.
-    starved: VecDeque<Sock>,
+    starved: Starved<Sock>,
     /// Listeners that rest.
     backoffs: Due<Sock>,
     /// Relays whose progress is to be told.
@@ -101,7 +102,7 @@ impl Uring {
             socks: Slots::default(),
             dirty: Vec::new(),
             ready: VecDeque::new(),
-            starved: VecDeque::new(),
+            starved: Starved::default(),
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
             gathers: Vec::new(),

@@ -8,15 +8,17 @@
 use super::{
     Uring,
     blocks::Filled,
-    entry::{End, Entry, Inlet, Op, Park, Phase},
+    entry::{End, Entry, Inlet, Op, Phase},
 };
-use crate::{BufMut, Class, Event, SlotKey, Sock, buf::Group};
+use crate::{
+    BufMut, Class, Event, SlotKey, Sock,
+    buf::Group,
+    lessee::{Budget, Lessee, Park, Turn},
+};
 use io_uring::{cqueue, opcode, squeue, types::Fd};
 use std::io;
 
-/// Full blocks in a row after which the next receive takes large ones …
-const FULL_BLOCKS: u8 = 3;
-/// … and after which the receive is ended for that.
+/// Full blocks in a row after which the receive in flight is ended to go on with large ones.
 const FULL_BLOCKS_URGENT: u8 = 8;
 
 impl Uring {
@@ -34,7 +36,7 @@ impl Uring {
             self.cancel(sock, Op::PollIn);
         } else if inlet.nonblocking && !inlet.readable && !armed {
             self.pump_poll_in(sock);
-        } else if !armed && inlet.parked.is_none() {
+        } else if !armed && inlet.lessee.parked.is_none() {
             self.start_receive(sock);
         }
     }
@@ -44,17 +46,17 @@ impl Uring {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        if entry.inlet.leases >= quota {
-            entry.inlet.parked = Some(Park::Quota);
+        if entry.inlet.lessee.leases >= quota {
+            entry.inlet.lessee.parked = Some(Park::Quota);
             self.counters.quota_reached += 1;
             return;
         }
-        let own = Group::from(entry.inlet.class);
+        let own = Group::from(entry.inlet.lessee.class);
         let fd = Fd(entry.raw());
         let operation = if self.rings.lent(own) > 0 {
             entry.inlet.group = own;
             opcode::RecvMulti::new(fd, own as u16).build()
-        } else if entry.inlet.leases == 0 && self.rings.lent(Group::Reserve) > 0 {
+        } else if entry.inlet.lessee.is_served_by_reserve() && self.rings.lent(Group::Reserve) > 0 {
             // One block only: it has to come home before there is another.
             entry.inlet.group = Group::Reserve;
             opcode::Recv::new(fd, std::ptr::null_mut(), 0)
@@ -72,8 +74,8 @@ impl Uring {
     /// Parks the socket until blocks come home.
     fn starve(&mut self, sock: Sock) {
         if let Some(entry) = self.socks.get_mut(sock) {
-            entry.inlet.parked = Some(Park::Blocks);
-            self.starved.push_back(sock);
+            entry.inlet.lessee.parked = Some(Park::Blocks);
+            self.starved.push(sock);
             self.counters.blocks_exhausted += 1;
         }
     }
@@ -86,13 +88,8 @@ impl Uring {
             let Some(entry) = socks.get_mut(sock) else {
                 return;
             };
-            entry.inlet.leases -= 1;
-            let below_half = entry.inlet.leases < quota.div_ceil(2);
-            if below_half && entry.inlet.parked == Some(Park::Quota) {
-                entry.inlet.parked = None;
-                if !std::mem::replace(&mut entry.dirty, true) {
-                    dirty.push(sock);
-                }
+            if entry.inlet.lessee.on_home(quota) && !std::mem::replace(&mut entry.dirty, true) {
+                dirty.push(sock);
             }
         });
         self.feed_starved();
@@ -101,41 +98,30 @@ impl Uring {
     /// Re-arms at most as many parked sockets as there are blocks. More could go on, as idle ones
     /// take none; they do at the next `wait`, which does not block meanwhile.
     fn feed_starved(&mut self) {
-        let mut budget = super::blocks::LENT.map(|group| self.rings.lent(group));
-        for _ in 0..self.starved.len() {
-            let Some(sock) = self.starved.pop_front() else {
-                return;
+        let (socks, dirty, rings) = (&mut self.socks, &mut self.dirty, &self.rings);
+        let budget = Budget::new(|group| rings.lent(group).into());
+        self.starved.feed(budget, |sock, budget| {
+            let starving = |e: &&mut Entry| e.inlet.lessee.parked == Some(Park::Blocks);
+            let Some(entry) = socks.get_mut(*sock).filter(starving) else {
+                return Turn::Over;
             };
-            let Some(entry) = self.socks.get_mut(sock) else {
-                continue;
-            };
-            if entry.inlet.parked != Some(Park::Blocks) {
-                continue;
+            if !entry.inlet.lessee.take_share(budget) {
+                return Turn::Waits;
             }
-            let own = Group::from(entry.inlet.class) as usize;
-            let reserve = Group::Reserve as usize;
-            if budget[own] > 0 {
-                budget[own] -= 1;
-            } else if entry.inlet.leases == 0
-                && budget[reserve] > 0
-                && self.rings.lent(entry.inlet.class.into()) == 0
-            {
-                budget[reserve] -= 1;
-            } else {
-                self.starved.push_back(sock);
-                continue;
+            if !std::mem::replace(&mut entry.dirty, true) {
+                dirty.push(*sock);
             }
-            entry.inlet.parked = None;
-            self.mark_dirty(sock);
-        }
+            Turn::Over
+        });
     }
 
     /// True when a parked socket could go on at once.
     pub(super) fn can_feed(&self) -> bool {
         self.starved.iter().any(|sock| {
             self.socks.get(*sock).is_some_and(|entry| {
-                let own = self.rings.lent(entry.inlet.class.into()) > 0;
-                own || (entry.inlet.leases == 0 && self.rings.lent(Group::Reserve) > 0)
+                let own = self.rings.lent(entry.inlet.lessee.class.into()) > 0;
+                own || entry.inlet.lessee.is_served_by_reserve()
+                    && self.rings.lent(Group::Reserve) > 0
             })
         })
     }
@@ -181,7 +167,7 @@ impl Uring {
     fn on_receive_error(&mut self, sock: Sock, code: i32) {
         match code {
             libc::ENOBUFS => {
-                let starving = |e: &Entry| e.is_open() && e.inlet.parked.is_none();
+                let starving = |e: &Entry| e.is_open() && e.inlet.lessee.parked.is_none();
                 if self.socks.get(sock).is_some_and(starving) {
                     self.on_ring_empty(sock);
                 }
@@ -206,7 +192,7 @@ impl Uring {
         };
         let from_reserve = entry.inlet.group == Group::Reserve;
         let reserve = self.rings.lent(Group::Reserve) > 0;
-        if entry.inlet.leases == 0 && reserve && !from_reserve {
+        if entry.inlet.lessee.is_served_by_reserve() && reserve && !from_reserve {
             self.counters.blocks_exhausted += 1;
             return; // Armed anew at the next flush.
         }
@@ -221,7 +207,7 @@ impl Uring {
             return;
         };
         if entry.is_ending() || filled.bytes == 0 {
-            entry.inlet.leases += 1;
+            entry.inlet.lessee.leases += 1;
             return drop(self.rings.claim(filled, owner));
         }
         if filled.group == Group::Reserve {
@@ -231,19 +217,18 @@ impl Uring {
         if matches!(entry.phase, Phase::Leaving) {
             return;
         }
-        entry
-            .inlet
-            .note_size(filled, self.rings.blocks().block_bytes(Class::Small));
+        let small = self.rings.blocks().block_bytes(Class::Small);
+        entry.inlet.lessee.note_size(filled.bytes as usize, small);
         let first = entry.inlet.stash.len() == 1;
-        if first && entry.inlet.unread.is_empty() && entry.inlet.leases < quota {
+        if first && entry.inlet.unread.is_empty() && entry.inlet.lessee.leases < quota {
             self.deliver_stored(sock, events);
         }
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        let held = usize::from(entry.inlet.leases) + entry.inlet.stash.len();
-        if held >= usize::from(quota) && entry.inlet.parked.is_none() {
-            entry.inlet.parked = Some(Park::Quota);
+        let held = usize::from(entry.inlet.lessee.leases) + entry.inlet.stash.len();
+        if held >= usize::from(quota) && entry.inlet.lessee.parked.is_none() {
+            entry.inlet.lessee.parked = Some(Park::Quota);
             self.counters.quota_reached += 1;
             self.cancel(sock, Op::Recv);
         } else if entry.inlet.is_outgrown() {
@@ -265,13 +250,13 @@ impl Uring {
                 self.hand_over(sock, BufMut::from(unread), events);
                 continue;
             }
-            if inlet.leases >= self.quota || full {
+            if inlet.lessee.leases >= self.quota || full {
                 return;
             }
             let Some(filled) = inlet.stash.pop_front() else {
                 return;
             };
-            inlet.leases += 1;
+            inlet.lessee.leases += 1;
             let data = self.rings.claim(filled, owner);
             self.hand_over(sock, data, events);
         }
@@ -279,7 +264,7 @@ impl Uring {
 
     fn hand_over(&mut self, sock: Sock, data: BufMut, events: &mut Vec<Event>) {
         match self.socks.get(sock) {
-            Some(entry) if entry.relay.is_some() => self.pass_on(sock, data.freeze()),
+            Some(entry) if entry.relay.is_some() => self.pass_on(sock, data),
             Some(_) => events.push(Event::Received { sock, data }),
             None => {}
         }
@@ -302,8 +287,8 @@ impl Uring {
             return;
         };
         let inlet = &mut entry.inlet;
-        if !inlet.stash.is_empty() && inlet.parked.is_none() {
-            inlet.parked = Some(Park::Quota);
+        if !inlet.stash.is_empty() && inlet.lessee.parked.is_none() {
+            inlet.lessee.parked = Some(Park::Quota);
         }
         if inlet.owes_end() {
             inlet.end = End::Told;
@@ -329,19 +314,9 @@ impl Inlet {
         self.end == End::Seen && self.wanted && !self.has_stored()
     }
 
-    fn note_size(&mut self, filled: Filled, small_bytes: usize) {
-        if filled.bytes as usize >= small_bytes {
-            self.full_blocks = self.full_blocks.saturating_add(1);
-        } else {
-            self.full_blocks = 0;
-        }
-        if self.full_blocks >= FULL_BLOCKS {
-            self.class = Class::Large;
-        }
-    }
-
     /// The receive in flight takes small blocks where large ones are due.
     fn is_outgrown(&self) -> bool {
-        self.full_blocks >= FULL_BLOCKS_URGENT && self.group != Group::from(self.class)
+        let Lessee { class, .. } = self.lessee;
+        self.lessee.full_blocks >= FULL_BLOCKS_URGENT && self.group != Group::from(class)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Uring,
     entry::{Entry, Op},
 };
-use crate::{Buf, Event, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
+use crate::{BufMut, Event, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
 
 /// A relay, kept with its source.
 #[derive(Debug)]
@@ -65,11 +65,16 @@ impl Uring {
     }
 
     /// Passes bytes on to the relay's target.
-    pub(super) fn pass_on(&mut self, from: Sock, data: Buf) {
-        let to = self.relay_of(from).map(|relay| relay.to);
-        if let Some(to) = to
-            && let Some(target) = self.socks.get_mut(to)
-        {
+    pub(super) fn pass_on(&mut self, from: Sock, data: BufMut) {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        let Some(relay) = &mut entry.relay else {
+            return;
+        };
+        relay.tally.on_queued(data.len());
+        let (to, data) = (relay.to, entry.inlet.lessee.keep(data));
+        if let Some(target) = self.socks.get_mut(to) {
             target.outlet.push(data, true);
             self.mark_dirty(to);
         }
@@ -80,10 +85,16 @@ impl Uring {
         let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
             return;
         };
-        let Some(relay) = self.relay_of(from) else {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        let Some(relay) = &mut entry.relay else {
             return;
         };
         let reports = relay.tally.on_left(bytes);
+        if relay.tally.is_drained() {
+            entry.inlet.lessee.on_drained();
+        }
         let turns = relay.tally.is_bulk() && matches!(relay.mode, Mode::Copying);
         if turns {
             relay.mode = Mode::Turning;

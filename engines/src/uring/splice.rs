@@ -61,7 +61,7 @@ impl Uring {
             && let Some(relay) = &mut entry.relay
         {
             relay.mode = mode;
-            entry.inlet.parked = None;
+            entry.inlet.lessee.parked = None;
             entry.inlet.readable = true;
         }
         self.mark_dirty(from);

@@ -50,6 +50,10 @@ impl Seen {
         self.closed.is_some() || self.detached
     }
 
+    pub(crate) fn is_sending(&self) -> bool {
+        self.sent < self.asked.sent_bytes
+    }
+
     /// Closed with a cause, of its own accord.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.closed, Some(Some(_)))

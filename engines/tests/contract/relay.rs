@@ -2,10 +2,10 @@
 
 use super::{
     lab::{End, Family, Lab},
-    pattern::{assert_same, bytes},
+    pattern::{STATIC, assert_same, bytes},
     world::World,
 };
-use engines::{BlockLimits, EngineOptions};
+use engines::{BlockLimits, Buf, EngineOptions};
 use std::mem;
 
 /// A connection through a proxy.
@@ -105,6 +105,31 @@ pub(crate) fn bulk_passes_whole_both_ways_at_once<W: World>() {
     lab.end();
 }
 
+pub(crate) fn both_directions_become_bulk_in_one_turn<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    for size in [250_000, 257_000, 262_144, 1 << 20] {
+        let chain = Chain::new(&mut lab, Family::V4);
+        chain.relay(&mut lab);
+        let ends = [chain.client, chain.endpoint];
+        for (round, size) in [(1, size), (2, 10_000), (3, 10), (4, 10_000), (5, size)] {
+            for end in ends {
+                lab.resume(end);
+                lab.send(end, bytes(round, size));
+                lab.turn(end.at, false);
+            }
+            lab.until("a round", |log| {
+                ends.iter().all(|end| log[*end].received.len() == size)
+            });
+            for end in ends {
+                let received = mem::take(&mut lab.log.at(end).received);
+                assert_same(&received, &bytes(round, size));
+            }
+            lab.settle();
+        }
+    }
+    lab.end();
+}
+
 pub(crate) fn a_slow_endpoint_slows_the_client<W: World>() {
     let mut lab = Lab::<W>::new(3);
     let chain = Chain::new(&mut lab, Family::Unix);
@@ -156,6 +181,62 @@ pub(crate) fn few_blocks_serve_many_relays<W: World>() {
     });
     for (chain, seed) in chains.iter().zip(0..) {
         assert_same(&lab.log[chain.endpoint].received, &bytes(seed, 200_000));
+    }
+    lab.end();
+}
+
+pub(crate) fn relays_that_stand_still_keep_no_fresh_connection_from_being_served<W: World>() {
+    let blocks = BlockLimits {
+        small_count: 4,
+        large_count: 2,
+        reserve_count: 2,
+        socket_max: 2,
+        ..BlockLimits::default()
+    };
+    let mut lab = Lab::<W>::with(3, &EngineOptions { blocks });
+    let still: Vec<_> = (0..10)
+        .map(|_| Chain::new(&mut lab, Family::Unix))
+        .collect();
+    let sent = bytes(1, 1 << 20);
+    for chain in &still {
+        chain.relay(&mut lab);
+        lab.send(chain.client, sent.clone());
+        lab.finish(chain.client);
+        lab.settle();
+    }
+    for seed in 2..5 {
+        let (client, server) = lab.pair(0, 1);
+        lab.resume(server);
+        lab.send(client, bytes(seed, 100));
+        lab.until("a fresh connection is served", |log| {
+            log[server].received.len() == 100
+        });
+        let fresh = Chain::new(&mut lab, Family::V4);
+        fresh.relay(&mut lab);
+        lab.send(fresh.client, bytes(seed, 20_000));
+        lab.resume(fresh.endpoint);
+        lab.until("a fresh relay is served", |log| {
+            log[fresh.endpoint].received.len() == 20_000
+        });
+    }
+    still.iter().for_each(|chain| lab.resume(chain.endpoint));
+    lab.until("all ends", |log| {
+        still.iter().all(|chain| log[chain.endpoint].finished)
+    });
+    for chain in still {
+        assert_same(&lab.log[chain.endpoint].received, &sent);
+    }
+    lab.end();
+}
+
+pub(crate) fn progress_is_told_before_the_end<W: World>() {
+    let mut lab = Lab::<W>::new(3);
+    let chain = Chain::new(&mut lab, Family::V4);
+    chain.relay(&mut lab);
+    lab.resume(chain.endpoint);
+    for relayed in [1000, 2000] {
+        lab.send(chain.client, bytes(relayed, 1000));
+        lab.until("progress", |log| log[chain.down].relayed == relayed);
     }
     lab.end();
 }
@@ -290,13 +371,13 @@ pub(crate) fn closing_a_source_lets_go_of_its_target<W: World>() {
 }
 
 pub(crate) fn closing_both_amid_bulk_tells_closed_once<W: World>() {
-    for turns in 0..24 {
+    for turns in 0..16 {
         let mut lab = Lab::<W>::new(3);
         let chain = Chain::new(&mut lab, Family::V4);
         chain.relay(&mut lab);
         for end in [chain.client, chain.endpoint] {
             lab.resume(end);
-            lab.send(end, bytes(1, 4 << 20));
+            (0..4).for_each(|_| lab.send(end, Buf::from_static(&STATIC)));
         }
         for _ in 0..turns {
             lab.round(false);

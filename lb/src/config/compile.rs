@@ -49,6 +49,12 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
         }
         inet
     });
+    if resources.listeners.is_empty() && admin.is_none() {
+        compiler.wrong(
+            "static_resources.listeners",
+            "there is nothing to listen on",
+        );
+    }
     if compiler.problems.is_empty() {
         Ok(Snapshot {
             listeners,

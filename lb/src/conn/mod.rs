@@ -9,7 +9,7 @@ mod linger;
 mod outbox;
 mod timers;
 
-pub(crate) use outbox::{Net, settle};
+pub(crate) use outbox::Net;
 
 use crate::{
     config::{ClusterConfig, HttpConfig},

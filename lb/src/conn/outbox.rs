@@ -111,15 +111,6 @@ fn must_copy(data: &Buf) -> bool {
         || (data.is_leased() && data.len() * 4 < data.pinned())
 }
 
-/// What has to wait is copied out of its receive block.
-pub(crate) fn settle(data: Buf) -> Buf {
-    if data.is_leased() {
-        Buf::copy_of(&data)
-    } else {
-        data
-    }
-}
-
 impl Conn {
     /// Whether everything queued has left.
     pub(crate) fn is_flushed(&self) -> bool {

@@ -4,6 +4,7 @@
 //! port 0 is the same for all. Tokio is only the transport of this thread; no request passes it.
 
 mod cpus;
+mod crew;
 mod start;
 
 pub use start::{Engines, Running, StartError, start};

@@ -1,6 +1,9 @@
 //! Opening sockets and starting worker threads.
 
-use super::{Options, cpus};
+use super::{
+    Options, cpus,
+    crew::{Crew, Seat},
+};
 use crate::{
     access_log,
     cluster::SharedBreakers,
@@ -9,7 +12,7 @@ use crate::{
     stats::WorkerStats,
     worker::{Plan, Worker},
 };
-use engines::{Carried, EngineKind, EngineOptions, ListenOptions, Rng, SockAddr};
+use engines::{Carried, EngineKind, ListenOptions, Rng, SockAddr};
 use std::{fmt, io, sync::Arc, thread::JoinHandle};
 use tokio::sync::{mpsc, watch};
 use xds::api::envoy::config::bootstrap::v3::Bootstrap;
@@ -128,20 +131,13 @@ pub fn start(loaded: Loaded, options: &Options) -> Result<(Running, Handles), St
     let engine = choose(options.engine)?;
     let workers = options.workers.unwrap_or_else(cpus::count).max(1);
     let snapshot = Arc::new(loaded.snapshot);
-    let mut sockets: Vec<Vec<Carried>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for listener in &snapshot.listeners {
-        let named =
-            |error| StartError::Listener(listener.name.clone(), listener.address.clone(), error);
-        addresses.push(open_everywhere(listener, &mut sockets).map_err(named)?);
-    }
+    let (sockets, addresses) = open_listeners(&snapshot, workers)?;
     let (log, rings) = access_log::Writer::start(&snapshot, workers)
         .map_err(|(path, error)| StartError::Log(path, error))?;
     let shared = |config: &Arc<crate::config::ClusterConfig>| {
         SharedBreakers::new(config.thresholds, workers)
     };
     let breakers: Vec<_> = snapshot.clusters.iter().map(shared).collect();
-    let (report, started) = std::sync::mpsc::channel();
     let (broken_out, broken) = mpsc::unbounded_channel();
     let (alive_out, alive) = watch::channel(());
     let alive_out = Arc::new(alive_out);
@@ -154,26 +150,25 @@ pub fn start(loaded: Loaded, options: &Options) -> Result<(Running, Handles), St
         engine,
         mailboxes: Vec::new(),
     };
-    let mut threads = Vec::new();
+    let (mut crew, mut threads) = (Crew::default(), Vec::new());
     for (index, (listeners, log)) in sockets.into_iter().zip(rings).enumerate() {
         let (stats, mailbox) = (WorkerStats::new(&snapshot), Arc::new(Mailbox::default()));
         running.stats.push(stats.clone());
         running.mailboxes.push(mailbox.clone());
-        let (snapshot, breakers) = (snapshot.clone(), breakers.clone());
-        let seed = rng.next_u64();
         let plan = Plan {
-            snapshot,
+            snapshot: snapshot.clone(),
             listeners,
-            breakers,
+            breakers: breakers.clone(),
             stats,
             log,
             mailbox,
-            seed,
+            seed: rng.next_u64(),
         };
-        let (report, broken, alive) = (report.clone(), broken_out.clone(), alive_out.clone());
+        let seat = crew.seat();
+        let (broken, alive) = (broken_out.clone(), alive_out.clone());
         let body = move || {
             cpus::pin(index, workers);
-            work(engine, plan, &report, &broken);
+            work(&seat, plan, &broken);
             drop(alive);
         };
         let thread = std::thread::Builder::new()
@@ -181,40 +176,22 @@ pub fn start(loaded: Loaded, options: &Options) -> Result<(Running, Handles), St
             .spawn(body);
         threads.push(thread.map_err(StartError::Thread)?);
     }
-    drop(report);
-    // A worker keeps its sender while it runs, so the answers are counted.
-    for answer in started.iter().take(workers) {
-        answer.map_err(|error: io::Error| StartError::Engine(engine, error.to_string()))?;
-    }
-    Ok((
-        running,
-        Handles {
-            threads,
-            log,
-            broken,
-            alive,
-        },
-    ))
+    running.engine = crew.agree_on(engine, options.engine)?;
+    let handles = Handles {
+        threads,
+        log,
+        broken,
+        alive,
+    };
+    Ok((running, handles))
 }
 
 /// A worker's thread: its engine is built here, where it is used.
-fn work(
-    engine: EngineKind,
-    plan: Plan,
-    report: &std::sync::mpsc::Sender<io::Result<()>>,
-    broken: &mpsc::UnboundedSender<io::Error>,
-) {
-    let opened = engines::open(engine, &EngineOptions::default());
-    let engine = match opened {
-        Ok(engine) => engine,
-        Err(error) => {
-            let _ = report.send(Err(error));
-            return;
-        }
+fn work(seat: &Seat, plan: Plan, broken: &mpsc::UnboundedSender<io::Error>) {
+    let Some(engine) = seat.open_engine() else {
+        return;
     };
-    let mut worker = Worker::new(engine, plan);
-    let _ = report.send(Ok(()));
-    if let Err(error) = worker.run() {
+    if let Err(error) = Worker::new(engine, plan).run() {
         let _ = broken.send(error);
     }
 }
@@ -222,15 +199,33 @@ fn work(
 fn choose(wanted: Engines) -> Result<EngineKind, StartError> {
     match (wanted, engines::uring_available()) {
         (Engines::Auto, Ok(())) => Ok(EngineKind::Uring),
-        (Engines::Auto, Err(reason)) => {
-            eprintln!("engine epoll: io_uring is not used: {reason}");
-            Ok(EngineKind::Epoll)
-        }
+        (Engines::Auto, Err(reason)) => Ok(fall_back(&reason)),
         (Engines::One(EngineKind::Uring), Err(reason)) => {
             Err(StartError::Engine(EngineKind::Uring, reason))
         }
         (Engines::One(kind), _) => Ok(kind),
     }
+}
+
+/// What `auto` takes where io_uring cannot be had; says why.
+pub(super) fn fall_back(reason: &str) -> EngineKind {
+    eprintln!("engine epoll: io_uring is not used: {reason}");
+    EngineKind::Epoll
+}
+
+/// Every listener's socket for each worker, and its address.
+fn open_listeners(
+    snapshot: &Snapshot,
+    workers: usize,
+) -> Result<(Vec<Vec<Carried>>, Vec<SockAddr>), StartError> {
+    let mut sockets: Vec<Vec<Carried>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for listener in &snapshot.listeners {
+        let named =
+            |error| StartError::Listener(listener.name.clone(), listener.address.clone(), error);
+        addresses.push(open_everywhere(listener, &mut sockets).map_err(named)?);
+    }
+    Ok((sockets, addresses))
 }
 
 /// Opens a listener for each worker; a Unix socket, or one without `enable_reuse_port`, is shared.

@@ -222,10 +222,10 @@ impl Chain {
         (Flow::Go, Dir::Request)
     }
 
-    /// Applies `settle` to every list that is held.
-    pub fn settle(&mut self, mut settle: impl FnMut(&mut BufList)) {
-        settle(&mut self.request.parked);
-        settle(&mut self.response.parked);
+    /// What is held leaves its receive block.
+    pub fn settle(&mut self) {
+        self.request.parked.settle();
+        self.response.parked.settle();
     }
 
     /// Tells every filter that the stream is over.

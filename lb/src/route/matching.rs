@@ -60,6 +60,8 @@ impl PathMatch {
             // CONNECT has no path and matches none.
             _ if path.is_empty() => false,
             Self::Exact(exact) => same(path, exact, case_sensitive),
+            // RFC 9110 §7.1: `*` asks about all that is here, so what takes everything takes it too.
+            Self::Prefix(prefix) if path == b"*" => matches!(&prefix[..], b"" | b"/" | b"*"),
             Self::Prefix(prefix) => begins(prefix),
             Self::SeparatedPrefix(prefix) => {
                 begins(prefix) && matches!(path.get(prefix.len()), None | Some(b'/'))

@@ -6,7 +6,7 @@
 use super::{Failure, Flags, Half, Phase, StreamKey, Target, local_reply::LocalReply};
 use crate::{
     cluster::Breaker,
-    conn::{ConnKey, settle},
+    conn::ConnKey,
     filter::{Chain, Dir, Env, Flow},
     limits,
     pool::Acquired,
@@ -14,7 +14,6 @@ use crate::{
     worker::{Epoch, Timer, Worker},
 };
 use codecs::{Head, StreamId};
-use engines::BufList;
 use std::rc::Rc;
 
 /// Whether a phase came to an end.
@@ -381,12 +380,10 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        settle_list(&mut stream.request.incoming);
-        settle_list(&mut stream.request.ready);
-        settle_list(&mut stream.response.incoming);
-        settle_list(&mut stream.response.ready);
+        stream.request.settle();
+        stream.response.settle();
         if let Some(chain) = &mut stream.chain {
-            chain.settle(settle_list);
+            chain.settle();
         }
         let filters = stream.chain.as_ref().and_then(|chain| chain.next_timer());
         let deadline = [stream.deadlines.earliest(), filters]
@@ -435,10 +432,6 @@ impl Worker {
         }
         self.advance(key);
     }
-}
-
-fn settle_list(list: &mut BufList) {
-    list.map(settle);
 }
 
 fn ends_with_head(half: &Half) -> bool {

@@ -59,6 +59,12 @@ impl Half {
         self.ready_end |= self.incoming_end;
     }
 
+    /// What waits leaves its receive block.
+    pub fn settle(&mut self) {
+        self.incoming.settle();
+        self.ready.settle();
+    }
+
     /// Empties the half for another message; its memory is kept.
     pub fn reset(&mut self) {
         self.abandon();

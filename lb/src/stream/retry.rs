@@ -6,7 +6,6 @@
 use super::{Flags, LocalReply, Phase, Stream, StreamKey};
 use crate::{
     cluster::Breaker,
-    conn::settle,
     limits,
     route::{Action, RetryPolicy},
     worker::Worker,
@@ -85,7 +84,8 @@ impl Stream {
             self.retry.kept.clear();
             self.retry.lost = true;
         } else {
-            self.retry.kept.push(settle(data.clone()));
+            self.retry.kept.push(data.clone());
+            self.retry.kept.settle();
         }
     }
 

@@ -186,6 +186,7 @@ impl Client {
     fn fill(&mut self) -> bool {
         let mut room = [0; 64 << 10];
         match self.stream.read(&mut room) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             Ok(0) => false,
             Ok(n) => {
                 self.ahead.extend_from_slice(&room[..n]);

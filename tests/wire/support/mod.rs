@@ -11,15 +11,19 @@ pub(crate) use origin::{Origin, closed_port};
 pub(crate) use process::{Command, Proxy, scratch};
 
 use engines::EngineKind;
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 /// After this long, what has not happened will not happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether an engine can be tested here; says why not.
 pub(crate) fn is_available(engine: EngineKind) -> bool {
+    static URING: LazyLock<Result<(), String>> = LazyLock::new(engines::uring_available);
     if engine == EngineKind::Uring
-        && let Err(reason) = engines::uring_available()
+        && let Err(reason) = &*URING
     {
         eprintln!("skipped: {reason}");
         return false;
