@@ -4,6 +4,7 @@
 
 mod cluster;
 mod compile;
+mod fuzz;
 mod listener;
 mod quickstart;
 mod route;
@@ -12,6 +13,7 @@ mod snapshot;
 pub(crate) use route::{header_match, percent};
 
 pub use compile::{Wrong, compile};
+pub use fuzz::fuzz_config;
 pub use quickstart::{Quickstart, QuickstartError};
 pub use snapshot::{
     AccessLogConfig, ClusterConfig, FilterChain, HttpConfig, ListenerConfig, LogTarget,

@@ -1,0 +1,77 @@
+//! Drives the reading of configurations over any bytes.
+//!
+//! What must hold: no text panics, every problem has a reason and a place within the text, and a
+//! configuration that was accepted is the same configuration after it was written as JSON.
+
+use super::load;
+
+/// The fuzz target.
+///
+/// # Panics
+/// If any of that does not hold.
+pub fn fuzz_config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match load(&text) {
+        Ok(loaded) => {
+            let json = xds::to_json(&loaded.bootstrap, "envoy.config.bootstrap.v3.Bootstrap");
+            let again = load(&json.expect("a configuration has a JSON form"));
+            let again = again.expect("what was accepted is accepted again");
+            assert_eq!(again.bootstrap, loaded.bootstrap);
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty(), "refused without a reason");
+            let lines = text.lines().count().max(1) as u64 + 1;
+            for problem in problems {
+                assert!(!problem.reason.is_empty());
+                let line = problem.place.map_or(1, |place| place.line);
+                assert!((1..=lines).contains(&u64::from(line)), "{problem}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engines::Rng;
+
+    fn corpus() -> Vec<Vec<u8>> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/config");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        assert!(files.len() > 5, "the corpus is in {folder}");
+        files
+            .iter()
+            .map(|file| std::fs::read(file).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_corpus_holds() {
+        corpus().iter().for_each(|bytes| fuzz_config(bytes));
+    }
+
+    #[test]
+    fn the_corpus_holds_however_it_is_damaged() {
+        let (corpus, mut rng) = (corpus(), Rng::seeded(1));
+        for _ in 0..400 {
+            let mut bytes = corpus[rng.index(corpus.len())].clone();
+            for _ in 0..rng.between(1, 4) {
+                let at = rng.index(bytes.len());
+                match rng.below(4) {
+                    0 => bytes.truncate(at + 1),
+                    1 => bytes[at] = rng.next_u64() as u8,
+                    2 => drop(bytes.drain(at..(at + 1 + rng.index(20)).min(bytes.len()))),
+                    _ => bytes.insert(at, b" \n:{}[]-,\"'&*!|>#0"[rng.index(18)]),
+                }
+                if bytes.is_empty() {
+                    bytes.push(b' ');
+                }
+            }
+            fuzz_config(&bytes);
+        }
+    }
+}
