@@ -130,6 +130,7 @@ impl<W: World> Run<W> {
     /// Lets everything that can end well end well.
     fn finish_all(&mut self) {
         self.kept.clear();
+        self.close_broken();
         let mut rounds = 0;
         loop {
             for side in self.model.sides() {
@@ -146,6 +147,16 @@ impl<W: World> Run<W> {
                 return;
             }
             assert!(rounds < 20_000, "these never end: {:?}", self.unfinished());
+        }
+    }
+
+    /// Closes what can stand still for ever, with leases of others in its queues.
+    fn close_broken(&mut self) {
+        let open = self.model.sides_with(|half| half.state != State::Closed);
+        for side in open {
+            if self.model.links[side.link].is_broken {
+                self.close_one(side);
+            }
         }
     }
 

@@ -127,6 +127,10 @@ impl<W: World> Run<W> {
         let Some(side) = self.pick(|half| half.state != State::Closed) else {
             return;
         };
+        self.close_one(side);
+    }
+
+    pub(super) fn close_one(&mut self, side: Side) {
         let Some(half) = self.model.half(side) else {
             return;
         };
