@@ -88,6 +88,12 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
+    /// Pipes in use, and those kept for the next flows.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.in_use, self.spare.len())
+    }
+
     /// An empty pipe; none where the system refuses or many are in use.
     pub(crate) fn take(&mut self) -> Option<Pipe> {
         if self.in_use >= PIPES_MAX {

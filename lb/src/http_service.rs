@@ -15,16 +15,16 @@ const CONNECTIONS_MAX: usize = 256;
 
 /// A message with its whole body.
 #[derive(Debug, Default)]
-pub struct Message {
+pub(crate) struct Message {
     /// The head.
-    pub head: Box<Head>,
+    pub(crate) head: Box<Head>,
     /// The body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
     /// An answer.
-    pub fn answer(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+    pub(crate) fn answer(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         let mut head = Box::<Head>::default();
         head.status = status;
         head.length = Length::Known(body.len() as u64);
@@ -33,7 +33,7 @@ impl Message {
     }
 
     /// A GET request.
-    pub fn get(authority: &str, path: &str) -> Self {
+    pub(crate) fn get(authority: &str, path: &str) -> Self {
         let mut head = Box::<Head>::default();
         head.set_method(b"GET");
         head.set_authority(authority.as_bytes());
@@ -46,7 +46,7 @@ impl Message {
 }
 
 /// Answers requests on a listening socket until the future is dropped.
-pub async fn serve<F, A>(listener: TcpListener, answer: F)
+pub(crate) async fn serve<F, A>(listener: TcpListener, answer: F)
 where
     F: Fn(Message) -> A + Send + Sync + 'static,
     A: Future<Output = Message> + Send,
@@ -96,7 +96,7 @@ where
 
 /// A connection that asks one thing after another.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     wire: Wire,
 }
@@ -106,7 +106,7 @@ impl Client {
     ///
     /// # Errors
     /// The operating system's.
-    pub async fn connect(to: std::net::SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn connect(to: std::net::SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
@@ -119,7 +119,7 @@ impl Client {
     ///
     /// # Errors
     /// The connection ended, or the answer is not valid.
-    pub async fn ask(&mut self, request: &Message) -> io::Result<Message> {
+    pub(crate) async fn ask(&mut self, request: &Message) -> io::Result<Message> {
         let closed = || io::Error::from(io::ErrorKind::ConnectionAborted);
         let id = self.wire.codec.open().ok_or_else(closed)?;
         self.wire.send(&mut self.stream, id, request).await?;

@@ -115,6 +115,10 @@ pub struct Worker {
     pub(crate) listeners: Vec<Sock>,
     pub(crate) streams: Slots<StreamKey, Box<Stream>>,
     /// Ended streams, kept for their memory.
+    #[allow(
+        clippy::vec_box,
+        reason = "the boxes themselves are moved back into `streams`"
+    )]
     pub(crate) spare: Vec<Box<Stream>>,
     pub(crate) tunnels: Slots<TunnelKey, Tunnel>,
     pub(crate) upstreams: Vec<Upstream>,

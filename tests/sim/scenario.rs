@@ -6,6 +6,10 @@ use std::{fmt::Write, time::Duration};
 /// Requests' bodies are at most so long.
 pub(crate) const BODY_MAX: u64 = 60_000;
 
+/// Where the messages of extensions are named.
+const TYPES: &str = "type.googleapis.com/envoy.extensions";
+const FAULT: &str = "filters.http.fault.v3.HTTPFault";
+
 /// One run.
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -82,104 +86,91 @@ impl Scenario {
 
     /// Where the workers listen: HTTP, then TCP.
     pub(crate) fn yaml(&self) -> String {
-        let endpoints = |base: usize| {
-            let list = (0..self.endpoints).map(|n| {
-                let port = base + n;
-                format!("{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}")
-            });
-            list.collect::<Vec<_>>().join(", ")
-        };
         let breaker = self.connections_max.map_or(String::new(), |max| {
             format!("circuit_breakers: {{thresholds: [{{max_connections: {max}}}]}}")
         });
-        let cluster = |name: &str, base: usize, breaker: &str| {
-            format!(
-                "  - name: {name}
-    type: STATIC
-    lb_policy: {}
-    connect_timeout: 5s
-    per_connection_buffer_limit_bytes: {}
-    {breaker}
-    typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        common_http_protocol_options: {{idle_timeout: 60s}}
-        explicit_http_config: {{http_protocol_options: {{}}}}
-    load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{}]}}]}}
-",
-                self.policy,
-                self.buffer_limit,
-                endpoints(base)
-            )
-        };
-        let fault = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
-        let timeout = if self.is_strict { "0s" } else { "20s" };
+        let (web, raw) = (
+            self.cluster("web", 8000, &breaker),
+            self.cluster("raw", 9000, ""),
+        );
         let idle = if self.is_strict { "0s" } else { "60s" };
-        let mut routes = String::new();
-        for (prefix, more, filters) in [
-            (
-                "/abort/",
-                "",
-                format!(
-                    "{{\"@type\": {fault}, abort: {{http_status: 418, percentage: {{numerator: 100}}}}}}"
-                ),
-            ),
-            (
-                "/delay/",
-                "",
-                format!(
-                    "{{\"@type\": {fault}, delay: {{fixed_delay: 0.05s, percentage: {{numerator: 100}}}}}}"
-                ),
-            ),
-            (
-                "/retry/",
-                ", retry_policy: {retry_on: '5xx,reset,connect-failure', num_retries: 2}",
-                String::new(),
-            ),
-            ("/r/", "", String::new()),
-        ] {
-            let filters = if filters.is_empty() {
-                String::new()
-            } else {
-                format!(", typed_per_filter_config: {{fault: {filters}}}")
-            };
-            let _ = write!(
-                routes,
-                "{{match: {{prefix: {prefix}}}, route: {{cluster: web, timeout: {timeout}{more}}}{filters}}}, "
-            );
-        }
+        let (limit, routes) = (self.buffer_limit, self.routes());
         format!(
             "static_resources:
   listeners:
   - name: http
     address: {{socket_address: {{address: 10.0.0.2, port_value: 80}}}}
-    per_connection_buffer_limit_bytes: {}
+    per_connection_buffer_limit_bytes: {limit}
     filter_chains:
     - filters:
       - name: manager
         typed_config:
-          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          \"@type\": {TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: http
           stream_idle_timeout: {idle}
           common_http_protocol_options: {{idle_timeout: 300s}}
           route_config: {{name: r, virtual_hosts: [{{name: v, domains: ['*'], routes: [{routes}]}}]}}
           http_filters:
-          - {{name: fault, disabled: true, typed_config: {{\"@type\": {fault}}}}}
-          - {{name: router, typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}}
+          - {{name: fault, disabled: true, typed_config: {{\"@type\": {TYPES}.{FAULT}}}}}
+          - {{name: router, typed_config: {{\"@type\": {TYPES}.filters.http.router.v3.Router}}}}
   - name: tcp
     address: {{socket_address: {{address: 10.0.0.2, port_value: 81}}}}
     filter_chains:
     - filters:
       - name: proxy
         typed_config:
-          \"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          \"@type\": {TYPES}.filters.network.tcp_proxy.v3.TcpProxy
           stat_prefix: tcp
           cluster: raw
   clusters:
-{}{}",
-            self.buffer_limit,
-            cluster("web", 8000, &breaker),
-            cluster("raw", 9000, ""),
+{web}{raw}"
         )
+    }
+
+    fn cluster(&self, name: &str, first_port: usize, breaker: &str) -> String {
+        let endpoints = (first_port..first_port + self.endpoints).map(|port| {
+            format!("{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}")
+        });
+        let endpoints = endpoints.collect::<Vec<_>>().join(", ");
+        let (policy, limit) = (self.policy, self.buffer_limit);
+        format!(
+            "  - name: {name}
+    type: STATIC
+    lb_policy: {policy}
+    connect_timeout: 5s
+    per_connection_buffer_limit_bytes: {limit}
+    {breaker}
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        \"@type\": {TYPES}.upstreams.http.v3.HttpProtocolOptions
+        common_http_protocol_options: {{idle_timeout: 60s}}
+        explicit_http_config: {{http_protocol_options: {{}}}}
+    load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{endpoints}]}}]}}
+"
+        )
+    }
+
+    /// What the first part of a request's path means.
+    fn routes(&self) -> String {
+        let timeout = if self.is_strict { "0s" } else { "20s" };
+        let fault = |what: &str| {
+            format!(", typed_per_filter_config: {{fault: {{\"@type\": {TYPES}.{FAULT}, {what}}}}}")
+        };
+        let abort = fault("abort: {http_status: 418, percentage: {numerator: 100}}");
+        let delay = fault("delay: {fixed_delay: 0.05s, percentage: {numerator: 100}}");
+        let retry = ", retry_policy: {retry_on: '5xx,reset,connect-failure', num_retries: 2}";
+        let mut routes = String::new();
+        for (prefix, action, filters) in [
+            ("abort", "", &*abort),
+            ("delay", "", &*delay),
+            ("retry", retry, ""),
+            ("r", "", ""),
+        ] {
+            let _ = write!(
+                routes,
+                "{{match: {{prefix: /{prefix}/}}, route: {{cluster: web, timeout: {timeout}{action}}}{filters}}}, "
+            );
+        }
+        routes
     }
 }

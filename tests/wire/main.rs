@@ -1,6 +1,7 @@
 //! The real process on real sockets, each test once per kernel engine. Nothing here depends on how long
 //! something takes: a test waits for what has to happen, and [`support::PATIENCE`] only bounds a failure.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 #[macro_use]
 mod support;

@@ -181,10 +181,7 @@ fn an_endpoint_that_accepts_no_connection_is_503_in_time(engine: EngineKind) {
     nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
     let at = listener.local_addr().unwrap();
     let _queue: Vec<_> = (0..2)
-        .map(|_| {
-            let socket = std::thread::spawn(move || std::net::TcpStream::connect(at));
-            socket
-        })
+        .map(|_| std::thread::spawn(move || std::net::TcpStream::connect(at)))
         .collect();
     let fields = "connect_timeout: 0.1s";
     let routes = "[{match: {prefix: /}, route: {cluster: c}}]";

@@ -15,6 +15,8 @@ mod receive;
 mod relay;
 mod send;
 mod splice;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,

@@ -118,13 +118,14 @@ impl SimNet {
         world.agenda.next()
     }
 
-    /// Moves the clock; never back.
+    /// Moves the clock, never back. What is due on the way happens at its own time.
     pub fn advance_to(&self, at: Instant) {
         let mut world = self.world();
-        let by = at.saturating_duration_since(world.clock.now);
-        world.clock.now += by;
-        world.clock.wall.0 += by;
-        world.run_due();
+        while let Some(next) = world.agenda.next().filter(|next| *next <= at) {
+            world.set_clock(next);
+            world.run_due();
+        }
+        world.set_clock(at);
     }
 
     /// Sockets that exist: held by engines, on their way between them, not accepted yet, or closed
@@ -248,6 +249,12 @@ impl World {
         if let Some(socket) = self.sockets.get_mut(key) {
             socket.holder = holder;
         }
+    }
+
+    fn set_clock(&mut self, at: Instant) {
+        let by = at.saturating_duration_since(self.clock.now);
+        self.clock.now += by;
+        self.clock.wall.0 += by;
     }
 
     /// Does what is due by now.

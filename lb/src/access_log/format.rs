@@ -93,9 +93,9 @@ impl LogFormat {
                 for piece in pieces {
                     match piece {
                         Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                        Piece::Operator(_) => match read(&mut values).unwrap_or(Value::None) {
-                            Value::None => out.extend_from_slice(absent),
-                            value => write_plain(value, out),
+                        Piece::Operator(_) => match read(&mut values) {
+                            None => out.extend_from_slice(absent),
+                            Some(value) => write_plain(value, out),
                         },
                     }
                 }
@@ -222,12 +222,12 @@ fn write_json_text(
     out: &mut Vec<u8>,
 ) -> bool {
     if let [Piece::Operator(_)] = pieces {
-        match read(values).unwrap_or(Value::None) {
-            Value::None if omit_empty => return false,
-            Value::None => out.extend_from_slice(b"null"),
-            Value::Number(number) => write_plain(Value::Number(number), out),
-            Value::Text(text) => quoted(text, out),
-            Value::Time(time) => {
+        match read(values) {
+            None if omit_empty => return false,
+            None => out.extend_from_slice(b"null"),
+            Some(Value::Number(number)) => write_plain(Value::Number(number), out),
+            Some(Value::Text(text)) => quoted(text, out),
+            Some(Value::Time(time)) => {
                 let mut text = Vec::new();
                 write_plain(Value::Time(time), &mut text);
                 quoted(&text, out);
@@ -239,10 +239,10 @@ fn write_json_text(
     for piece in pieces {
         match piece {
             Piece::Text(text) => whole.extend_from_slice(text.as_bytes()),
-            Piece::Operator(_) => match read(values).unwrap_or(Value::None) {
-                Value::None if omit_empty => {}
-                Value::None => whole.push(b'-'),
-                value => write_plain(value, &mut whole),
+            Piece::Operator(_) => match read(values) {
+                None if omit_empty => {}
+                None => whole.push(b'-'),
+                Some(value) => write_plain(value, &mut whole),
             },
         }
     }
@@ -253,7 +253,6 @@ fn write_json_text(
 /// A value as text. Control characters of a peer cannot break a line or a terminal.
 fn write_plain(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
-        Value::None => {}
         Value::Number(number) => {
             let _ = write!(out, "{number}");
         }

@@ -262,14 +262,13 @@ fn address(out: &mut Vec<u8>, address: Option<&SockAddr>, port: bool) {
 /// A raw value, read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
-    None,
     Number(u64),
     Text(&'a [u8]),
     /// Milliseconds since 1970.
     Time(u64),
 }
 
-/// Takes one value off the front of `bytes`.
+/// Takes one value off the front of `bytes`; `None`: the operator had none.
 pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Value<'a>> {
     let (tag, rest) = bytes.split_first()?;
     let (value, rest) = match *tag {
@@ -290,7 +289,10 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Value<'a>> {
             let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
             (Value::Text(text), rest)
         }
-        _ => (Value::None, rest),
+        _ => {
+            *bytes = rest;
+            return None;
+        }
     };
     *bytes = rest;
     Some(value)

@@ -13,10 +13,10 @@ const BOUNDS_US: [u64; 14] = [
     2_500_000, 10_000_000,
 ];
 
-type Listeners<T> = fn(&ListenerStats) -> &T;
-type Clusters<T> = fn(&ClusterStats) -> &T;
+/// A metric's name, what it means, and where a block keeps it.
+type Metric<S, T> = (&'static str, &'static str, fn(&S) -> &T);
 
-const LISTENER_COUNTERS: &[(&str, &str, Listeners<Counter>)] = &[
+const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
     ("connections_total", "Connections accepted", |s| {
         &s.connections
     }),
@@ -68,7 +68,7 @@ const LISTENER_COUNTERS: &[(&str, &str, Listeners<Counter>)] = &[
     }),
 ];
 
-const LISTENER_GAUGES: &[(&str, &str, Listeners<Gauge>)] = &[
+const LISTENER_GAUGES: &[Metric<ListenerStats, Gauge>] = &[
     ("connections_active", "Connections open now", |s| {
         &s.connections_active
     }),
@@ -77,7 +77,7 @@ const LISTENER_GAUGES: &[(&str, &str, Listeners<Gauge>)] = &[
     }),
 ];
 
-const CLUSTER_COUNTERS: &[(&str, &str, Clusters<Counter>)] = &[
+const CLUSTER_COUNTERS: &[Metric<ClusterStats, Counter>] = &[
     ("connections_total", "Connections begun", |s| &s.connections),
     (
         "connect_failures_total",
@@ -126,7 +126,7 @@ const CLUSTER_COUNTERS: &[(&str, &str, Clusters<Counter>)] = &[
     }),
 ];
 
-const CLUSTER_GAUGES: &[(&str, &str, Clusters<Gauge>)] = &[
+const CLUSTER_GAUGES: &[Metric<ClusterStats, Gauge>] = &[
     (
         "connections_active",
         "Connections open or being opened",
@@ -137,115 +137,85 @@ const CLUSTER_GAUGES: &[(&str, &str, Clusters<Gauge>)] = &[
     }),
 ];
 
+/// What each block of a kind counts.
+struct Kind<S: 'static> {
+    whose: &'static str,
+    counters: &'static [Metric<S, Counter>],
+    gauges: &'static [Metric<S, Gauge>],
+    answers: fn(&S) -> &[Counter; 5],
+    latency: fn(&S) -> &Histogram,
+}
+
+const LISTENERS: Kind<ListenerStats> = Kind {
+    whose: "listener",
+    counters: LISTENER_COUNTERS,
+    gauges: LISTENER_GAUGES,
+    answers: |s| &s.answers,
+    latency: |s| &s.latency,
+};
+
+const CLUSTERS: Kind<ClusterStats> = Kind {
+    whose: "cluster",
+    counters: CLUSTER_COUNTERS,
+    gauges: CLUSTER_GAUGES,
+    answers: |s| &s.answers,
+    latency: |s| &s.latency,
+};
+
 pub(super) fn render(running: &Running) -> String {
     let mut out = String::new();
-    let listeners = labels_of_listeners(running);
-    let clusters: Vec<_> = running
-        .snapshot
-        .clusters
-        .iter()
-        .map(|c| label("cluster", &c.name))
+    let stats = &running.stats;
+    let listeners: Vec<_> = stats.iter().map(|worker| &worker.listeners[..]).collect();
+    blocks(
+        &mut out,
+        &LISTENERS,
+        &labels_of_listeners(running),
+        &listeners,
+    );
+    let names = running.snapshot.clusters.iter();
+    let names: Vec<_> = names
+        .map(|cluster| label("cluster", &cluster.name))
         .collect();
-    for (name, help, pick) in LISTENER_COUNTERS {
-        let sum = |i: usize| {
-            running
-                .stats
-                .iter()
-                .map(|w| pick(&w.listeners[i]).get())
-                .sum()
-        };
-        family(
-            &mut out,
-            &format!("ringlb_listener_{name}"),
-            help,
-            "counter",
-            &listeners,
-            sum,
-        );
-    }
-    for (name, help, pick) in LISTENER_GAUGES {
-        let sum = |i: usize| {
-            running
-                .stats
-                .iter()
-                .map(|w| pick(&w.listeners[i]).get())
-                .sum()
-        };
-        family(
-            &mut out,
-            &format!("ringlb_listener_{name}"),
-            help,
-            "gauge",
-            &listeners,
-            sum,
-        );
-    }
-    answers(&mut out, "listener", &listeners, |i, class| {
-        running
-            .stats
-            .iter()
-            .map(|w| w.listeners[i].answers[class].get())
-            .sum()
-    });
-    histograms(&mut out, "listener", &listeners, |i, totals| {
-        running
-            .stats
-            .iter()
-            .for_each(|w| add(&w.listeners[i].latency, totals));
-    });
-    for (name, help, pick) in CLUSTER_COUNTERS {
-        let sum = |i: usize| {
-            running
-                .stats
-                .iter()
-                .map(|w| pick(&w.clusters[i]).get())
-                .sum()
-        };
-        family(
-            &mut out,
-            &format!("ringlb_cluster_{name}"),
-            help,
-            "counter",
-            &clusters,
-            sum,
-        );
-    }
-    for (name, help, pick) in CLUSTER_GAUGES {
-        let sum = |i: usize| {
-            running
-                .stats
-                .iter()
-                .map(|w| pick(&w.clusters[i]).get())
-                .sum()
-        };
-        family(
-            &mut out,
-            &format!("ringlb_cluster_{name}"),
-            help,
-            "gauge",
-            &clusters,
-            sum,
-        );
-    }
-    answers(&mut out, "cluster", &clusters, |i, class| {
-        running
-            .stats
-            .iter()
-            .map(|w| w.clusters[i].answers[class].get())
-            .sum()
-    });
-    histograms(&mut out, "cluster", &clusters, |i, totals| {
-        running
-            .stats
-            .iter()
-            .for_each(|w| add(&w.clusters[i].latency, totals));
-    });
+    let clusters: Vec<_> = stats.iter().map(|worker| &worker.clusters[..]).collect();
+    blocks(&mut out, &CLUSTERS, &names, &clusters);
     workers(&mut out, running);
     out
 }
 
-fn add(histogram: &Histogram, totals: &mut HistogramTotals) {
-    histogram.add_to(totals);
+/// Everything that blocks of a kind count, the workers' blocks summed.
+fn blocks<S>(out: &mut String, kind: &Kind<S>, labels: &[String], workers: &[&[S]]) {
+    let whose = kind.whose;
+    for (name, help, pick) in kind.counters {
+        let sum = |i: usize| workers.iter().map(|blocks| pick(&blocks[i]).get()).sum();
+        family(
+            out,
+            &format!("ringlb_{whose}_{name}"),
+            help,
+            "counter",
+            labels,
+            sum,
+        );
+    }
+    for (name, help, pick) in kind.gauges {
+        let sum = |i: usize| workers.iter().map(|blocks| pick(&blocks[i]).get()).sum();
+        family(
+            out,
+            &format!("ringlb_{whose}_{name}"),
+            help,
+            "gauge",
+            labels,
+            sum,
+        );
+    }
+    answers(out, whose, labels, |i, class| {
+        let counters = workers.iter().map(|blocks| (kind.answers)(&blocks[i]));
+        counters.map(|answers| answers[class].get()).sum()
+    });
+    histograms(out, whose, labels, |i, totals| {
+        workers
+            .iter()
+            .for_each(|blocks| (kind.latency)(&blocks[i]).add_to(totals));
+    });
 }
 
 fn labels_of_listeners(running: &Running) -> Vec<String> {

@@ -111,10 +111,7 @@ impl Compiler {
         if from.stat_prefix.is_empty() {
             self.wrong(&in_path("stat_prefix"), "is missing");
         }
-        let common = from
-            .common_http_protocol_options
-            .clone()
-            .unwrap_or_default();
+        let common = from.common_http_protocol_options.unwrap_or_default();
         let head_path = in_path("max_request_headers_kb");
         let head_kb = self.number(&head_path, from.max_request_headers_kb, 60, 1..=8192);
         let (filters, router) = self.http_filters(path, &from.http_filters)?;

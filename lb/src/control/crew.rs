@@ -81,10 +81,10 @@ impl Crew {
     }
 
     fn tell(&self, order: Order) {
-        // A worker waits for orders until it was told to run.
-        self.orders
-            .iter()
-            .for_each(|worker| drop(worker.send(order)));
+        for worker in &self.orders {
+            // It waits for orders until it was told to run.
+            let _ = worker.send(order);
+        }
     }
 }
 

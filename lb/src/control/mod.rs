@@ -7,7 +7,7 @@ mod cpus;
 mod crew;
 mod start;
 
-pub use start::{Engines, Running, StartError, start};
+pub use start::{Engines, Handles, Running, StartError, start};
 
 use crate::{admin, config::Loaded, mailbox::Command};
 use std::{io, time::Duration};

@@ -76,7 +76,7 @@ impl Client {
         self.ask(format!("GET {path} HTTP/1.1\r\nhost: example\r\n\r\n"))
     }
 
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 

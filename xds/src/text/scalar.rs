@@ -42,7 +42,10 @@ fn number(node: &Node) -> Result<f64, String> {
     match &node.value {
         Value::Float(value) => Ok(*value),
         Value::Int(value) => Ok(*value as f64),
-        other => Err(format!("expected a number, found {}", other.kind())),
+        other
+        @ (Value::Bool(_) | Value::List(_) | Value::Map(_) | Value::Null | Value::Text(_)) => {
+            Err(format!("expected a number, found {}", other.kind()))
+        }
     }
 }
 
@@ -55,7 +58,9 @@ fn integer(node: &Node, low: i128, high: i128) -> Result<i128, String> {
             .parse()
             .map_err(|_| format!("expected a whole number, found `{text}`"))?,
         Value::Float(value) => return Err(format!("expected a whole number, found {value}")),
-        other => return Err(format!("expected a whole number, found {}", other.kind())),
+        other @ (Value::Bool(_) | Value::List(_) | Value::Map(_) | Value::Null) => {
+            return Err(format!("expected a whole number, found {}", other.kind()));
+        }
     };
     if (low..=high).contains(&value) {
         Ok(value)
@@ -88,7 +93,11 @@ fn enumeration(value: &Value, descriptor: &EnumDescriptor) -> Result<Proto, Stri
                 )
             })
         }
-        other => Err(format!(
+        other @ (Value::Bool(_)
+        | Value::Float(_)
+        | Value::List(_)
+        | Value::Map(_)
+        | Value::Null) => Err(format!(
             "expected a name of {}, found {}",
             descriptor.name(),
             other.kind()

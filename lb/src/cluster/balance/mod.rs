@@ -4,6 +4,8 @@ mod least_request;
 mod random;
 mod round_robin;
 
+pub use round_robin::RoundRobin;
+
 use super::Endpoint;
 use engines::Rng;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ pub enum Balancer {
     /// See [`LbPolicy::Random`].
     Random,
     /// See [`LbPolicy::RoundRobin`].
-    RoundRobin(round_robin::RoundRobin),
+    RoundRobin(RoundRobin),
 }
 
 impl Balancer {
@@ -42,7 +44,7 @@ impl Balancer {
                 choices: choices.max(2),
             },
             LbPolicy::Random => Self::Random,
-            LbPolicy::RoundRobin => Self::RoundRobin(round_robin::RoundRobin::new(endpoints, rng)),
+            LbPolicy::RoundRobin => Self::RoundRobin(RoundRobin::new(endpoints, rng)),
         }
     }
 
