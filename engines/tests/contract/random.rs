@@ -103,7 +103,7 @@ impl<W: World> Run<W> {
             let new = new.to_vec();
             self.matched[at] += new.len();
             for accepted in new {
-                let peer = self.connecting(&accepted.peer);
+                let peer = self.connecting(at, &accepted.peer);
                 match peer {
                     Some(link) => self.model.links[link].halves[1] = Some(Half::new(accepted.end)),
                     // Its peer closed before.
@@ -113,10 +113,10 @@ impl<W: World> Run<W> {
         }
     }
 
-    fn connecting(&mut self, address: &SockAddr) -> Option<usize> {
+    fn connecting(&mut self, listener: usize, address: &SockAddr) -> Option<usize> {
         let links = self.model.links.iter().enumerate();
         let waiting: Vec<_> = links
-            .filter(|(_, link)| link.halves[1].is_none())
+            .filter(|(_, link)| link.halves[1].is_none() && link.listener == Some(listener))
             .filter_map(|(at, link)| link.halves[0].as_ref().map(|half| (at, half.end)))
             .collect();
         let mut has_address = |end: End| {

@@ -49,7 +49,7 @@ impl<W: World> Run<W> {
         let at = self.rng.below(ENGINES as u64) as usize;
         let target = self.listeners[to].1.clone();
         let client = self.lab.connect(at, &target);
-        self.add_link(client, None);
+        self.add_link(client, None, Some(to));
     }
 
     fn connect_over_unix(&mut self) {
@@ -62,12 +62,13 @@ impl<W: World> Run<W> {
         let (client, server) = self.lab.pair_by(from, listener);
         self.lab.close(listener);
         self.catch_up();
-        self.add_link(client, Some(server));
+        self.add_link(client, Some(server), None);
     }
 
-    fn add_link(&mut self, client: End, server: Option<End>) {
+    fn add_link(&mut self, client: End, server: Option<End>, listener: Option<usize>) {
         self.model.links.push(Link {
             halves: [Some(Half::new(client)), server.map(Half::new)],
+            listener,
             is_broken: false,
         });
     }
