@@ -34,6 +34,13 @@ pub(crate) fn run_seeds<W: World>(seeds: RangeInclusive<u64>) {
     }
 }
 
+/// A lease, the engine that it is of, and the connection on which it came.
+pub(super) struct Kept {
+    pub(super) at: usize,
+    pub(super) link: usize,
+    pub(super) lease: BufMut,
+}
+
 pub(super) struct Run<W> {
     pub(super) lab: Lab<W>,
     pub(super) model: Model,
@@ -42,7 +49,7 @@ pub(super) struct Run<W> {
     /// Connections already matched, by listener.
     pub(super) matched: Vec<usize>,
     /// Leases kept for a while.
-    pub(super) kept: Vec<(usize, BufMut)>,
+    pub(super) kept: Vec<Kept>,
 }
 
 fn run<W: World>(seed: u64) {
