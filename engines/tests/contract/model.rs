@@ -70,6 +70,11 @@ impl Half {
 pub(crate) struct Link {
     /// The side that connected, and the one that was accepted, once it was.
     pub(crate) halves: [Option<Half>; 2],
+    /// The listener whose accept is awaited: two connections to different ones may come from the
+    /// same address.
+    pub(crate) listener: Option<usize>,
+    /// Leases of other connections were sent on it.
+    pub(crate) carries_leases: bool,
     /// A side was closed: streams may end anywhere.
     pub(crate) is_broken: bool,
 }

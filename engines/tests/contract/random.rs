@@ -34,6 +34,13 @@ pub(crate) fn run_seeds<W: World>(seeds: RangeInclusive<u64>) {
     }
 }
 
+/// A lease, the engine that it is of, and the connection on which it came.
+pub(super) struct Kept {
+    pub(super) at: usize,
+    pub(super) link: usize,
+    pub(super) lease: BufMut,
+}
+
 pub(super) struct Run<W> {
     pub(super) lab: Lab<W>,
     pub(super) model: Model,
@@ -42,7 +49,7 @@ pub(super) struct Run<W> {
     /// Connections already matched, by listener.
     pub(super) matched: Vec<usize>,
     /// Leases kept for a while.
-    pub(super) kept: Vec<(usize, BufMut)>,
+    pub(super) kept: Vec<Kept>,
 }
 
 fn run<W: World>(seed: u64) {
@@ -103,7 +110,7 @@ impl<W: World> Run<W> {
             let new = new.to_vec();
             self.matched[at] += new.len();
             for accepted in new {
-                let peer = self.connecting(&accepted.peer);
+                let peer = self.connecting(at, &accepted.peer);
                 match peer {
                     Some(link) => self.model.links[link].halves[1] = Some(Half::new(accepted.end)),
                     // Its peer closed before.
@@ -113,10 +120,10 @@ impl<W: World> Run<W> {
         }
     }
 
-    fn connecting(&mut self, address: &SockAddr) -> Option<usize> {
+    fn connecting(&mut self, listener: usize, address: &SockAddr) -> Option<usize> {
         let links = self.model.links.iter().enumerate();
         let waiting: Vec<_> = links
-            .filter(|(_, link)| link.halves[1].is_none())
+            .filter(|(_, link)| link.halves[1].is_none() && link.listener == Some(listener))
             .filter_map(|(at, link)| link.halves[0].as_ref().map(|half| (at, half.end)))
             .collect();
         let mut has_address = |end: End| {
@@ -130,6 +137,7 @@ impl<W: World> Run<W> {
     /// Lets everything that can end well end well.
     fn finish_all(&mut self) {
         self.kept.clear();
+        self.close_broken();
         let mut rounds = 0;
         loop {
             for side in self.model.sides() {
@@ -146,6 +154,16 @@ impl<W: World> Run<W> {
                 return;
             }
             assert!(rounds < 20_000, "these never end: {:?}", self.unfinished());
+        }
+    }
+
+    /// Closes what can stand still for ever, with leases of others in its queues.
+    fn close_broken(&mut self) {
+        let open = self.model.sides_with(|half| half.state != State::Closed);
+        for side in open {
+            if self.model.links[side.link].is_broken {
+                self.close_one(side);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     lab::{End, Family},
     model::{Half, Link, Side, State},
     pattern::bytes,
-    random::{ENGINES, Run},
+    random::{ENGINES, Kept, Run},
     world::World,
 };
 use engines::Buf;
@@ -49,7 +49,7 @@ impl<W: World> Run<W> {
         let at = self.rng.below(ENGINES as u64) as usize;
         let target = self.listeners[to].1.clone();
         let client = self.lab.connect(at, &target);
-        self.add_link(client, None);
+        self.add_link(client, None, Some(to));
     }
 
     fn connect_over_unix(&mut self) {
@@ -62,12 +62,14 @@ impl<W: World> Run<W> {
         let (client, server) = self.lab.pair_by(from, listener);
         self.lab.close(listener);
         self.catch_up();
-        self.add_link(client, Some(server));
+        self.add_link(client, Some(server), None);
     }
 
-    fn add_link(&mut self, client: End, server: Option<End>) {
+    fn add_link(&mut self, client: End, server: Option<End>, listener: Option<usize>) {
         self.model.links.push(Link {
             halves: [Some(Half::new(client)), server.map(Half::new)],
+            listener,
+            carries_leases: false,
             is_broken: false,
         });
     }
@@ -127,6 +129,10 @@ impl<W: World> Run<W> {
         let Some(side) = self.pick(|half| half.state != State::Closed) else {
             return;
         };
+        self.close_one(side);
+    }
+
+    pub(super) fn close_one(&mut self, side: Side) {
         let Some(half) = self.model.half(side) else {
             return;
         };
@@ -164,10 +170,8 @@ impl<W: World> Run<W> {
             return;
         };
         let is_free = |side: Side| {
-            let sides = [side, side.peer()];
-            let halves = sides.map(|side| self.model.half(side));
-            let all_free = halves.iter().flatten().all(|half| !half.is_relayed());
-            all_free && !self.model.is_moving(side.link)
+            let used = self.is_relayed(side.link) || self.model.links[side.link].carries_leases;
+            !used && !self.model.is_moving(side.link)
         };
         if from.link == to.link || !is_free(from) || !is_free(to) {
             return;
@@ -176,6 +180,11 @@ impl<W: World> Run<W> {
         if self.rng.chance(2, 3) {
             self.relay_one(to, from);
         }
+    }
+
+    fn is_relayed(&self, link: usize) -> bool {
+        let mut halves = self.model.links[link].halves.iter().flatten();
+        halves.any(Half::is_relayed)
     }
 
     fn relay_one(&mut self, from: Side, to: Side) {
@@ -212,8 +221,9 @@ impl<W: World> Run<W> {
         };
         let end = half.end;
         let held = mem::take(&mut self.lab.log.at(end).held);
-        self.kept
-            .extend(held.into_iter().map(|lease| (end.at, lease)));
+        let (at, link) = (end.at, side.link);
+        let kept = held.into_iter().map(|lease| Kept { at, link, lease });
+        self.kept.extend(kept);
         if self.rng.chance(1, 2) {
             self.lab.log.at(end).asked.hold ^= true;
         } else if self.kept.len() > 4 {
@@ -222,8 +232,11 @@ impl<W: World> Run<W> {
     }
 
     /// Sends a lease on that was received elsewhere.
+    ///
+    /// Only on a later connection, and on none that is relayed: leases that wait for each other's
+    /// sockets to receive would wait for ever.
     fn send_kept(&mut self) {
-        let Some((at, lease)) = self.kept.pop() else {
+        let Some(Kept { at, link, lease }) = self.kept.pop() else {
             return;
         };
         let may = |half: &Half| {
@@ -231,9 +244,10 @@ impl<W: World> Run<W> {
             open && !half.has_finished && half.takes_from.is_none()
         };
         let Some(side) = self.pick(may) else { return };
-        if self.model.is_moving(side.link) {
+        if side.link <= link || self.is_relayed(side.link) || self.model.is_moving(side.link) {
             return;
         }
+        self.model.links[side.link].carries_leases = true;
         let Some(half) = self.model.half_mut(side) else {
             return;
         };
