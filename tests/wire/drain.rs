@@ -32,6 +32,8 @@ fn a_request_under_way_is_answered_and_the_process_ends(engine: EngineKind) {
     until("no more connections are taken", || {
         std::net::TcpStream::connect(proxy.at("http")).is_err()
     });
+    let mut admin = Client::new(proxy.admin());
+    assert_eq!(admin.get("/ready").status, 503);
     go.send(()).unwrap();
     let answer = client.answer();
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));

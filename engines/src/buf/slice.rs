@@ -49,20 +49,28 @@ impl Region {
         None
     }
 
-    /// Copies `bytes` behind its own, if it is the only slice of memory of its own and shows all of it.
-    fn append(&mut self, bytes: &[u8]) -> bool {
+    /// Its memory, if that is its own, no other slice shows it, and this one shows all of it.
+    fn own(&mut self) -> Option<&mut Vec<u8>> {
         let Hold::Owned(rc) = &mut self.hold else {
-            return false;
+            return None;
         };
-        let Some(own) = Rc::get_mut(rc) else {
-            return false;
-        };
-        if own.as_ptr() != self.start.as_ptr() || own.len() != self.len as usize {
-            return false;
-        }
+        let own = Rc::get_mut(rc)?;
+        let is_whole = own.as_ptr() == self.start.as_ptr() && own.len() == self.len as usize;
+        is_whole.then_some(own)
+    }
+
+    fn take_own(&mut self) -> Option<Vec<u8>> {
+        let own = std::mem::take(self.own()?);
+        *self = Self::empty();
+        Some(own)
+    }
+
+    /// Copies `bytes` behind its own, if its memory may grow.
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        let Some(own) = self.own() else { return false };
         own.extend_from_slice(bytes);
-        self.start = NonNull::new(own.as_mut_ptr()).unwrap_or(NonNull::dangling());
-        self.len = own.len() as u32;
+        let (start, len) = (NonNull::new(own.as_mut_ptr()), own.len() as u32);
+        (self.start, self.len) = (start.unwrap_or(NonNull::dangling()), len);
         true
     }
 
@@ -180,6 +188,15 @@ impl Buf {
     /// Keeps at most the first `n` bytes.
     pub fn truncate(&mut self, n: usize) {
         self.0.len = self.0.len.min(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+
+    /// The bytes as memory that may grow: without a copy where this is the only slice of memory of its
+    /// own and shows all of it.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        match self.0.take_own() {
+            Some(own) => own,
+            None => self.to_vec(),
+        }
     }
 
     /// Takes `other` in if it lies right behind in the same block; else it comes back.

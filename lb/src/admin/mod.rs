@@ -44,6 +44,7 @@ fn answer(running: &Running, request: &Message) -> Message {
     }
     match path {
         "/" => text(200, INDEX.into()),
+        "/ready" if running.is_draining() => text(503, "DRAINING\n".into()),
         "/ready" => text(200, "LIVE\n".into()),
         "/stats/prometheus" => {
             let body = prometheus::render(running);
@@ -72,7 +73,9 @@ fn config_dump(running: &Running) -> Message {
     const NAME: &str = "envoy.config.bootstrap.v3.Bootstrap";
     match xds::to_json(&*running.bootstrap, NAME) {
         Some(json) => {
-            let body = format!("{{\n\"bootstrap\": {json}\n}}\n");
+            let kind = "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump";
+            let body =
+                format!("{{\"configs\": [{{\"@type\": \"{kind}\", \"bootstrap\": {json}}}]}}\n");
             Message::answer(200, "application/json", body.into_bytes())
         }
         None => text(500, "the configuration cannot be shown\n".into()),

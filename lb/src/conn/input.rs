@@ -82,15 +82,17 @@ impl Worker {
                     return self.on_malformed(key, &why);
                 }
             };
-            let part = input.split_to(step.used);
             let idle = step.used == 0 && step.frame.is_none();
             if let Some(frame) = step.frame {
+                let part = input.split_to(step.used);
                 self.on_frame(key, frame, part);
+            } else {
+                input.skip(step.used);
             }
             match step.wait {
                 Wait::Go if !idle => {}
                 Wait::Go | Wait::More => {
-                    self.keep(key, &input);
+                    self.keep(key, input);
                     return self.on_drained_input(key);
                 }
                 Wait::Hold => {
@@ -115,12 +117,12 @@ impl Worker {
         Next::Stop
     }
 
-    /// Keeps the beginning of a head for when more of it comes.
-    fn keep(&mut self, key: ConnKey, input: &Buf) {
+    /// Keeps the beginning of a head for when more of it comes; what was kept before is not copied again.
+    fn keep(&mut self, key: ConnKey, input: Buf) {
         if let Some(conn) = self.net.conns.get_mut(key)
             && !input.is_empty()
         {
-            conn.inbox = input.to_vec();
+            conn.inbox = input.into_vec();
         }
     }
 

@@ -79,9 +79,7 @@ pub fn run<D: Future<Output = ()>>(
             () = done(running.clone()) => None,
             error = handles.broken() => Some(error),
         };
-        running.tell_all(|| Command::Drain {
-            within: options.drain_time,
-        });
+        running.drain(options.drain_time);
         tokio::select! {
             () = handles.ended() => {}
             () = ends.first() => running.tell_all(|| Command::Stop),

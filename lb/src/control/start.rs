@@ -13,7 +13,15 @@ use crate::{
     worker::{Plan, Worker},
 };
 use engines::{Carried, EngineKind, ListenOptions, Rng, SockAddr};
-use std::{fmt, io, sync::Arc, thread::JoinHandle};
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 use tokio::sync::{mpsc, watch};
 use xds::api::envoy::config::bootstrap::v3::Bootstrap;
 
@@ -81,9 +89,21 @@ pub struct Running {
     /// The engine that runs.
     pub engine: EngineKind,
     mailboxes: Vec<Arc<Mailbox>>,
+    draining: Arc<AtomicBool>,
 }
 
 impl Running {
+    /// The process no longer takes connections and is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Lets every worker end, within that time.
+    pub(super) fn drain(&self, within: Duration) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.tell_all(|| Command::Drain { within });
+    }
+
     /// Tells every worker something.
     pub fn tell_all(&self, command: impl Fn() -> Command) {
         self.mailboxes
@@ -149,6 +169,7 @@ pub fn start(loaded: Loaded, options: &Options) -> Result<(Running, Handles), St
         stats: Vec::new(),
         engine,
         mailboxes: Vec::new(),
+        draining: Arc::default(),
     };
     let (mut crew, mut threads) = (Crew::default(), Vec::new());
     for (index, (listeners, log)) in sockets.into_iter().zip(rings).enumerate() {
