@@ -37,7 +37,7 @@ pub use open::{EngineKind, EngineOptions, UnknownEngine, choose, open, open_list
 pub use rng::Rng;
 pub use sim::{Chance, Driver, EngineId, Faults, Party, SimEngine, SimNet};
 pub use slots::{SlotKey, Slots};
-pub use timer::{Alarm, Wheel};
+pub use timer::Wheel;
 pub use uring::uring_available;
 pub use waker::{Wake, Waker};
 

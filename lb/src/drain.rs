@@ -1,15 +1,15 @@
 //! Ending well: no new connections, idle ones closed, requests under way answered with
 //! `Connection: close`, and after a time the rest cut.
 
-use crate::worker::{Timer, Worker};
-use engines::Alarm;
-use std::time::Duration;
+use crate::worker::Worker;
+use std::time::{Duration, Instant};
 
 /// Where a worker stands in its ending.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
     phase: DrainPhase,
-    alarm: Alarm,
+    /// When what is left is cut.
+    deadline: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,10 @@ enum DrainPhase {
 impl Drain {
     pub(crate) fn is_draining(&self) -> bool {
         self.phase == DrainPhase::Draining
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline.filter(|_| self.is_draining())
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -40,9 +44,7 @@ impl Worker {
             return;
         }
         self.drain.phase = DrainPhase::Draining;
-        self.drain
-            .alarm
-            .set(Some(self.now + within), &mut self.wheel, Timer::Drain);
+        self.drain.deadline = self.now.checked_add(within);
         for sock in std::mem::take(&mut self.listeners) {
             self.close_sock(sock);
         }
@@ -52,19 +54,11 @@ impl Worker {
         self.do_todo();
     }
 
-    pub(crate) fn on_drain_timer(&mut self, tick: u64) {
-        if self
-            .drain
-            .alarm
-            .fired(tick, self.now, &mut self.wheel, Timer::Drain)
-        {
-            self.drain.phase = DrainPhase::Over;
-        }
-    }
-
-    /// A draining worker with nothing left is done.
+    /// A draining worker with nothing left, or no time left, is done.
     pub(crate) fn check_drained(&mut self) {
-        if self.drain.is_draining() && self.net.conns.is_empty() && self.tunnels.is_empty() {
+        let is_late = self.drain.deadline().is_some_and(|at| at <= self.now);
+        let is_empty = self.net.conns.is_empty() && self.tunnels.is_empty();
+        if self.drain.is_draining() && (is_empty || is_late) {
             self.drain.phase = DrainPhase::Over;
         }
     }

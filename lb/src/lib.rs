@@ -22,6 +22,7 @@ pub mod mailbox;
 mod pool;
 mod request_id;
 pub mod route;
+mod short_text;
 pub mod stats;
 pub mod stream;
 mod tcp;

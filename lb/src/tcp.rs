@@ -7,9 +7,9 @@ use crate::{
     cluster::Breaker,
     config::TcpConfig,
     stream::{Flags, Record, Target},
-    worker::{Epoch, Owner, Timer, Worker},
+    worker::{Epoch, Owner, Worker},
 };
-use engines::{Alarm, Class, ConnectOptions, Sock, SockAddr, slot_key};
+use engines::{Class, ConnectOptions, SlotKey, Sock, SockAddr, slot_key};
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 slot_key! {
@@ -33,7 +33,6 @@ pub(crate) struct Tunnel {
     /// The directions that have ended: from downstream, from upstream.
     finished: (bool, bool),
     since: Instant,
-    alarm: Alarm,
 }
 
 impl Worker {
@@ -60,7 +59,6 @@ impl Worker {
             credit: false,
             finished: (false, false),
             since: self.now,
-            alarm: Alarm::default(),
         };
         let key = self.tunnels.insert(tunnel);
         self.own(sock, Owner::Tunnel(key));
@@ -200,7 +198,7 @@ impl Worker {
         let Some(mut tunnel) = self.tunnels.remove(key) else {
             return;
         };
-        tunnel.alarm.set(None, &mut self.wheel, Timer::Tunnel(key));
+        self.wheels.tunnels.set(key.index(), None);
         tunnel.record.flags.set(why);
         self.close_sock(tunnel.down);
         let stats = &self.stats.listeners[tunnel.listener];
@@ -212,30 +210,27 @@ impl Worker {
     }
 
     fn sync_tunnel(&mut self, key: TunnelKey) {
-        let Some(tunnel) = self.tunnels.get_mut(key) else {
-            return;
-        };
+        let deadline = self.tunnel_deadline(key);
+        self.wheels.tunnels.set(key.index(), deadline);
+    }
+
+    fn tunnel_deadline(&self, key: TunnelKey) -> Option<Instant> {
+        let tunnel = self.tunnels.get(key)?;
         let time = if tunnel.connected {
             tunnel.config.idle_timeout
         } else {
             Some(tunnel.epoch.cluster(tunnel.config.cluster).connect_timeout)
         };
-        let deadline = time.and_then(|time| tunnel.since.checked_add(time));
-        tunnel
-            .alarm
-            .set(deadline, &mut self.wheel, Timer::Tunnel(key));
+        tunnel.since.checked_add(time?)
     }
 
-    pub(crate) fn on_tunnel_timer(&mut self, key: TunnelKey, tick: u64) {
-        let Some(tunnel) = self.tunnels.get_mut(key) else {
+    pub(crate) fn on_tunnel_timer(&mut self, key: TunnelKey) {
+        if self.tunnel_deadline(key).is_none_or(|at| at > self.now) {
+            return self.sync_tunnel(key);
+        }
+        let Some(tunnel) = self.tunnels.get(key) else {
             return;
         };
-        if !tunnel
-            .alarm
-            .fired(tick, self.now, &mut self.wheel, Timer::Tunnel(key))
-        {
-            return;
-        }
         if tunnel.connected {
             self.stats.listeners[tunnel.listener].idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);

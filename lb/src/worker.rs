@@ -58,13 +58,27 @@ pub(crate) enum Owner {
     Tunnel(TunnelKey),
 }
 
-/// Whose a timer is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Timer {
-    Conn(ConnKey),
-    Drain,
-    Stream(StreamKey),
-    Tunnel(TunnelKey),
+/// The deadlines of a worker: one for each slot of its tables.
+pub(crate) struct Wheels {
+    pub(crate) conns: Wheel,
+    pub(crate) streams: Wheel,
+    pub(crate) tunnels: Wheel,
+}
+
+impl Wheels {
+    fn new(now: Instant) -> Self {
+        let [conns, streams, tunnels] = std::array::from_fn(|_| Wheel::new(now));
+        Self {
+            conns,
+            streams,
+            tunnels,
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let all = [&self.conns, &self.streams, &self.tunnels];
+        all.into_iter().filter_map(Wheel::next).min()
+    }
 }
 
 /// Work that an event set free beyond its own call stack.
@@ -110,7 +124,7 @@ pub struct Worker {
     pub(crate) net: Net,
     pub(crate) now: Instant,
     pub(crate) rng: Rng,
-    pub(crate) wheel: Wheel<Timer>,
+    pub(crate) wheels: Wheels,
     pub(crate) owners: Vec<Option<(Sock, Owner)>>,
     pub(crate) listeners: Vec<Sock>,
     pub(crate) streams: Slots<StreamKey, Box<Stream>>,
@@ -130,7 +144,7 @@ pub struct Worker {
     pub(crate) drain: Drain,
     pub(crate) date: crate::date::Date,
     events: Vec<Event>,
-    due: Vec<(Timer, u64)>,
+    due: Vec<u32>,
 }
 
 impl Worker {
@@ -160,7 +174,7 @@ impl Worker {
         let mut worker = Self {
             now,
             rng,
-            wheel: Wheel::new(now),
+            wheels: Wheels::new(now),
             owners: Vec::new(),
             listeners: Vec::new(),
             streams: Slots::default(),
@@ -209,7 +223,7 @@ impl Worker {
     /// The engine broke.
     pub fn turn(&mut self) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
-        self.net.engine.wait(self.wheel.next(), &mut events)?;
+        self.net.engine.wait(self.next_deadline(), &mut events)?;
         self.now = self.net.engine.now();
         for event in events.drain(..) {
             self.on_event(event);
@@ -226,7 +240,8 @@ impl Worker {
 
     /// The earliest moment at which a turn has something to do by itself.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.wheel.next()
+        let drain = self.drain.deadline();
+        self.wheels.next().into_iter().chain(drain).min()
     }
 
     /// The engine, for a driver that has to look at it.
@@ -322,15 +337,25 @@ impl Worker {
 
     fn fire_timers(&mut self) {
         let mut due = std::mem::take(&mut self.due);
-        self.wheel.expire(self.now, &mut due);
-        for (timer, tick) in due.drain(..) {
-            match timer {
-                Timer::Conn(key) => self.on_conn_timer(key, tick),
-                Timer::Drain => self.on_drain_timer(tick),
-                Timer::Stream(key) => self.on_stream_timer(key, tick),
-                Timer::Tunnel(key) => self.on_tunnel_timer(key, tick),
+        self.wheels.conns.expire(self.now, &mut due);
+        for index in due.drain(..) {
+            if let Some(key) = self.net.conns.key_at(index) {
+                self.on_conn_timer(key);
+                self.do_todo();
             }
-            self.do_todo();
+        }
+        self.wheels.streams.expire(self.now, &mut due);
+        for index in due.drain(..) {
+            if let Some(key) = self.streams.key_at(index) {
+                self.on_stream_timer(key);
+                self.do_todo();
+            }
+        }
+        self.wheels.tunnels.expire(self.now, &mut due);
+        for index in due.drain(..) {
+            if let Some(key) = self.tunnels.key_at(index) {
+                self.on_tunnel_timer(key);
+            }
         }
         self.due = due;
     }

@@ -222,6 +222,9 @@ impl Clone for Buf {
 
 impl From<Vec<u8>> for Buf {
     fn from(mut bytes: Vec<u8>) -> Self {
+        if bytes.is_empty() {
+            return Self::default();
+        }
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let start = NonNull::new(bytes.as_mut_ptr()).unwrap_or(NonNull::dangling());
         Self(Region {

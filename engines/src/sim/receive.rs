@@ -29,9 +29,6 @@ impl SimEngine {
                 self.hand_over(sock, BufMut::from(unread), events);
                 continue;
             }
-            if self.is_relay_full(sock) {
-                return;
-            }
             let readable = self.net.world().readable(key);
             match readable {
                 Readable::Nothing => return,
@@ -104,7 +101,7 @@ impl SimEngine {
 
     fn hand_over(&mut self, sock: Sock, data: BufMut, events: &mut Vec<Event>) {
         if self.is_relayed(sock) {
-            self.pass_on(sock, data.freeze());
+            self.pass_on(sock, data);
         } else {
             events.push(Event::Received { sock, data });
         }

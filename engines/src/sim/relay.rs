@@ -1,24 +1,18 @@
 //! Relaying: what one socket receives goes to another's queue, without the caller.
 //!
 //! The source's quota of blocks is the back-pressure: a block comes home when the target has sent it.
-//! A block of the reserve is copied instead, so that nobody who does not read pins one.
 
 use super::{SimEngine, agenda::Timer, entry::Entry};
 use crate::{
-    Buf, Event, Sock,
+    BufMut, Event, Sock,
     outlet::Finish,
     tally::{REPORT_EVERY, Tally},
 };
-
-/// Bytes of a relay that wait for its target, at most a block more.
-const QUEUED_MAX: usize = 256 << 10;
 
 /// A relay, kept with its source.
 #[derive(Debug)]
 pub(super) struct Relay {
     to: Sock,
-    /// Bytes that wait for the target to take them.
-    queued: usize,
     tally: Tally,
 }
 
@@ -29,7 +23,6 @@ impl SimEngine {
         entry.is_wanted = has_target;
         entry.relay = Some(Relay {
             to,
-            queued: 0,
             tally: Tally::default(),
         });
         if let Some(target) = self.live(to) {
@@ -46,23 +39,15 @@ impl SimEngine {
         self.entries.get(from).is_some_and(|e| e.relay.is_some())
     }
 
-    /// True while the target has enough to send.
-    pub(super) fn is_relay_full(&mut self, from: Sock) -> bool {
-        self.relay_of(from)
-            .is_some_and(|relay| relay.queued >= QUEUED_MAX)
-    }
-
-    pub(super) fn pass_on(&mut self, from: Sock, data: Buf) {
-        let Some(relay) = self.relay_of(from) else {
+    pub(super) fn pass_on(&mut self, from: Sock, data: BufMut) {
+        let Some(entry) = self.entries.get_mut(from) else {
             return;
         };
-        relay.queued += data.len();
-        let to = relay.to;
-        let data = if data.is_reserve() {
-            Buf::copy_of(&data)
-        } else {
-            data
+        let Some(relay) = &mut entry.relay else {
+            return;
         };
+        relay.tally.on_queued(data.len());
+        let (to, data) = (relay.to, entry.lessee.keep(data));
         if let Some(target) = self.live(to) {
             target.outlet.push(data, true);
             self.mark(to);
@@ -74,14 +59,19 @@ impl SimEngine {
         let Some(from) = self.entries.get(to).and_then(|target| target.source) else {
             return;
         };
-        let Some(relay) = self.relay_of(from) else {
+        let Some(entry) = self.entries.get_mut(from) else {
             return;
         };
-        relay.queued -= bytes;
-        if relay.tally.on_left(bytes) {
+        let Some(relay) = &mut entry.relay else {
+            return;
+        };
+        let reports = relay.tally.on_left(bytes);
+        if relay.tally.is_drained() {
+            entry.lessee.on_drained();
+        }
+        if reports {
             self.add_timer(REPORT_EVERY, Timer::Report(from));
         }
-        self.mark(from);
     }
 
     /// A report's time has come: it is told when the source is served.

@@ -236,9 +236,8 @@ impl World {
             return Ok(window);
         };
         let room = window.saturating_sub(other.unread());
-        // A closed end does not read: what comes to it is answered with a reset.
-        other.is_awaited = room == 0;
-        Ok(room)
+        other.is_awaited |= room == 0;
+        Ok(if other.is_awaited { 0 } else { room })
     }
 
     /// Sends bytes for which there is room. The network may reset the connection instead.
@@ -267,6 +266,7 @@ impl World {
 
     /// Reads as many bytes as there is room for, and there have to be.
     pub(super) fn read(&mut self, key: NetKey, room: &mut [u8]) {
+        let window = self.faults.window.max(1);
         let Some(stream) = self.stream(key) else {
             return;
         };
@@ -277,10 +277,10 @@ impl World {
         room[..cut].copy_from_slice(&front[..cut]);
         room[cut..].copy_from_slice(&back[..behind]);
         arrived.drain(..room.len());
-        let other = stream.other;
-        if std::mem::take(&mut stream.is_awaited)
-            && let Some(other) = other
-        {
+        // RFC 9293 §3.8.6.2.2: a closed window opens in one go, not by every byte that is read.
+        let opens = stream.is_awaited && stream.unread() <= window / 4 * 3;
+        stream.is_awaited &= !opens;
+        if let Some(other) = stream.other.filter(|_| opens) {
             self.wake(other);
         }
     }

@@ -44,10 +44,14 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        if conn.phase == ConnPhase::Open && !conn.held {
-            let input = Buf::from(std::mem::take(&mut conn.inbox));
-            self.decode(key, input);
+        if conn.phase != ConnPhase::Open || conn.held {
+            return;
         }
+        if conn.inbox.is_empty() && !conn.peer_done {
+            return self.sync_conn(key);
+        }
+        let input = Buf::from(std::mem::take(&mut conn.inbox));
+        self.decode(key, input);
     }
 
     fn decode(&mut self, key: ConnKey, input: Buf) {

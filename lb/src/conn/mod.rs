@@ -15,10 +15,10 @@ use crate::{
     config::{ClusterConfig, HttpConfig},
     limits,
     stream::{StreamKey, Target},
-    worker::{Timer, Worker},
+    worker::Worker,
 };
 use codecs::{Codec, Life, Protocol, StreamId};
-use engines::{Alarm, Sock, SockAddr, slot_key};
+use engines::{SlotKey, Sock, SockAddr, slot_key};
 use std::{io, time::Instant};
 
 slot_key! {
@@ -82,7 +82,6 @@ pub(crate) struct Conn {
     pub(crate) discarding: Option<usize>,
     /// When the present state began: idle, part of a head, lingering, connecting.
     since: Instant,
-    alarm: Alarm,
 }
 
 impl Conn {
@@ -104,7 +103,6 @@ impl Conn {
             peer_done: false,
             discarding: None,
             since: now,
-            alarm: Alarm::default(),
         }
     }
 
@@ -208,7 +206,7 @@ impl Worker {
         conn.sent += bytes as u64;
         if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
             self.drop_conn(key);
-        } else if was_full && !conn.is_full() {
+        } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
             let streams = conn.streams.iter();
             self.todo
                 .extend(streams.map(|(_, stream)| crate::worker::Todo::Advance(*stream)));
@@ -234,10 +232,10 @@ impl Worker {
     /// A connection is no more: what it carried is told, pool and counters are settled.
     fn lose_conn(&mut self, key: ConnKey) {
         self.net.forget(key);
-        let Some(mut conn) = self.net.conns.remove(key) else {
+        let Some(conn) = self.net.conns.remove(key) else {
             return;
         };
-        conn.alarm.set(None, &mut self.wheel, Timer::Conn(key));
+        self.wheels.conns.set(key.index(), None);
         match conn.side {
             Side::Down { listener, .. } => {
                 self.listener_stats(listener).connections_active.dec();
@@ -276,7 +274,7 @@ impl Worker {
         let deadline = self.conn_deadline(key);
         if let Some(conn) = self.net.conns.get_mut(key) {
             conn.reading = wanted;
-            conn.alarm.set(deadline, &mut self.wheel, Timer::Conn(key));
+            self.wheels.conns.set(key.index(), deadline);
         }
     }
 

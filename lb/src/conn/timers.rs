@@ -1,10 +1,7 @@
 //! How long a connection may stay in each of its states.
 
 use super::{Conn, ConnKey, ConnPhase, Side};
-use crate::{
-    limits,
-    worker::{Timer, Worker},
-};
+use crate::{limits, worker::Worker};
 use std::time::{Duration, Instant};
 
 /// Which patience a connection is under.
@@ -51,15 +48,9 @@ impl Worker {
         }
     }
 
-    pub(crate) fn on_conn_timer(&mut self, key: ConnKey, tick: u64) {
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        if !conn
-            .alarm
-            .fired(tick, self.now, &mut self.wheel, Timer::Conn(key))
-        {
-            return;
+    pub(crate) fn on_conn_timer(&mut self, key: ConnKey) {
+        if self.conn_deadline(key).is_none_or(|at| at > self.now) {
+            return self.sync_conn(key);
         }
         let Some(conn) = self.net.conns.get(key) else {
             return;

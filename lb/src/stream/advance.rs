@@ -11,9 +11,10 @@ use crate::{
     limits,
     pool::Acquired,
     route::{Action, Forward},
-    worker::{Epoch, Timer, Worker},
+    worker::{Epoch, Worker},
 };
 use codecs::{Head, StreamId};
+use engines::SlotKey;
 use std::rc::Rc;
 
 /// Whether a phase came to an end.
@@ -390,9 +391,7 @@ impl Worker {
             .into_iter()
             .flatten()
             .min();
-        stream
-            .alarm
-            .set(deadline, &mut self.wheel, Timer::Stream(key));
+        self.wheels.streams.set(key.index(), deadline);
         let (down, up) = (stream.down.conn, stream.up.map(|up| up.conn));
         self.sync_conn(down);
         if let Some(up) = up {
@@ -401,17 +400,11 @@ impl Worker {
     }
 
     /// A deadline of the stream, or a filter's timer.
-    pub(crate) fn on_stream_timer(&mut self, key: StreamKey, tick: u64) {
+    pub(crate) fn on_stream_timer(&mut self, key: StreamKey) {
         let now = self.now;
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        if !stream
-            .alarm
-            .fired(tick, now, &mut self.wheel, Timer::Stream(key))
-        {
-            return;
-        }
         let passed = |deadline: Option<std::time::Instant>| deadline.is_some_and(|at| at <= now);
         let deadlines = stream.deadlines;
         if stream

@@ -8,10 +8,11 @@ use crate::{
     conn::{ConnKey, Side},
     limits,
     route::Action,
+    short_text::ShortText,
     worker::{Todo, Worker},
 };
 use codecs::{Fields, Head, Length, Life, StreamId};
-use engines::{Alarm, Buf};
+use engines::{Buf, SlotKey};
 use std::time::Duration;
 
 impl Worker {
@@ -44,19 +45,20 @@ impl Worker {
         if let Some(owner) = self.net.conns.get_mut(conn) {
             owner.streams.push((id, key));
         }
-        let http = self.epoch.http(listener).clone();
+        let epoch = self.epoch.clone();
+        let http = epoch.http(listener);
         if self.drain.is_draining() || (http.requests_max > 0 && requests >= http.requests_max) {
             self.net.write(conn, |codec, out| codec.drain(out));
         }
-        self.dress_request(key, &http);
-        self.start_clocks(key, &http, end);
+        self.dress_request(key, http);
+        self.start_clocks(key, http, end);
         self.advance(key);
     }
 
     fn blank_stream(&self) -> Box<Stream> {
         Box::new(Stream {
             down: Leg {
-                conn: engines::SlotKey::from_parts(0, 0),
+                conn: SlotKey::from_parts(0, 0),
                 id: StreamId(0),
             },
             up: None,
@@ -72,7 +74,6 @@ impl Worker {
             record: Record::new(self.now),
             deadlines: Deadlines::default(),
             idle_time: None,
-            alarm: Alarm::default(),
             retry: Retry::default(),
             is_local: false,
             rematches: 0,
@@ -115,15 +116,11 @@ impl Worker {
                 append_forwarded_for(&mut head.fields, peer.ip());
             }
         }
-        let scheme = if head.scheme().is_empty() {
-            b"http".to_vec()
-        } else {
-            head.scheme().to_vec()
-        };
         if http.use_remote_address && http.trusted_hops == 0 {
             head.fields.set(b"x-forwarded-proto", b"http");
         } else if head.fields.get(b"x-forwarded-proto").is_none() {
-            head.fields.append(b"x-forwarded-proto", &scheme);
+            // No listener speaks TLS yet; a target's scheme is the client's word only.
+            head.fields.append(b"x-forwarded-proto", b"http");
         }
         if http.generate_request_id
             && (!http.preserve_request_id || head.fields.get(b"x-request-id").is_none())
@@ -251,7 +248,8 @@ impl Worker {
         let Some(head) = stream.answer.as_mut() else {
             return;
         };
-        let http = stream.epoch.http(stream.listener).clone();
+        let epoch = stream.epoch.clone();
+        let http = epoch.http(stream.listener);
         if head.fields.get(b"date").is_none() {
             head.fields.append(b"date", &date);
         }
@@ -348,6 +346,7 @@ impl Worker {
         let Some(mut stream) = self.streams.remove(key) else {
             return;
         };
+        self.wheels.streams.set(key.index(), None);
         stream.record.request_bytes = stream.request.received_bytes;
         stream.record.response_bytes = stream.response.sent_bytes;
         let stats = self.listener_stats(stream.listener);
@@ -438,12 +437,7 @@ impl Worker {
 }
 
 fn append_forwarded_for(fields: &mut Fields, peer: std::net::IpAddr) {
-    use std::io::Write;
-    let mut address = [0u8; 48];
-    let mut rest = &mut address[..];
-    let room = rest.len();
-    let written = write!(rest, "{peer}").map_or(0, |()| room - rest.len());
-    let address = &address[..written];
+    let address = &ShortText::of(peer);
     let Some(before) = fields.get(b"x-forwarded-for") else {
         return fields.append(b"x-forwarded-for", address);
     };

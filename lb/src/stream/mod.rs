@@ -15,7 +15,7 @@ pub(crate) use retry::Failure;
 
 use crate::{conn::ConnKey, filter::Chain, worker::Epoch};
 use codecs::{Head, StreamId};
-use engines::{Alarm, BufList, slot_key};
+use engines::{BufList, slot_key};
 use std::{
     rc::Rc,
     time::{Duration, Instant},
@@ -78,7 +78,6 @@ pub(crate) struct Stream {
     pub(crate) deadlines: Deadlines,
     /// How long no byte may come by, in either direction.
     pub(crate) idle_time: Option<Duration>,
-    pub(crate) alarm: Alarm,
     pub(crate) retry: Retry,
     /// The answer is ours, no longer the upstream's.
     pub(crate) is_local: bool,
@@ -147,7 +146,6 @@ impl Stream {
         self.response.reset();
         self.record = Record::new(now);
         self.deadlines = Deadlines::default();
-        self.alarm = Alarm::default();
         self.retry.reset();
     }
 

