@@ -1,7 +1,7 @@
 //! Every limit of the data path that no configuration field sets: its name, its value, why.
 //!
 //! What configuration sets stands in [`crate::config`]; blocks have theirs in `engines::BlockLimits`,
-//! heads in `codecs::Limits`. Each limit has a counter for the times it fires, named in `stats.rs`.
+//! heads in `codecs::Limits`. `docs/operations.md` names the counter of each limit that has one.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub const DISCARD_TIME: Duration = Duration::from_secs(10);
 /// How long a connection that is to be closed may take to accept its last bytes.
 pub const FLUSH_TIME: Duration = Duration::from_secs(30);
 
-/// Bytes of a request's body kept for a retry (`per_request_buffer_limit_bytes` where set).
+/// Bytes of a request's body kept for a retry.
 pub const RETRY_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes buffered for a stream whose connection or filter is not ready, per direction.

@@ -93,7 +93,11 @@ fn command() -> clap::Command {
         .subcommand(
             clap::Command::new("check")
                 .about("Tell every problem of a configuration file")
-                .arg(file(Arg::new("config").short('c').long("config")).required(true)),
+                .arg(
+                    file(Arg::new("config").short('c').long("config"))
+                        .help("Configuration: Envoy's v3 bootstrap, YAML or JSON")
+                        .required(true),
+                ),
         )
         .subcommand(
             clap::Command::new("expand")

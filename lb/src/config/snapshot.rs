@@ -74,7 +74,7 @@ pub struct HttpConfig {
     pub requests_max: u32,
     /// `use_remote_address`: the peer is the client; its address is appended to `x-forwarded-for`.
     pub use_remote_address: bool,
-    /// `xff_num_trusted_hops`: proxies in front of us whose `x-forwarded-for` is believed.
+    /// `xff_num_trusted_hops`: proxies in front of us; above 0 their `x-forwarded-proto` is believed.
     pub trusted_hops: u32,
     /// `skip_xff_append`.
     pub skip_xff_append: bool,

@@ -130,7 +130,7 @@ flags! {
     DELAY_INJECTED = 12, "DI";
     /// The fault filter answered.
     FAULT_INJECTED = 13, "FI";
-    /// We were draining or stopped.
+    /// A filter reset the stream.
     LOCAL_RESET = 14, "LR";
     /// The whole-connection timeout passed.
     DURATION_TIMEOUT = 15, "DT";
