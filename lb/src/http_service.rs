@@ -2,7 +2,12 @@
 //! the demo. They speak through the same codec as the proxy.
 
 use codecs::{Codec, Frame, Head, Heads, Length, Life, Protocol, StreamId, Wait, http1::Http1};
-use std::{future::Future, io, sync::Arc, time::Instant};
+use std::{
+    future::Future,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -10,6 +15,8 @@ use tokio::{
 
 /// Bytes of a request's or answer's body; longer ones end the connection.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long the other side may take to send or to take something.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Connections served at a time.
 const CONNECTIONS_MAX: usize = 256;
 
@@ -66,7 +73,7 @@ where
                     let _ = serve_connection(stream, &*answer).await;
                 });
             }
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
@@ -92,6 +99,11 @@ where
             return stream.shutdown().await;
         }
     }
+}
+
+/// Writes all of it, if the other side takes it in time.
+async fn send(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    tokio::time::timeout(PATIENCE, stream.write_all(bytes)).await?
 }
 
 /// A connection that asks one thing after another.
@@ -166,7 +178,8 @@ impl Wire {
             if wait == Wait::Go {
                 continue;
             }
-            if stream.read_buf(&mut self.input).await? == 0 {
+            let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut self.input));
+            if read.await?? == 0 {
                 return match self.codec.eof().map_err(|why| invalid(why.detail))? {
                     Some(Frame::Data { id, end: true, .. }) => Ok(Some((id, message))),
                     Some(_) | None => Ok(None),
@@ -186,7 +199,7 @@ impl Wire {
             Err(why) => {
                 let mut out = Vec::new();
                 self.codec.refuse(&why, &mut out);
-                stream.write_all(&out).await?;
+                send(stream, &out).await?;
                 return Err(invalid(why.detail));
             }
         };
@@ -222,7 +235,7 @@ impl Wire {
         let mut out = Vec::new();
         self.codec.control(&mut out);
         if !out.is_empty() {
-            stream.write_all(&out).await?;
+            send(stream, &out).await?;
         }
         let stuck = step.used == 0 && end.is_none() && step.wait == Wait::Go;
         Ok((step.used, end, if stuck { Wait::More } else { step.wait }))
@@ -243,7 +256,7 @@ impl Wire {
             out.extend_from_slice(&message.body);
             out.extend_from_slice(&wrap.after);
         }
-        stream.write_all(&out).await
+        send(stream, &out).await
     }
 }
 

@@ -39,6 +39,3 @@ pub const POOL_IDLE_MAX: usize = 1024;
 
 /// Ended streams whose memory is kept for new ones.
 pub const SPARE_STREAMS_MAX: usize = 256;
-
-/// Events of other threads handled in one turn.
-pub const MAILBOX_MAX: usize = 1024;

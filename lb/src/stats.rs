@@ -220,6 +220,16 @@ pub struct ListenerStats {
     pub idle_timeouts: Counter,
     /// Times a discarded request body exceeded `DISCARD_BYTES_MAX`.
     pub discard_overflows: Counter,
+    /// Times the rest of an answered request did not come within `DISCARD_TIME`.
+    pub discard_timeouts: Counter,
+    /// Lingering closes cut at `LINGER_BYTES_MAX`.
+    pub linger_overflows: Counter,
+    /// Lingering closes cut after `LINGER_TIME`.
+    pub linger_timeouts: Counter,
+    /// Connections whose last bytes were not taken within `FLUSH_TIME`.
+    pub flush_timeouts: Counter,
+    /// Requests that filters sent back to matching more than `REMATCHES_MAX` times.
+    pub rematch_overflows: Counter,
     /// Times a source was no longer read because its target was full.
     pub backpressure: Counter,
     /// Bytes of request bodies, or received by a tunnel.
@@ -265,6 +275,8 @@ pub struct ClusterStats {
     pub resets: Counter,
     /// Answers refused as malformed.
     pub malformed: Counter,
+    /// Connections closed because `POOL_IDLE_MAX` others were idle.
+    pub idle_overflows: Counter,
     /// Requests for which no endpoint could be chosen.
     pub no_endpoint: Counter,
     /// From the request's first byte sent to the end of the answer.

@@ -235,9 +235,9 @@ impl Worker {
             self.stats.listeners[tunnel.listener].idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
         } else {
-            self.stats.clusters[tunnel.config.cluster]
-                .connect_timeouts
-                .inc();
+            let stats = &self.stats.clusters[tunnel.config.cluster];
+            stats.connect_timeouts.inc();
+            stats.connect_failures.inc();
             self.retry_tunnel(key);
         }
     }

@@ -46,12 +46,9 @@ fn seeds() {
                     if seed >= seeds {
                         return;
                     }
-                    #[allow(clippy::disallowed_methods)]
-                    let t = std::time::Instant::now();
                     if catch_unwind(AssertUnwindSafe(|| world::run(seed))).is_err() {
                         failures.lock().unwrap().push(seed);
                     }
-                    eprintln!("took {seed} {}", t.elapsed().as_millis());
                 }
             });
         }

@@ -57,6 +57,31 @@ const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
         "Discarded bodies over the limit",
         |s| &s.discard_overflows,
     ),
+    (
+        "discard_timeouts_total",
+        "Discarded bodies that did not end in time",
+        |s| &s.discard_timeouts,
+    ),
+    (
+        "linger_overflows_total",
+        "Lingering closes cut for their bytes",
+        |s| &s.linger_overflows,
+    ),
+    (
+        "linger_timeouts_total",
+        "Lingering closes cut for their time",
+        |s| &s.linger_timeouts,
+    ),
+    (
+        "flush_timeouts_total",
+        "Connections whose last bytes were not taken in time",
+        |s| &s.flush_timeouts,
+    ),
+    (
+        "rematch_overflows_total",
+        "Requests sent back to matching too often",
+        |s| &s.rematch_overflows,
+    ),
     ("backpressure_total", "Times a source was paused", |s| {
         &s.backpressure
     }),
@@ -121,6 +146,11 @@ const CLUSTER_COUNTERS: &[Metric<ClusterStats, Counter>] = &[
     ("malformed_total", "Answers refused as malformed", |s| {
         &s.malformed
     }),
+    (
+        "idle_overflows_total",
+        "Connections closed because too many were idle",
+        |s| &s.idle_overflows,
+    ),
     ("no_endpoint_total", "Requests without an endpoint", |s| {
         &s.no_endpoint
     }),

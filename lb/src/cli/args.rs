@@ -71,6 +71,10 @@ fn command() -> clap::Command {
         .subcommand(
             clap::Command::new("run")
                 .about("Balance traffic until SIGTERM or Ctrl-C")
+                .override_usage(
+                    "ringlb run [OPTIONS] --config FILE\n       \
+                     ringlb run [OPTIONS] --listen ADDRESS --to ADDRESS [--to ADDRESS]...",
+                )
                 .arg(
                     file(Arg::new("config").short('c').long("config"))
                         .help("Configuration: Envoy's v3 bootstrap, YAML or JSON")

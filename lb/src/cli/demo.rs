@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
+    fmt::Write,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
@@ -123,16 +124,14 @@ async fn send_requests(running: &Running) -> io::Result<BTreeMap<String, usize>>
     Ok(counts)
 }
 
-#[allow(clippy::print_stdout, reason = "the output of `ringlb demo --once`")]
 fn report(counts: BTreeMap<String, usize>, endpoints: &[SocketAddr]) -> Result<(), String> {
-    println!("{REQUESTS} requests over {CONNECTIONS} connections:");
+    let mut text = format!("{REQUESTS} requests over {CONNECTIONS} connections:\n");
     for (number, at) in (1..).zip(endpoints) {
         let count = counts.get(&number.to_string()).copied().unwrap_or(0);
-        println!(
-            "  endpoint {number} ({at})  {count:3}  {}",
-            "#".repeat(count)
-        );
+        let bar = "#".repeat(count);
+        let _ = writeln!(text, "  endpoint {number} ({at})  {count:3}  {bar}");
     }
+    super::print(&text)?;
     if counts.len() == endpoints.len() {
         Ok(())
     } else {

@@ -8,7 +8,7 @@ use crate::{
     control::{self, Options},
 };
 use args::{Command, Source};
-use std::{path::Path, process::ExitCode};
+use std::{io::Write, path::Path, process::ExitCode};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -90,13 +90,19 @@ fn quick(quickstart: &Quickstart) -> Result<Loaded, String> {
     })
 }
 
-#[allow(clippy::print_stdout, reason = "the output of `ringlb expand`")]
 fn expand(quickstart: &Quickstart) -> Result<(), String> {
     let loaded = quick(quickstart)?;
     let json = xds::to_json(&loaded.bootstrap, "envoy.config.bootstrap.v3.Bootstrap");
-    println!(
-        "{}",
-        json.ok_or("ringlb: the configuration cannot be shown")?
-    );
-    Ok(())
+    let json = json.ok_or("ringlb: the configuration cannot be shown")?;
+    print(&format!("{json}\n"))
+}
+
+/// Writes to standard output; whoever closed it early wants no more.
+fn print(text: &str) -> Result<(), String> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("ringlb: standard output: {error}"))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

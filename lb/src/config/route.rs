@@ -252,7 +252,8 @@ impl Compiler {
         {
             match word {
                 "connect-failure" => policy.on_connect_failure = true,
-                "reset" | "reset-before-request" => policy.on_reset = true,
+                "reset" => policy.on_reset = true,
+                "reset-before-request" => policy.on_unsent = true,
                 "5xx" => policy.on_5xx = true,
                 "gateway-error" => policy.on_gateway_error = true,
                 other => {

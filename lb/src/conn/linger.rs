@@ -2,7 +2,7 @@
 //! finishes too, then close. Closing at once would make the kernel answer late input with RST, which
 //! takes back what the peer has not read yet.
 
-use super::{ConnKey, ConnPhase};
+use super::{ConnKey, ConnPhase, Side};
 use crate::{
     limits,
     stream::{Flags, Record},
@@ -94,6 +94,9 @@ impl Worker {
         let discarded = conn.discarding.unwrap_or(0) + len;
         conn.discarding = Some(discarded);
         if discarded > limits::LINGER_BYTES_MAX {
+            if let Side::Down { listener, .. } = conn.side {
+                self.listener_stats(listener).linger_overflows.inc();
+            }
             self.drop_conn(key);
         }
     }

@@ -76,9 +76,21 @@ impl Worker {
                 self.cluster_stats(target.cluster).connect_timeouts.inc();
                 self.drop_conn(key);
             }
-            (Patience::Discard, _) => self.linger(key),
+            (Patience::Discard, Side::Down { listener, .. }) => {
+                self.listener_stats(*listener).discard_timeouts.inc();
+                self.linger(key);
+            }
+            (Patience::Flush, Side::Down { listener, .. }) => {
+                self.listener_stats(*listener).flush_timeouts.inc();
+                self.drop_conn(key);
+            }
+            (Patience::Linger, Side::Down { listener, .. }) => {
+                self.listener_stats(*listener).linger_timeouts.inc();
+                self.drop_conn(key);
+            }
             (
                 Patience::Connect
+                | Patience::Discard
                 | Patience::Flush
                 | Patience::Head
                 | Patience::Idle

@@ -257,7 +257,7 @@ fn open_everywhere(
     let separate = listener.reuse_port && listener.address.inet().is_some();
     let options = ListenOptions {
         backlog: listener.backlog,
-        reuse_port: separate && sockets.len() > 1,
+        reuse_port: separate,
         ..ListenOptions::default()
     };
     let (first, address) = engines::open_listener(&listener.address, &options)?;

@@ -170,7 +170,12 @@ impl Worker {
     /// A connection has become free.
     pub(crate) fn put_idle(&mut self, key: ConnKey, target: Target) {
         let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
-        if pool.idle.len() >= limits::POOL_IDLE_MAX || self.drain.is_draining() {
+        let is_full = pool.idle.len() >= limits::POOL_IDLE_MAX;
+        if is_full || self.drain.is_draining() {
+            let overflows = u64::from(is_full);
+            self.cluster_stats(target.cluster)
+                .idle_overflows
+                .add(overflows);
             self.drop_conn(key);
             return;
         }

@@ -85,6 +85,8 @@ pub struct RetryPolicy {
     pub on_connect_failure: bool,
     /// `reset`, and `reset-before-request`.
     pub on_reset: bool,
+    /// `reset-before-request`: no byte of the request had left.
+    pub on_unsent: bool,
     /// `5xx`; includes resets.
     pub on_5xx: bool,
     /// `gateway-error`: 502, 503, 504.

@@ -94,11 +94,9 @@ impl Worker {
         };
         match &route.action {
             Action::Forward(forward) => {
-                rewrite(
-                    &mut stream.head,
-                    forward,
-                    route.condition.path.matched_len(),
-                );
+                let suppress = epoch.http(stream.listener).suppress_envoy_headers;
+                let matched_len = route.condition.path.matched_len();
+                rewrite(&mut stream.head, forward, matched_len, suppress);
                 stream.phase = Phase::Acquire;
             }
             Action::Direct { status, body } => {
@@ -355,6 +353,8 @@ impl Worker {
             Flow::Rematch => {
                 stream.rematches += 1;
                 if stream.rematches > limits::REMATCHES_MAX {
+                    let listener = stream.listener;
+                    self.listener_stats(listener).rematch_overflows.inc();
                     self.answer(key, LocalReply::new(500, "too_many_rematches"), None);
                 } else if stream.phase == Phase::Filter {
                     stream.phase = Phase::Match;
@@ -444,8 +444,12 @@ fn cluster_name(epoch: &Rc<Epoch>, cluster: Option<u32>) -> &str {
     cluster.map_or("", |index| &epoch.cluster(index as usize).name)
 }
 
-fn rewrite(head: &mut Head, forward: &Forward, matched_len: usize) {
+fn rewrite(head: &mut Head, forward: &Forward, matched_len: usize, suppress: bool) {
     if !forward.prefix_rewrite.is_empty() {
+        if !suppress {
+            let original = head.path().to_vec();
+            head.fields.set(b"x-envoy-original-path", &original);
+        }
         let rest = head.path().get(matched_len..).unwrap_or_default();
         let path = [&forward.prefix_rewrite, rest].concat();
         head.set_path(&path);

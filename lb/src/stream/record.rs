@@ -132,8 +132,6 @@ flags! {
     FAULT_INJECTED = 13, "FI";
     /// A filter reset the stream.
     LOCAL_RESET = 14, "LR";
-    /// The whole-connection timeout passed.
-    DURATION_TIMEOUT = 15, "DT";
 }
 
 impl Flags {

@@ -65,7 +65,8 @@ impl Failure {
     fn is_wanted(self, policy: &RetryPolicy) -> bool {
         match self {
             Self::Connect => policy.on_connect_failure || policy.on_reset || policy.on_5xx,
-            Self::Lost { .. } | Self::Reset => policy.on_reset || policy.on_5xx,
+            Self::Lost { unsent: true, .. } => policy.on_unsent || policy.on_reset || policy.on_5xx,
+            Self::Lost { unsent: false, .. } | Self::Reset => policy.on_reset || policy.on_5xx,
             Self::Malformed(_) => policy.on_5xx,
             Self::Status => true,
             Self::Timeout => policy.on_5xx || policy.on_gateway_error || policy.on_reset,

@@ -60,14 +60,26 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
                 line: at.line(),
                 column: at.column(),
             });
-            let whole = error.without_snippet().to_string();
-            let reason = whole.lines().next().unwrap_or_default().to_owned();
+            let reason = reason(&error.without_snippet().to_string());
             Problem {
                 place,
                 path: String::new(),
                 reason,
             }
         })
+}
+
+/// The reader's own words without the place, which is told apart, and without hints to programmers.
+fn reason(whole: &str) -> String {
+    let line = whole.lines().next().unwrap_or_default();
+    let line = line.split(" at line ").next().unwrap_or_default();
+    match line.strip_prefix("duplicate mapping key: ") {
+        Some(rest) => {
+            let key = rest.split(", set ").next().unwrap_or_default();
+            format!("`{key}` is there twice")
+        }
+        None => line.to_owned(),
+    }
 }
 
 impl From<Spanned<Value>> for Node {
