@@ -206,6 +206,9 @@ impl Worker {
         conn.sent += bytes as u64;
         if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
             self.drop_conn(key);
+        } else if matches!(conn.phase, ConnPhase::Flushing | ConnPhase::Lingering) {
+            conn.since = self.now;
+            self.sync_conn(key);
         } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
             let streams = conn.streams.iter();
             self.todo

@@ -98,6 +98,7 @@ impl Worker {
                 let matched_len = route.condition.path.matched_len();
                 rewrite(&mut stream.head, forward, matched_len, suppress);
                 stream.phase = Phase::Acquire;
+                self.start_route_clocks(key);
             }
             Action::Direct { status, body } => {
                 let body = engines::Buf::copy_of(body);

@@ -190,23 +190,38 @@ impl Worker {
         self.start_route_clock(key);
     }
 
-    /// The route's timeout runs from the end of the request.
-    pub(super) fn start_route_clock(&mut self, key: StreamKey) {
+    /// The route's timeout runs from the end of the request, once the filters have let its head go;
+    /// waiting for a connection counts.
+    fn start_route_clock(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let Some(id) = stream.record.route else {
+        let forwards = matches!(stream.phase, Phase::Acquire | Phase::Queued | Phase::Stream);
+        if let Some(id) = stream.record.route
+            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
+            && forwards
+            && !stream.is_local
+            && stream.deadlines.route.is_none()
+            && stream.request.incoming_end
+        {
+            let started = |time| self.now.checked_add(time);
+            stream.deadlines.route = forward.timeout.and_then(started);
+        }
+    }
+
+    /// The route's timeouts hold from now on.
+    pub(super) fn start_route_clocks(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        if let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action {
-            let started = |time| self.now.checked_add(time);
-            if stream.deadlines.route.is_none() && stream.request.incoming_end {
-                stream.deadlines.route = forward.timeout.and_then(started);
-            }
-            if let Some(idle) = forward.idle_timeout {
-                stream.idle_time = idle;
-            }
+        if let Some(id) = stream.record.route
+            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
+            && let Some(idle) = forward.idle_timeout
+        {
+            stream.idle_time = idle;
+            stream.touch(self.now);
         }
+        self.start_route_clock(key);
     }
 
     /// Answers here, instead of the upstream. `position`: the request filter that answers.

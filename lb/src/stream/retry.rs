@@ -159,6 +159,7 @@ impl Worker {
             return;
         };
         stream.retry.fresh = fresh;
+        stream.deadlines.per_try = None;
         stream.record.retries = stream.record.retries.saturating_add(1);
         stream.rewind();
         stream.phase = Phase::Acquire;

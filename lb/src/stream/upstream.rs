@@ -48,7 +48,6 @@ impl Worker {
         };
         stream.up = Some(Leg { conn, id });
         stream.phase = Phase::Stream;
-        self.start_route_clock(key);
         self.start_try_clock(key);
     }
 
