@@ -1,6 +1,7 @@
 //! Played scenes: each sets the one situation that its name tells of.
 
 use crate::stage::{Script, Stage};
+use ringlb::cluster::Breaker;
 use std::time::Duration;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
@@ -107,50 +108,35 @@ fn a_route_without_idle_timeout_waits() {
     assert_eq!(status(&stage.text(client)), "200");
 }
 
-/// Two endpoints, one connection allowed beyond the first of each; then a pooled one turns out dead.
 #[test]
 fn a_try_on_a_fresh_connection_does_not_wait_for_idle_ones_to_grow_old() {
     let mut stage = Stage::new(&Script {
-        cluster: "circuit_breakers: {thresholds: [{max_connections: 1}]}\n    lb_policy: ROUND_ROBIN",
-        endpoints: 2,
+        route: ", timeout: 0s",
+        cluster: "circuit_breakers: {thresholds: [{max_connections: 1}]}",
         ..Script::default()
     });
-    let clients = [
-        stage.client(),
-        stage.client(),
-        stage.client(),
-        stage.client(),
-    ];
-    // One connection each; the first takes the only credit.
-    for client in &clients[..2] {
-        stage.send(*client, GET);
-        stage.settle();
-    }
-    let (first, second) = (stage.accepted(0), stage.accepted(1));
-    assert_ne!(stage.port(0), stage.port(1));
-    // The credit goes from the first endpoint to the second, which has two connections then.
-    stage.close(first);
+    let (first, second) = (stage.client(), stage.client());
+    // The first connection is always allowed; the second takes the credit that came back.
+    assert!(stage.breakers.acquire(Breaker::Connections));
+    stage.send(first, GET);
     stage.settle();
-    // The retry of the first is at the other endpoint or at its own.
-    for number in 0..stage.accepted_len() {
-        let sock = stage.accepted(number);
-        if !stage.text(sock).is_empty() {
-            stage.send(sock, OK);
-        }
-    }
+    stage.breakers.release(Breaker::Connections);
+    stage.send(second, GET);
     stage.settle();
-    let _ = second;
-    for client in clients {
-        stage.send(client, GET);
-    }
+    let (without, with) = (stage.accepted(0), stage.accepted(1));
+    stage.send(with, OK);
     stage.settle();
-    for number in 0..stage.accepted_len() {
-        let sock = stage.accepted(number);
-        if !stage.text(sock).is_empty() {
-            stage.send(sock, OK);
-        }
-    }
+    stage.send(without, OK);
     stage.settle();
+    // The one used last turns out dead, the other is idle and takes all that is allowed.
+    stage.send(first, GET);
+    stage.settle();
+    stage.close(without);
+    stage.settle();
+    let fresh = stage.accepted(2);
+    stage.send(fresh, OK);
+    stage.settle();
+    assert!(stage.text(first).ends_with("ok"));
 }
 
 #[test]
@@ -216,34 +202,6 @@ fn a_client_that_leaves_its_unwanted_upload_is_no_malformed_request() {
     stage.settle();
     assert_eq!(stage.stats.listeners[0].malformed.get(), 0);
     assert!(stage.has_ended(client));
-}
-
-#[test]
-fn retries_that_find_no_room_give_their_credit_back() {
-    let mut stage = Stage::new(&Script {
-        route: ", retry_policy: {retry_on: 5xx, num_retries: 1}",
-        cluster: "circuit_breakers: {thresholds: [{max_retries: 1, max_connections: 1, max_pending_requests: 1}]}",
-        ..Script::default()
-    });
-    for round in 0..3 {
-        let (first, second) = (stage.client(), stage.client());
-        stage.send(first, GET);
-        stage.settle();
-        stage.send(second, GET);
-        stage.settle();
-        let endpoint = stage.accepted(stage.accepted_len() - 1);
-        // The try after this one waits; its client leaves before it has begun.
-        stage.send(endpoint, "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n");
-        stage.close(first);
-        stage.settle();
-        let endpoint = stage.accepted(stage.accepted_len() - 1);
-        stage.send(endpoint, OK);
-        stage.settle();
-        stage.close(second);
-        stage.settle();
-        let _ = round;
-    }
-    assert_eq!(stage.stats.clusters[0].retries_overflow.get(), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use engines::{
 };
 use ringlb::{
     access_log::LogRing,
-    cluster::SharedBreakers,
+    cluster::{Breakers, SharedBreakers},
     config,
     mailbox::{Command, Mailbox},
     stats::WorkerStats,
@@ -35,9 +35,10 @@ pub(crate) struct Stage {
     peers: SimEngine,
     driver: Driver,
     told: BTreeMap<Sock, Told>,
-    accepted: Vec<(u16, Sock)>,
-    ports: BTreeMap<Sock, u16>,
+    accepted: Vec<Sock>,
     pub(crate) stats: Arc<WorkerStats>,
+    /// The cluster's limits, as another worker would draw from them.
+    pub(crate) breakers: Breakers,
 }
 
 /// The parts of a configuration that a script may want otherwise; pieces of YAML in flow style.
@@ -122,25 +123,21 @@ impl Stage {
         let engine = net.engine(&EngineOptions::default());
         let (worker_engine, mailbox) = (engine.id(), Arc::new(Mailbox::default()));
         let stats = WorkerStats::new(&snapshot);
-        let breakers = snapshot.clusters.iter();
+        let breakers = SharedBreakers::new(snapshot.clusters[0].thresholds, 2);
         let plan = Plan {
             snapshot: snapshot.clone(),
             listeners: vec![listener],
-            breakers: breakers
-                .map(|cluster| SharedBreakers::new(cluster.thresholds, 1))
-                .collect(),
+            breakers: vec![breakers.clone()],
             stats: stats.clone(),
             log: LogRing::default(),
             mailbox: mailbox.clone(),
             seed: 1,
         };
         let mut peers = net.engine(&EngineOptions::default());
-        let mut ports = BTreeMap::new();
         for port in 8000..8000 + script.endpoints {
             let at = SockAddr::Inet(([10, 0, 0, 1], port).into());
             let sock = peers.listen(&at, &ListenOptions::default()).unwrap();
             peers.resume(sock);
-            ports.insert(sock, port);
         }
         Self {
             worker: Worker::new(Box::new(engine), plan),
@@ -151,8 +148,8 @@ impl Stage {
             peers,
             told: BTreeMap::new(),
             accepted: Vec::new(),
-            ports,
             stats,
+            breakers: Breakers::new(breakers),
         }
     }
 
@@ -183,10 +180,6 @@ impl Stage {
         self.peers.finish(sock);
     }
 
-    pub(crate) fn pause(&mut self, sock: Sock) {
-        self.peers.pause(sock);
-    }
-
     /// Bytes that a peer has sent and the network has not taken.
     pub(crate) fn unsent(&self, sock: Sock) -> usize {
         self.told.get(&sock).map_or(0, |told| told.unsent)
@@ -203,16 +196,7 @@ impl Stage {
     /// The connection that was accepted as the `number`th, at whichever endpoint.
     #[track_caller]
     pub(crate) fn accepted(&self, number: usize) -> Sock {
-        self.accepted[number].1
-    }
-
-    /// The endpoint's port of the `number`th connection.
-    pub(crate) fn port(&self, number: usize) -> u16 {
-        self.accepted[number].0
-    }
-
-    pub(crate) fn accepted_len(&self) -> usize {
-        self.accepted.len()
+        self.accepted[number]
     }
 
     /// Takes what a socket received so far.
@@ -269,8 +253,8 @@ impl Stage {
 
     fn note(&mut self, event: Event) {
         match event {
-            Event::Accepted { listener, sock, .. } => {
-                self.accepted.push((self.ports[&listener], sock));
+            Event::Accepted { sock, .. } => {
+                self.accepted.push(sock);
                 self.peers.resume(sock);
             }
             Event::Received { sock, data } => {
