@@ -290,6 +290,10 @@ impl Worker {
         if conn.peer_done || (conn.held && !conn.inbox.is_empty()) {
             return false;
         }
+        let useless = |bytes| bytes > limits::DISCARD_BYTES_MAX;
+        if !conn.streams.is_empty() && conn.discarding.is_some_and(useless) {
+            return false;
+        }
         conn.streams.iter().all(|(_, key)| {
             let Some(stream) = self.streams.get(*key) else {
                 return true;

@@ -137,8 +137,9 @@ impl Worker {
         };
         stream.touch(self.now);
         if down {
-            if stream.is_local || stream.request.incoming_end {
-                // The answer is ours; the rest of the request is of no use.
+            let is_answered = stream.is_local || (stream.answer.is_some() && stream.up.is_none());
+            if is_answered || stream.request.incoming_end {
+                // The rest of the request is of no use.
                 let conn = stream.down.conn;
                 stream.request.incoming_end |= end;
                 return self.count_discarded(conn, data.len());
