@@ -225,8 +225,8 @@ impl Worker {
         self.start_route_clock(key);
     }
 
-    /// Answers here, instead of the upstream. `position`: the request filter that answers.
-    pub(crate) fn answer(&mut self, key: StreamKey, reply: LocalReply, position: Option<usize>) {
+    /// Answers here, instead of the upstream. `behind`: how many filters the answer passes, if not all.
+    pub(crate) fn answer(&mut self, key: StreamKey, reply: LocalReply, behind: Option<usize>) {
         self.leave_upstream(key);
         let mut head = self.net.heads.take();
         reply.write_head(&mut head);
@@ -243,14 +243,14 @@ impl Worker {
         stream.response.reset();
         let bodiless = stream.is_head_request() || head.length == Length::Known(0);
         if !bodiless {
-            stream.response.incoming.push(reply.body);
+            stream.response.receive(reply.body, true);
         }
         stream.response.incoming_end = true;
         if let Some(old) = stream.answer.replace(head) {
             self.net.heads.put(old);
         }
         if let Some(chain) = &mut stream.chain {
-            chain.answer_from(position);
+            chain.answer_from(behind);
         }
         stream.phase = Phase::Stream;
     }

@@ -115,9 +115,6 @@ impl Stream {
         let later = std::mem::replace(&mut request.ready, sent);
         request.ready.append(later);
         (request.head_sent, request.end_sent, request.sent_bytes) = (false, false, 0);
-        if let Some(chain) = &mut self.chain {
-            chain.restart_response();
-        }
         self.response.reset();
     }
 }
