@@ -189,7 +189,7 @@ impl Stage {
         self.peers.close(sock);
     }
 
-    pub(crate) fn drain(&mut self, within: Duration) {
+    pub(crate) fn drain(&self, within: Duration) {
         self.mailbox.put(Command::Drain { within });
     }
 
