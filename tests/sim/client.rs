@@ -17,6 +17,9 @@ use std::{
 /// Bytes that a client keeps queued.
 const QUEUED_MAX: usize = 8 << 10;
 
+/// Clients that are deaf in a famine.
+const FAMINE_CLIENTS: usize = 5;
+
 /// What a client is like on one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
@@ -84,6 +87,7 @@ pub(crate) struct Clients {
     timers: Timers<Alarm>,
     ledger: SharedLedger,
     strict: bool,
+    famine: bool,
     patience: Duration,
     deafness: Duration,
     next_id: u64,
@@ -115,6 +119,7 @@ impl Clients {
             timers: Timers::default(),
             ledger: ledger.clone(),
             strict: scenario.is_strict,
+            famine: scenario.is_famine,
             patience: scenario.patience(),
             deafness: scenario.deafness(),
             next_id: 1,
@@ -206,6 +211,9 @@ impl Clients {
             3 => Habit::Slow,
             _ => Habit::Brisk,
         };
+        if self.famine && index < FAMINE_CLIENTS {
+            client.habit = Habit::Deaf;
+        }
         client.depth = if rng.chance(1, 3) {
             rng.between(2, 4) as usize
         } else {

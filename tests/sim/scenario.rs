@@ -26,6 +26,8 @@ pub(crate) struct Scenario {
     pub(crate) connections_max: Option<u32>,
     pub(crate) buffer_limit: u32,
     pub(crate) policy: &'static str,
+    /// Blocks are few and the first clients are deaf: they hold all blocks that they may.
+    pub(crate) is_famine: bool,
     /// When the workers are told to drain.
     pub(crate) drain_at: Option<Duration>,
 }
@@ -53,7 +55,7 @@ impl Scenario {
             write_count: 8,
             socket_max: 1 << rng.between(0, 3),
         };
-        Self {
+        let scenario = Self {
             seed,
             is_strict,
             faults,
@@ -65,10 +67,31 @@ impl Scenario {
             connections_max: rng.chance(1, 4).then(|| rng.between(1, 4) as u32),
             buffer_limit: 1 << rng.between(9, 17),
             policy: ["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM"][rng.index(3)],
+            is_famine: false,
             drain_at: rng
                 .chance(1, 5)
                 .then(|| Duration::from_millis(rng.below(2000))),
+        };
+        if rng.chance(1, 8) {
+            scenario.with_famine()
+        } else {
+            scenario
         }
+    }
+
+    fn with_famine(mut self) -> Self {
+        self.blocks = BlockLimits {
+            small_bytes: 512,
+            small_count: 8,
+            large_bytes: 512,
+            large_count: 8,
+            socket_max: 8,
+            ..self.blocks
+        };
+        self.faults.window = 2048;
+        (self.workers, self.clients, self.buffer_limit) = (1, 8, 1 << 16);
+        (self.connections_max, self.is_famine) = (None, true);
+        self
     }
 
     /// No request of a well-behaved client may take longer; what others do cannot matter.

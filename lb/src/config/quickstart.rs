@@ -218,6 +218,8 @@ fn route_config(cluster: &str) -> RouteConfiguration {
             num_retries: Some(2),
             ..RetryPolicy::default()
         }),
+        // A long body takes as long as it takes; silence is the stream's idle timeout.
+        timeout: Some(Duration::default()),
         ..RouteAction::default()
     };
     let condition = RouteMatch {
