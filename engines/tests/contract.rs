@@ -194,7 +194,8 @@ macro_rules! kernel {
                 a_dropped_engine_ends_its_connections,
                 a_reset_closes_with_its_cause,
                 a_reset_source_of_a_relay_closes_with_its_cause,
-                an_abrupt_peer_among_the_accepted_harms_nobody;
+                an_abrupt_peer_among_the_accepted_harms_nobody,
+                what_a_peer_got_was_told_before_the_end;
         }
         tests_alone! { $world;
             kernel:

@@ -144,6 +144,12 @@ impl Engine for Uring {
 
     fn close(&mut self, sock: Sock) {
         self.end(sock, None);
+        if let Some(entry) = self.socks.get_mut(sock)
+            && let Phase::Ending(cause) = &mut entry.phase
+        {
+            // Nothing but the end is told from now on.
+            *cause = None;
+        }
     }
 
     fn relay(&mut self, from: Sock, to: Sock) {

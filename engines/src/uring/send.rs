@@ -104,7 +104,14 @@ impl Uring {
         if let Some(gather) = entry.gather.take() {
             self.gathers.push(gather);
         }
-        if entry.is_ending() {
+        if let Phase::Ending(cause) = &entry.phase {
+            // Unless the caller has closed it, what left before it failed is still told.
+            if cause.is_some() && result > 0 {
+                let (bytes, _) = entry.outlet.advance(result as usize);
+                if bytes > 0 {
+                    events.push(Event::Sent { sock, bytes });
+                }
+            }
             return self.mark_dirty(sock);
         }
         if result < 0 {

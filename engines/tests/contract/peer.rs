@@ -119,3 +119,30 @@ pub(crate) fn an_abrupt_peer_among_the_accepted_harms_nobody<W: World>() {
     lab.settle();
     lab.end();
 }
+
+/// Whoever sent it may not take it for unsent, and send it again elsewhere.
+pub(crate) fn what_a_peer_got_was_told_before_the_end<W: World>() {
+    let mut lab = Lab::<W>::new(1);
+    let listener = lab.listen(0, Family::V4);
+    lab.resume(listener);
+    for _ in 0..5 {
+        let mut peer = connect_peer(&mut lab, listener);
+        lab.until("an accept", |log| !log[listener].accepted.is_empty());
+        let server = lab.log.at(listener).accepted.remove(0).end;
+        lab.send(server, bytes(1, 16 << 20));
+        lab.settle();
+        // What is asked for last is told first by some kernels.
+        lab.resume(server);
+        lab.settle();
+        peer.set_nonblocking(true).expect("takes it");
+        let (mut got, mut room) = (0, vec![0; 1 << 16]);
+        while let Ok(read @ 1..) = peer.read(&mut room) {
+            got += read;
+        }
+        reset(peer);
+        lab.until("closed", |log| log[server].is_over());
+        let told = lab.log[server].sent;
+        assert!(told >= got, "{got} bytes came, {told} were told");
+    }
+    lab.end();
+}
