@@ -41,6 +41,8 @@ struct Peer {
     reader: Reader,
     /// The request under way: its name and arrival's number.
     request: Option<(u64, usize)>,
+    /// Requests before it on this connection.
+    earlier: usize,
     /// An answer is meant to be written.
     owes: bool,
     answering: bool,
@@ -223,12 +225,18 @@ impl Endpoints {
         let Some(number) = self.ledger.borrow_mut().arrive(id, head.word(0)) else {
             return;
         };
-        let plan = self.plan(&path, number, head.word(0) == "HEAD");
+        let mut plan = self.plan(&path, number, head.word(0) == "HEAD");
+        // A pooled connection may turn out dead: the client never notices.
+        let earlier = self.peers.get(&sock).map_or(0, |peer| peer.earlier);
+        if earlier > 0 && number == 0 && head.word(0) != "POST" && self.rng.chance(1, 10) {
+            (plan.mishap, plan.status) = (Mishap::Quit, 200);
+        }
         let (early, delay) = (plan.early, plan.delay);
         let Some(peer) = self.peers.get_mut(&sock) else {
             return;
         };
         peer.request = Some((id, number));
+        peer.earlier += 1;
         peer.owes = true;
         (peer.answer, peer.at) = (Vec::new(), 0);
         peer.plan = Some(plan);
