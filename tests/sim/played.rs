@@ -226,3 +226,29 @@ fn a_draining_worker_answers_what_is_under_way_and_ends() {
     stage.settle();
     assert!(stage.is_worker_over());
 }
+
+#[test]
+fn a_request_id_is_replaced_where_the_peer_is_the_client() {
+    for (manager, kept) in [
+        ("use_remote_address: false", true),
+        ("use_remote_address: true", false),
+        (
+            "use_remote_address: true\n          preserve_external_request_id: true",
+            true,
+        ),
+    ] {
+        let mut stage = Stage::new(&Script {
+            manager,
+            ..Script::default()
+        });
+        let client = stage.client();
+        stage.send(
+            client,
+            "GET / HTTP/1.1\r\nhost: h\r\nx-request-id: theirs\r\n\r\n",
+        );
+        stage.settle();
+        let text = stage.text(stage.accepted(0));
+        assert_eq!(text.contains("x-request-id: theirs\r\n"), kept, "{text}");
+        assert_eq!(text.matches("x-request-id").count(), 1, "{text}");
+    }
+}

@@ -122,9 +122,9 @@ impl Worker {
             // No listener speaks TLS yet; a target's scheme is the client's word only.
             head.fields.append(b"x-forwarded-proto", b"http");
         }
-        if http.generate_request_id
-            && (!http.preserve_request_id || head.fields.get(b"x-request-id").is_none())
-        {
+        // The id of a client is replaced; one of a proxy before us names the same request.
+        let is_clients = http.use_remote_address && !http.preserve_request_id;
+        if http.generate_request_id && (is_clients || head.fields.get(b"x-request-id").is_none()) {
             head.fields
                 .set(b"x-request-id", &crate::request_id::generate(&mut self.rng));
         }
