@@ -252,3 +252,26 @@ fn a_request_id_is_replaced_where_the_peer_is_the_client() {
         assert_eq!(text.matches("x-request-id").count(), 1, "{text}");
     }
 }
+
+#[test]
+fn an_own_answer_that_cannot_have_a_body_has_none() {
+    const FAULT: &str = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
+    for status in [204, 304] {
+        let filters = format!(
+            "{{name: fault, typed_config: {{\"@type\": {FAULT}, abort: {{http_status: {status}, percentage: {{numerator: 100}}}}}}}},"
+        );
+        let mut stage = Stage::new(&Script {
+            filters: &filters,
+            ..Script::default()
+        });
+        let client = stage.client();
+        for _ in 0..2 {
+            stage.send(client, GET);
+            stage.settle();
+            let text = stage.text(client);
+            assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+            assert!(text.ends_with("\r\n\r\n"), "{text}");
+            assert!(!text.contains("content-length"), "{text}");
+        }
+    }
+}

@@ -241,8 +241,7 @@ impl Worker {
         stream.is_local = true;
         stream.request.abandon();
         stream.response.reset();
-        let bodiless = stream.is_head_request() || head.length == Length::Known(0);
-        if !bodiless {
+        if reply.may_have_body() && !stream.is_head_request() {
             stream.response.receive(reply.body, true);
         }
         stream.response.incoming_end = true;

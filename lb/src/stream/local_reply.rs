@@ -35,11 +35,18 @@ impl LocalReply {
         }
     }
 
+    /// RFC 9110 §15.3.5, §15.4.5: whether an answer with this status may have a body.
+    pub(super) fn may_have_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
+    }
+
     /// Writes the answer's head into an empty `head`.
     pub fn write_head(&self, head: &mut Head) {
         head.status = self.status;
-        head.length = Length::Known(self.body.len() as u64);
-        if !self.body.is_empty() {
+        if self.may_have_body() {
+            head.length = Length::Known(self.body.len() as u64);
+        }
+        if self.may_have_body() && !self.body.is_empty() {
             head.fields
                 .append(b"content-type", self.content_type.as_bytes());
         }
