@@ -3,6 +3,10 @@
 //! A request takes the connection that was used last, so that those not needed grow old and are closed
 //! by their idle timeout. Requests wait in order. A connection is begun for each request that waits, as
 //! far as the cluster's `max_connections` allows; the first of an endpoint is always allowed.
+//!
+//! A connection whose answer has come in whole still owns the receive blocks that wait in a slow client's
+//! queue. So many of them could keep it from receiving the next answer, and that one client's slowness
+//! would be another's. It rests until they are home, or is closed if its place is needed.
 
 use crate::{
     cluster::Breaker,
@@ -20,6 +24,8 @@ use std::collections::VecDeque;
 pub(crate) struct Pool {
     /// Used last comes last.
     idle: Vec<ConnKey>,
+    /// Not idle yet: their last answers wait to be taken by slow clients.
+    resting: Vec<ConnKey>,
     /// Being opened.
     connecting: usize,
     /// All of them, idle, busy or being opened.
@@ -98,8 +104,15 @@ impl Worker {
                 self.attach(stream, conn);
                 continue;
             }
-            if pool.connecting >= pool.waiting.len() || !self.open_upstream(target) {
+            if pool.connecting >= pool.waiting.len() {
                 return;
+            }
+            if !self.open_upstream(target) {
+                let pool = &mut self.upstreams[cluster].pools[endpoint];
+                match pool.resting.pop() {
+                    Some(rested) => self.drop_conn(rested),
+                    None => return,
+                }
             }
         }
     }
@@ -167,6 +180,48 @@ impl Worker {
         }
     }
 
+    /// A connection's answer is complete: it is free, or rests until `down` has taken the most of it.
+    pub(crate) fn rest_or_put_idle(&mut self, key: ConnKey, target: Target, down: ConnKey) {
+        if !self.net.pins_many(down) {
+            return self.put_idle(key, target);
+        }
+        if let Some(down) = self.net.conns.get_mut(down) {
+            down.resting.push(key);
+        }
+        self.upstreams[target.cluster].pools[target.endpoint]
+            .resting
+            .push(key);
+        self.todo.push_back(Todo::Serve {
+            cluster: target.cluster,
+            endpoint: target.endpoint,
+        });
+    }
+
+    /// More has left on a downstream connection: what rests because of it may be free now.
+    pub(crate) fn end_rests(&mut self, down: ConnKey) {
+        if self.net.pins_many(down) {
+            return;
+        }
+        let Some(conn) = self.net.conns.get_mut(down) else {
+            return;
+        };
+        for rested in std::mem::take(&mut conn.resting) {
+            self.end_rest(rested);
+        }
+    }
+
+    /// A connection's rest is over, if it still rests.
+    pub(crate) fn end_rest(&mut self, key: ConnKey) {
+        let Some(target) = self.net.conns.get(key).and_then(Conn::target) else {
+            return;
+        };
+        let resting = &mut self.upstreams[target.cluster].pools[target.endpoint].resting;
+        if let Some(at) = resting.iter().position(|other| *other == key) {
+            resting.swap_remove(at);
+            self.put_idle(key, target);
+        }
+    }
+
     /// A connection has become free.
     pub(crate) fn put_idle(&mut self, key: ConnKey, target: Target) {
         let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
@@ -207,6 +262,7 @@ impl Worker {
             pool.connecting -= 1;
         }
         pool.idle.retain(|other| *other != key);
+        pool.resting.retain(|other| *other != key);
         if !pool.waiting.is_empty() {
             self.todo.push_back(Todo::Serve {
                 cluster: target.cluster,

@@ -134,6 +134,7 @@ impl Worker {
             return;
         };
         let Some(up) = stream.up.take() else { return };
+        let down = stream.down.conn;
         let requested = stream.request.end_sent || cfg!(planted = "early_reuse");
         if let (Some(target), Some(started)) = (stream.target, stream.record.upstream_started.get())
         {
@@ -152,7 +153,7 @@ impl Worker {
         let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
         if requested && free && wanted && !conn.peer_done {
             conn.rest(self.now);
-            self.put_idle(up.conn, target);
+            self.rest_or_put_idle(up.conn, target, down);
             self.sync_conn(up.conn);
         } else {
             self.todo.push_back(Todo::Drop(up.conn));
