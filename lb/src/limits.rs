@@ -16,13 +16,13 @@ pub const DISCARD_BYTES_MAX: usize = 256 << 10;
 /// Bytes read and dropped in a lingering close.
 pub const LINGER_BYTES_MAX: usize = 256 << 10;
 
-/// How long a lingering close waits for the peer's FIN.
+/// How long a lingering close waits for the peer's FIN, once everything has left.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// How long the rest of a request that was already answered may take to come.
 pub const DISCARD_TIME: Duration = Duration::from_secs(10);
 
-/// How long a connection that is to be closed may take to accept its last bytes.
+/// How long a connection that is to be closed may go without taking any of its last bytes.
 pub const FLUSH_TIME: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's body kept for a retry.
@@ -39,3 +39,6 @@ pub const POOL_IDLE_MAX: usize = 1024;
 
 /// Ended streams whose memory is kept for new ones.
 pub const SPARE_STREAMS_MAX: usize = 256;
+
+/// How long the end of the process waits for an access log's reader to take the last lines.
+pub const LOG_TIME: Duration = Duration::from_secs(2);

@@ -4,7 +4,11 @@ use crate::support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, scratc
 use engines::EngineKind;
 use nix::sys::signal::Signal;
 
-on_each_engine!(a_line_tells_what_happened, standard_output_gets_lines_too);
+on_each_engine!(
+    a_line_tells_what_happened,
+    a_log_that_nobody_reads_stops_neither_requests_nor_the_end,
+    standard_output_gets_lines_too,
+);
 
 fn a_line_tells_what_happened(engine: EngineKind) {
     let origin = Origin::echo("a");
@@ -64,8 +68,7 @@ fn a_line_tells_what_happened(engine: EngineKind) {
     assert_eq!((lines.len(), json.lines().count()), (3, 3));
 }
 
-fn standard_output_gets_lines_too(engine: EngineKind) {
-    let origin = Origin::echo("a");
+fn logged_to_standard_output(origin: &Origin) -> String {
     let manager = "access_log: [{name: o, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}}]";
     let setup = Setup::default()
         .listen(&HttpListener {
@@ -73,7 +76,26 @@ fn standard_output_gets_lines_too(engine: EngineKind) {
             ..HttpListener::default()
         })
         .cluster(&Cluster::default(), &[origin.at()]);
-    let mut proxy = Proxy::start(engine, &setup.yaml());
+    setup.yaml()
+}
+
+fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let mut proxy = Proxy::start(engine, &logged_to_standard_output(&origin));
+    let mut client = Client::new(proxy.at("http"));
+    // More lines than a pipe holds.
+    let path = format!("/{}", "p".repeat(2000));
+    for _ in 0..200 {
+        assert_eq!(client.get(&path).status, 200);
+    }
+    drop(client);
+    proxy.signal(Signal::SIGTERM);
+    until("it ends", || proxy.has_ended());
+}
+
+fn standard_output_gets_lines_too(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let mut proxy = Proxy::start(engine, &logged_to_standard_output(&origin));
     assert_eq!(Client::new(proxy.at("http")).get("/x").status, 200);
     until("it is counted", || {
         proxy.metric("ringlb_listener_requests_total") == 1

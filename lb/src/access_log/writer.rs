@@ -12,6 +12,7 @@ use std::{
         mpsc,
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 /// The writer's thread.
@@ -19,6 +20,8 @@ use std::{
 pub struct Writer {
     thread: Option<JoinHandle<()>>,
     ended: Arc<AtomicBool>,
+    /// Its other end goes with the thread.
+    done: mpsc::Receiver<()>,
 }
 
 /// One log: how its lines look and which output they go to.
@@ -60,12 +63,14 @@ impl Writer {
             }
         }
         let ended = Arc::new(AtomicBool::new(false));
+        let (done_out, done) = mpsc::channel();
         if logs.is_empty() {
             let rings = (0..workers).map(|_| LogRing::default()).collect();
             return Ok((
                 Self {
                     thread: None,
                     ended,
+                    done,
                 },
                 rings,
             ));
@@ -73,6 +78,7 @@ impl Writer {
         let (rings_out, rings_in) = mpsc::channel::<Vec<Arc<Shared>>>();
         let end = ended.clone();
         let body = move || {
+            let _done = done_out;
             if let Ok(rings) = rings_in.recv() {
                 write_until(&end, &rings, &logs, &mut outputs);
             }
@@ -95,16 +101,20 @@ impl Writer {
             Self {
                 thread: Some(thread),
                 ended,
+                done,
             },
             rings,
         ))
     }
 
-    /// Writes what still waits and ends the thread.
-    pub fn finish(mut self) {
+    /// Writes what still waits and ends the thread; who does not take it within that time loses it.
+    pub fn finish(mut self, within: Duration) {
         self.ended.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        thread.thread().unpark();
+        if let Err(mpsc::RecvTimeoutError::Disconnected) = self.done.recv_timeout(within) {
             let _ = thread.join();
         }
     }

@@ -125,13 +125,12 @@ impl Breakers {
         debug_assert!(credits.used > 0, "{breaker:?} released more than acquired");
         credits.used = credits.used.saturating_sub(1);
         credits.free += 1;
-        if credits.free > 2 * pool.batch || (credits.used == 0 && pool.is_scarce()) {
-            let back = if credits.used == 0 {
-                credits.free
-            } else {
-                credits.free - pool.batch
-            };
-            credits.free -= back;
+        // Where a batch is one credit, a worker that kept it would make the limit smaller for others.
+        let is_dear = pool.batch == 1 || (credits.used == 0 && pool.is_scarce());
+        let kept = if is_dear { 0 } else { pool.batch };
+        if credits.free > 2 * kept {
+            let back = credits.free - kept;
+            credits.free = kept;
             pool.drawn.fetch_sub(back, Ordering::Relaxed);
         }
     }
@@ -190,6 +189,23 @@ mod tests {
         let other = &mut workers[1];
         while other.acquire(Breaker::Requests) {}
         assert_eq!(other.used(Breaker::Requests), 10);
+    }
+
+    #[test]
+    fn a_small_limit_is_all_there_for_one_worker_however_many_have_used_it() {
+        let limits = Thresholds {
+            retries: 3,
+            ..Thresholds::default()
+        };
+        let shared = SharedBreakers::new(limits, 4);
+        let mut workers: Vec<_> = (0..4).map(|_| Breakers::new(shared.clone())).collect();
+        for worker in &mut workers {
+            assert!(worker.acquire(Breaker::Retries) && worker.acquire(Breaker::Retries));
+            worker.release(Breaker::Retries);
+            worker.release(Breaker::Retries);
+        }
+        let granted = (0..9).filter(|_| workers[3].acquire(Breaker::Retries));
+        assert_eq!(granted.count(), 3);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn fuzz_config(bytes: &[u8]) {
             for problem in problems {
                 assert!(!problem.reason.is_empty());
                 let line = problem.place.map_or(1, |place| place.line);
-                assert!((1..=lines).contains(&u64::from(line)), "{problem}");
+                assert!((1..=lines).contains(&line), "{problem}");
             }
         }
     }

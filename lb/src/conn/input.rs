@@ -22,7 +22,8 @@ impl Worker {
             ConnPhase::Lingering => return self.on_lingering_bytes(key, data.len()),
             ConnPhase::Connecting | ConnPhase::Flushing => return,
         }
-        if conn.streams.is_empty() && conn.inbox.is_empty() {
+        let is_resting = conn.streams.is_empty() && conn.discarding.is_none();
+        if is_resting && conn.inbox.is_empty() {
             conn.since = self.now;
         }
         if conn.held {
@@ -239,6 +240,8 @@ impl Worker {
             return;
         };
         match conn.side {
+            // The client has its answer and leaves the rest of its request unsent.
+            Side::Down { .. } if conn.discarding.is_some() && conn.peer_done => self.linger(key),
             Side::Down { listener, .. } => {
                 self.listener_stats(listener).malformed.inc();
                 self.refuse(key, listener, why);

@@ -210,11 +210,14 @@ impl Worker {
         if !conn.resting.is_empty() {
             self.end_rests(key);
         }
-        let Some(conn) = self.net.conns.get(key) else {
+        let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
         if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
             self.drop_conn(key);
+        } else if matches!(conn.phase, ConnPhase::Flushing | ConnPhase::Lingering) {
+            conn.since = self.now;
+            self.sync_conn(key);
         } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
             let streams = conn.streams.iter();
             self.todo
@@ -297,6 +300,10 @@ impl Worker {
             ConnPhase::Open => {}
         }
         if conn.peer_done || (conn.held && !conn.inbox.is_empty()) {
+            return false;
+        }
+        let useless = |bytes| bytes > limits::DISCARD_BYTES_MAX;
+        if !conn.streams.is_empty() && conn.discarding.is_some_and(useless) {
             return false;
         }
         conn.streams.iter().all(|(_, key)| {

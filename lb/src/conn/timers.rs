@@ -35,8 +35,12 @@ impl Worker {
                 Patience::Connect,
                 self.epoch.cluster(target.cluster).connect_timeout,
             )),
-            (ConnPhase::Lingering, _) => Some((Patience::Linger, limits::LINGER_TIME)),
-            (ConnPhase::Flushing, _) => Some((Patience::Flush, limits::FLUSH_TIME)),
+            (ConnPhase::Lingering | ConnPhase::Flushing, _) if !conn.is_flushed() => {
+                Some((Patience::Flush, limits::FLUSH_TIME))
+            }
+            (ConnPhase::Lingering | ConnPhase::Flushing, _) => {
+                Some((Patience::Linger, limits::LINGER_TIME))
+            }
             (ConnPhase::Connecting | ConnPhase::Open, _) if !conn.streams.is_empty() => None,
             (ConnPhase::Connecting | ConnPhase::Open, _) if conn.discarding.is_some() => {
                 Some((Patience::Discard, limits::DISCARD_TIME))

@@ -8,6 +8,7 @@ use crate::{
     access_log,
     cluster::SharedBreakers,
     config::{ListenerConfig, Loaded, Snapshot},
+    limits,
     mailbox::{Command, Mailbox},
     stats::WorkerStats,
     worker::{Plan, Worker},
@@ -139,7 +140,7 @@ impl Handles {
             // A worker that panicked has said so on standard error.
             let _ = thread.join();
         }
-        self.log.finish();
+        self.log.finish(limits::LOG_TIME);
     }
 }
 

@@ -42,13 +42,14 @@ pub trait HttpFilter {
         let _ = (head, end, cx);
         Verdict::Continue
     }
-    /// A part of the request's body; `end`: neither data nor trailers follow.
+    /// A part of the request's body; `end`: no more data follows. Not called if the head ended the
+    /// request, unless it was to be collected.
     fn on_request_data(&mut self, data: &mut BufList, end: bool, cx: &mut FilterCx<'_>) -> Verdict {
         let _ = (data, end, cx);
         Verdict::Continue
     }
     /// The end of the request, with empty `fields` if no trailers came. What is pushed to `data` goes
-    /// before the trailers.
+    /// before the trailers, through the filters that follow.
     fn on_request_trailers(
         &mut self,
         fields: &mut Fields,
@@ -63,7 +64,7 @@ pub trait HttpFilter {
         let _ = (head, end, cx);
         Verdict::Continue
     }
-    /// A part of the answer's body.
+    /// A part of the answer's body; `end`: no more data follows.
     fn on_response_data(
         &mut self,
         data: &mut BufList,

@@ -2,7 +2,8 @@
 //!
 //! A request takes the connection that was used last, so that those not needed grow old and are closed
 //! by their idle timeout. Requests wait in order. A connection is begun for each request that waits, as
-//! far as the cluster's `max_connections` allows; the first of an endpoint is always allowed.
+//! far as the cluster's `max_connections` allows; the first of an endpoint is always allowed. A request
+//! whose pooled connection turned out dead takes only a new one.
 //!
 //! A connection whose answer has come in whole still owns the receive blocks that wait in a slow client's
 //! queue. So many of them could keep it from receiving the next answer, and that one client's slowness
@@ -84,37 +85,36 @@ impl Worker {
     /// Gives waiting streams the connections that are idle, and opens those that are missing.
     pub(crate) fn serve_pool(&mut self, cluster: usize, endpoint: usize) {
         let target = Target { cluster, endpoint };
-        loop {
-            let pool = &mut self.upstreams[cluster].pools[endpoint];
-            let Some(stream) = pool.waiting.front().copied() else {
-                return;
-            };
-            if self
-                .streams
-                .get(stream)
-                .is_none_or(|s| s.phase != Phase::Queued)
-            {
-                self.unqueue(stream, target);
-                continue;
-            }
-            let fresh = self.streams.get(stream).is_some_and(|s| s.retry.fresh);
-            let pool = &mut self.upstreams[cluster].pools[endpoint];
-            if !fresh && let Some(conn) = pool.idle.pop() {
+        while self.next_waiting(target).is_some() {
+            if let Some((stream, conn)) = self.match_idle(target) {
                 self.unqueue(stream, target);
                 self.attach(stream, conn);
                 continue;
             }
+            let pool = &self.upstreams[cluster].pools[endpoint];
             if pool.connecting >= pool.waiting.len() {
                 return;
             }
-            if !self.open_upstream(target) {
-                let pool = &mut self.upstreams[cluster].pools[endpoint];
-                match pool.resting.pop() {
-                    Some(rested) => self.drop_conn(rested),
-                    None => return,
-                }
+            if self.open_upstream(target) {
+                continue;
             }
+            // What no waiting stream can take makes room: idle if all want new ones, or resting.
+            let pool = &self.upstreams[cluster].pools[endpoint];
+            let Some(useless) = pool.idle.first().or(pool.resting.first()).copied() else {
+                return;
+            };
+            self.drop_conn(useless);
         }
+    }
+
+    /// The first stream that takes a connection used before, and the idle one used last.
+    fn match_idle(&mut self, target: Target) -> Option<(StreamKey, ConnKey)> {
+        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
+        let conn = *pool.idle.last()?;
+        let takes = |key: &&StreamKey| self.streams.get(**key).is_some_and(|s| !s.retry.fresh);
+        let stream = *pool.waiting.iter().find(takes)?;
+        pool.idle.pop();
+        Some((stream, conn))
     }
 
     /// Takes a stream out of the queue, if it waits there.

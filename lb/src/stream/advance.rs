@@ -57,7 +57,10 @@ impl Worker {
         let routes = &epoch.http(stream.listener).routes;
         let rng = &mut self.rng;
         let found = routes.find(&stream.head, &mut |bound| rng.below(bound));
-        stream.record.route = found;
+        (stream.record.route, stream.record.cluster) = (found, None);
+        if let Some(chain) = &mut stream.chain {
+            chain.give_back(&mut stream.request);
+        }
         let Some(id) = found else {
             stream.record.flags.set(Flags::NO_ROUTE);
             self.answer(key, LocalReply::new(404, "route_not_found"), None);
@@ -79,8 +82,8 @@ impl Worker {
             match flow {
                 Flow::Go => {}
                 Flow::Wait => return Step::Wait,
-                stop @ (Flow::Rematch | Flow::Reset(_) | Flow::Respond(_)) => {
-                    self.obey(key, Dir::Request, stop);
+                stop @ (Flow::Rematch | Flow::Reset(_) | Flow::Respond { .. }) => {
+                    self.obey(key, stop);
                     return Step::Again;
                 }
             }
@@ -98,6 +101,7 @@ impl Worker {
                 let matched_len = route.condition.path.matched_len();
                 rewrite(&mut stream.head, forward, matched_len, suppress);
                 stream.phase = Phase::Acquire;
+                self.start_route_clocks(key);
             }
             Action::Direct { status, body } => {
                 let body = engines::Buf::copy_of(body);
@@ -174,7 +178,7 @@ impl Worker {
         if let Some(flow) = self.run_chain(key, Dir::Request)
             && !matches!(flow, Flow::Go | Flow::Wait)
         {
-            self.obey(key, Dir::Request, flow);
+            self.obey(key, flow);
             return Step::Again;
         }
         let Some(stream) = self.streams.get_mut(key) else {
@@ -203,8 +207,8 @@ impl Worker {
         match self.run_chain(key, Dir::Response) {
             None | Some(Flow::Go) => {}
             Some(Flow::Wait) => return Step::Wait,
-            Some(stop @ (Flow::Rematch | Flow::Reset(_) | Flow::Respond(_))) => {
-                self.obey(key, Dir::Response, stop);
+            Some(stop @ (Flow::Rematch | Flow::Reset(_) | Flow::Respond { .. })) => {
+                self.obey(key, stop);
                 return Step::Again;
             }
         }
@@ -338,13 +342,13 @@ impl Worker {
             cluster: cluster_name(&epoch, stream.record.cluster),
             record: &mut stream.record,
         };
-        let (flow, dir) = chain.on_timer(&mut env);
+        let flow = chain.on_timer(&mut env);
         stream.chain = Some(chain);
-        self.obey(key, dir, flow);
+        self.obey(key, flow);
     }
 
     /// Does what a filter decided, other than going on.
-    fn obey(&mut self, key: StreamKey, dir: Dir, flow: Flow) {
+    fn obey(&mut self, key: StreamKey, flow: Flow) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
@@ -365,14 +369,7 @@ impl Worker {
                 stream.record.detail = "filter_reset";
                 self.reset_stream(key);
             }
-            Flow::Respond(reply) => {
-                let position = match dir {
-                    Dir::Request => stream.chain.as_ref().map(|chain| chain.request_position()),
-                    // An answer to an answer passes no filter again.
-                    Dir::Response => Some(0),
-                };
-                self.answer(key, *reply, position);
-            }
+            Flow::Respond { reply, behind } => self.answer(key, *reply, Some(behind)),
         }
     }
 

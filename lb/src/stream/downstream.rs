@@ -137,8 +137,9 @@ impl Worker {
         };
         stream.touch(self.now);
         if down {
-            if stream.is_local || stream.request.incoming_end {
-                // The answer is ours; the rest of the request is of no use.
+            let is_answered = stream.is_local || (stream.answer.is_some() && stream.up.is_none());
+            if is_answered || stream.request.incoming_end {
+                // The rest of the request is of no use.
                 let conn = stream.down.conn;
                 stream.request.incoming_end |= end;
                 return self.count_discarded(conn, data.len());
@@ -190,27 +191,42 @@ impl Worker {
         self.start_route_clock(key);
     }
 
-    /// The route's timeout runs from the end of the request.
-    pub(super) fn start_route_clock(&mut self, key: StreamKey) {
+    /// The route's timeout runs from the end of the request, once the filters have let its head go;
+    /// waiting for a connection counts.
+    fn start_route_clock(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let Some(id) = stream.record.route else {
-            return;
-        };
-        if let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action {
+        let forwards = matches!(stream.phase, Phase::Acquire | Phase::Queued | Phase::Stream);
+        if let Some(id) = stream.record.route
+            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
+            && forwards
+            && !stream.is_local
+            && stream.deadlines.route.is_none()
+            && stream.request.incoming_end
+        {
             let started = |time| self.now.checked_add(time);
-            if stream.deadlines.route.is_none() && stream.request.incoming_end {
-                stream.deadlines.route = forward.timeout.and_then(started);
-            }
-            if let Some(idle) = forward.idle_timeout {
-                stream.idle_time = idle;
-            }
+            stream.deadlines.route = forward.timeout.and_then(started);
         }
     }
 
-    /// Answers here, instead of the upstream. `position`: the request filter that answers.
-    pub(crate) fn answer(&mut self, key: StreamKey, reply: LocalReply, position: Option<usize>) {
+    /// The route's timeouts hold from now on.
+    pub(super) fn start_route_clocks(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        if let Some(id) = stream.record.route
+            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
+            && let Some(idle) = forward.idle_timeout
+        {
+            stream.idle_time = idle;
+            stream.touch(self.now);
+        }
+        self.start_route_clock(key);
+    }
+
+    /// Answers here, instead of the upstream. `behind`: how many filters the answer passes, if not all.
+    pub(crate) fn answer(&mut self, key: StreamKey, reply: LocalReply, behind: Option<usize>) {
         self.leave_upstream(key);
         let mut head = self.net.heads.take();
         reply.write_head(&mut head);
@@ -227,14 +243,14 @@ impl Worker {
         stream.response.reset();
         let bodiless = stream.is_head_request() || head.length == Length::Known(0);
         if !bodiless {
-            stream.response.incoming.push(reply.body);
+            stream.response.receive(reply.body, true);
         }
         stream.response.incoming_end = true;
         if let Some(old) = stream.answer.replace(head) {
             self.net.heads.put(old);
         }
         if let Some(chain) = &mut stream.chain {
-            chain.answer_from(position);
+            chain.answer_from(behind);
         }
         stream.phase = Phase::Stream;
     }

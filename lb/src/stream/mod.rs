@@ -91,7 +91,7 @@ pub(crate) struct Deadlines {
     pub(crate) request: Option<Instant>,
     /// The answer has to be complete.
     pub(crate) route: Option<Instant>,
-    /// This try's answer has to be complete.
+    /// This try's answer has to begin.
     pub(crate) per_try: Option<Instant>,
     /// A byte has to come by, in either direction.
     pub(crate) idle: Option<Instant>,

@@ -1,7 +1,7 @@
 //! Trying again: when it is safe, when it is allowed, and what is kept for it.
 //!
 //! A request is never sent twice unless no byte of it left, its method is idempotent (RFC 9110 §9.2.2)
-//! or the route's policy says so; and never once a byte of an answer went down.
+//! or the route's policy says so; and never once an answer was begun.
 
 use super::{Flags, LocalReply, Phase, Stream, StreamKey};
 use crate::{
@@ -115,9 +115,6 @@ impl Stream {
         let later = std::mem::replace(&mut request.ready, sent);
         request.ready.append(later);
         (request.head_sent, request.end_sent, request.sent_bytes) = (false, false, 0);
-        if let Some(chain) = &mut self.chain {
-            chain.restart_response();
-        }
         self.response.reset();
     }
 }
@@ -128,7 +125,8 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return false;
         };
-        if stream.response.head_sent || stream.is_local {
+        // Filters have seen the answer's head, even if it was not sent on.
+        if stream.answer.is_some() || stream.is_local {
             return false;
         }
         if stream.retry.lost {
@@ -140,7 +138,7 @@ impl Worker {
             return false;
         }
         let stale = matches!(failure, Failure::Lost { unsent, reused: true }
-            if unsent || (stream.answer.is_none() && stream.is_idempotent()));
+            if unsent || stream.is_idempotent());
         if stale && stream.retry.stale < STALE_MAX {
             stream.retry.stale += 1;
             stream.retry.avoid = None;
@@ -159,6 +157,7 @@ impl Worker {
             return;
         };
         stream.retry.fresh = fresh;
+        stream.deadlines.per_try = None;
         stream.record.retries = stream.record.retries.saturating_add(1);
         stream.rewind();
         stream.phase = Phase::Acquire;
@@ -189,15 +188,16 @@ impl Worker {
         let Some(cluster) = stream.record.cluster.map(|index| index as usize) else {
             return false;
         };
-        if !self.upstreams[cluster]
-            .cluster
-            .breakers
-            .acquire(Breaker::Retries)
-        {
-            self.stats.clusters[cluster].retries_overflow.inc();
-            return false;
+        // The try that just failed may have been a retry itself; its credit is given back.
+        let breakers = &mut self.upstreams[cluster].cluster.breakers;
+        if std::mem::take(&mut stream.retry.credit) {
+            breakers.release(Breaker::Retries);
         }
-        true
+        let is_granted = breakers.acquire(Breaker::Retries);
+        if !is_granted {
+            self.stats.clusters[cluster].retries_overflow.inc();
+        }
+        is_granted
     }
 
     /// Whether an answer's status makes the route's policy try again; then that is under way.

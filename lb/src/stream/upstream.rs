@@ -48,7 +48,6 @@ impl Worker {
         };
         stream.up = Some(Leg { conn, id });
         stream.phase = Phase::Stream;
-        self.start_route_clock(key);
         self.start_try_clock(key);
     }
 
@@ -136,6 +135,10 @@ impl Worker {
         let Some(up) = stream.up.take() else { return };
         let down = stream.down.conn;
         let requested = stream.request.end_sent || cfg!(planted = "early_reuse");
+        if !requested {
+            // Nobody will get the rest of the request.
+            stream.request.abandon();
+        }
         if let (Some(target), Some(started)) = (stream.target, stream.record.upstream_started.get())
         {
             let since = self.now.saturating_duration_since(stream.record.started);
@@ -191,15 +194,19 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
+        // A try may end before it has found an endpoint.
+        if let Some(cluster) = stream.record.cluster
+            && std::mem::take(&mut stream.retry.credit)
+        {
+            let cluster = &mut self.upstreams[cluster as usize].cluster;
+            cluster.breakers.release(Breaker::Retries);
+        }
         let Some(target) = stream.target.take() else {
             return;
         };
         let cluster = &mut self.upstreams[target.cluster].cluster;
         cluster.end(target.endpoint);
         cluster.breakers.release(Breaker::Requests);
-        if std::mem::take(&mut stream.retry.credit) {
-            cluster.breakers.release(Breaker::Retries);
-        }
         self.stats.clusters[target.cluster].requests_active.dec();
     }
 

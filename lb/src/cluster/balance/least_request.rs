@@ -16,7 +16,11 @@ pub(super) fn choose(
     rng: &mut Rng,
 ) -> Option<usize> {
     let mut best = random::choose(endpoints, usable, rng)?;
-    for _ in 1..choices {
+    // More draws than endpoints find no better one.
+    let draws = usize::try_from(choices)
+        .unwrap_or(usize::MAX)
+        .min(endpoints.len());
+    for _ in 1..draws {
         let other = random::choose(endpoints, &|at| at != best && usable(at), rng);
         // load(other) < load(best), per weight, without division.
         let load = |at: usize, against: usize| {

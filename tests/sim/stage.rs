@@ -1,0 +1,278 @@
+//! One worker with scripted peers: what a seed would find only by luck is played step by step, in
+//! virtual time.
+
+use engines::{
+    Buf, ConnectOptions, Driver, Engine, EngineId, EngineOptions, Event, Faults, ListenOptions,
+    Party, Rng, SimEngine, SimNet, Sock, SockAddr,
+};
+use ringlb::{
+    access_log::LogRing,
+    cluster::{Breakers, SharedBreakers},
+    config,
+    mailbox::{Command, Mailbox},
+    stats::WorkerStats,
+    worker::{Plan, Worker},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+const TYPES: &str = "type.googleapis.com/envoy.extensions";
+
+/// What a peer's socket was told.
+#[derive(Debug, Default)]
+struct Told {
+    received: Vec<u8>,
+    unsent: usize,
+    finished: bool,
+    closed: bool,
+}
+
+/// The worker, the peers and the network between them.
+pub(crate) struct Stage {
+    net: SimNet,
+    worker: Worker,
+    worker_engine: EngineId,
+    mailbox: Arc<Mailbox>,
+    peers: SimEngine,
+    driver: Driver,
+    told: BTreeMap<Sock, Told>,
+    accepted: Vec<Sock>,
+    pub(crate) stats: Arc<WorkerStats>,
+    /// The cluster's limits, as another worker would draw from them.
+    pub(crate) breakers: Breakers,
+}
+
+/// The parts of a configuration that a script may want otherwise; pieces of YAML in flow style.
+pub(crate) struct Script<'a> {
+    pub(crate) manager: &'a str,
+    pub(crate) route: &'a str,
+    pub(crate) cluster: &'a str,
+    /// The HTTP filters before the router.
+    pub(crate) filters: &'a str,
+    /// Endpoints listen at 8000 and up.
+    pub(crate) endpoints: u16,
+    pub(crate) window: usize,
+}
+
+impl Default for Script<'_> {
+    fn default() -> Self {
+        Self {
+            manager: "",
+            route: "",
+            cluster: "",
+            filters: "",
+            endpoints: 1,
+            window: 64 << 10,
+        }
+    }
+}
+
+impl Script<'_> {
+    fn yaml(&self) -> String {
+        let endpoints = (8000..8000 + self.endpoints).map(|port| {
+            format!("{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}")
+        });
+        let endpoints = endpoints.collect::<Vec<_>>().join(", ");
+        let Self {
+            manager,
+            route,
+            cluster,
+            filters,
+            ..
+        } = self;
+        format!(
+            "static_resources:
+  listeners:
+  - name: http
+    address: {{socket_address: {{address: 10.0.0.2, port_value: 80}}}}
+    filter_chains:
+    - filters:
+      - name: manager
+        typed_config:
+          \"@type\": {TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          {manager}
+          route_config: {{name: r, virtual_hosts: [{{name: v, domains: ['*'], routes: [
+            {{match: {{prefix: /}}, route: {{cluster: c{route}}}}}]}}]}}
+          http_filters: [{filters}
+            {{name: router, typed_config: {{\"@type\": {TYPES}.filters.http.router.v3.Router}}}}]
+  clusters:
+  - name: c
+    type: STATIC
+    {cluster}
+    load_assignment: {{cluster_name: c, endpoints: [{{lb_endpoints: [{endpoints}]}}]}}
+"
+        )
+    }
+}
+
+impl Stage {
+    pub(crate) fn new(script: &Script<'_>) -> Self {
+        let snapshot = match config::load(&script.yaml()) {
+            Ok(loaded) => Arc::new(loaded.snapshot),
+            Err(problems) => panic!("{problems:?}\n{}", script.yaml()),
+        };
+        let net = SimNet::new(1);
+        net.set_faults(Faults {
+            window: script.window,
+            ..Faults::default()
+        });
+        let address = &snapshot.listeners[0].address;
+        let (listener, _) = net
+            .open_listener(address, &ListenOptions::default())
+            .unwrap();
+        let engine = net.engine(&EngineOptions::default());
+        let (worker_engine, mailbox) = (engine.id(), Arc::new(Mailbox::default()));
+        let stats = WorkerStats::new(&snapshot);
+        let breakers = SharedBreakers::new(snapshot.clusters[0].thresholds, 2);
+        let plan = Plan {
+            snapshot: snapshot.clone(),
+            listeners: vec![listener],
+            breakers: vec![breakers.clone()],
+            stats: stats.clone(),
+            log: LogRing::default(),
+            mailbox: mailbox.clone(),
+            seed: 1,
+        };
+        let mut peers = net.engine(&EngineOptions::default());
+        for port in 8000..8000 + script.endpoints {
+            let at = SockAddr::Inet(([10, 0, 0, 1], port).into());
+            let sock = peers.listen(&at, &ListenOptions::default()).unwrap();
+            peers.resume(sock);
+        }
+        Self {
+            worker: Worker::new(Box::new(engine), plan),
+            driver: Driver::new(&net, Rng::seeded(1)),
+            net,
+            worker_engine,
+            mailbox,
+            peers,
+            told: BTreeMap::new(),
+            accepted: Vec::new(),
+            stats,
+            breakers: Breakers::new(breakers),
+        }
+    }
+
+    /// A client that is connected and reads.
+    pub(crate) fn client(&mut self) -> Sock {
+        let sock = self.deaf_client();
+        self.peers.resume(sock);
+        sock
+    }
+
+    /// A client that does not read until it is told to `hear`.
+    pub(crate) fn deaf_client(&mut self) -> Sock {
+        let to = SockAddr::Inet(([10, 0, 0, 2], 80).into());
+        self.peers.connect(&to, &ConnectOptions::default())
+    }
+
+    pub(crate) fn hear(&mut self, sock: Sock) {
+        self.peers.resume(sock);
+    }
+
+    pub(crate) fn send(&mut self, sock: Sock, bytes: impl AsRef<[u8]>) {
+        self.told.entry(sock).or_default().unsent += bytes.as_ref().len();
+        self.peers.send(sock, Buf::copy_of(bytes.as_ref()));
+    }
+
+    /// Ends our direction.
+    pub(crate) fn finish(&mut self, sock: Sock) {
+        self.peers.finish(sock);
+    }
+
+    /// Bytes that a peer has sent and the network has not taken.
+    pub(crate) fn unsent(&self, sock: Sock) -> usize {
+        self.told.get(&sock).map_or(0, |told| told.unsent)
+    }
+
+    pub(crate) fn close(&mut self, sock: Sock) {
+        self.peers.close(sock);
+    }
+
+    pub(crate) fn drain(&self, within: Duration) {
+        self.mailbox.put(Command::Drain { within });
+    }
+
+    /// The connection that was accepted as the `number`th, at whichever endpoint.
+    #[track_caller]
+    pub(crate) fn accepted(&self, number: usize) -> Sock {
+        self.accepted[number]
+    }
+
+    /// Takes what a socket received so far.
+    pub(crate) fn text(&mut self, sock: Sock) -> String {
+        let told = self.told.entry(sock).or_default();
+        String::from_utf8_lossy(&std::mem::take(&mut told.received)).into_owned()
+    }
+
+    /// Whether the worker has ended its direction, or all of the connection.
+    pub(crate) fn has_ended(&self, sock: Sock) -> bool {
+        self.told
+            .get(&sock)
+            .is_some_and(|told| told.finished || told.closed)
+    }
+
+    pub(crate) fn is_worker_over(&self) -> bool {
+        self.worker.is_over()
+    }
+
+    /// Lets that much time pass.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let until = self.net.now() + time;
+        let mut events = Vec::new();
+        while self.net.now() < until {
+            let worker = Party {
+                engine: self.worker_engine,
+                deadline: self.worker.next_deadline(),
+            };
+            let peers = Party {
+                engine: self.peers.id(),
+                deadline: Some(until),
+            };
+            let is_over = self.worker.is_over();
+            let parties = if is_over {
+                vec![peers]
+            } else {
+                vec![peers, worker]
+            };
+            match self.driver.next(&parties) {
+                Some(0) => {
+                    self.peers.wait(Some(until), &mut events).unwrap();
+                    events.drain(..).for_each(|event| self.note(event));
+                }
+                Some(_) => self.worker.turn().unwrap(),
+                None => return,
+            }
+        }
+    }
+
+    /// Long enough for every message under way.
+    pub(crate) fn settle(&mut self) {
+        self.run(Duration::from_millis(10));
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Accepted { sock, .. } => {
+                self.accepted.push(sock);
+                self.peers.resume(sock);
+            }
+            Event::Received { sock, data } => {
+                self.told
+                    .entry(sock)
+                    .or_default()
+                    .received
+                    .extend_from_slice(&data);
+            }
+            Event::Finished { sock } => self.told.entry(sock).or_default().finished = true,
+            Event::Closed { sock, .. } => self.told.entry(sock).or_default().closed = true,
+            Event::Sent { sock, bytes } => self.told.entry(sock).or_default().unsent -= bytes,
+            Event::AcceptFailed { .. }
+            | Event::Connected { .. }
+            | Event::Datagram { .. }
+            | Event::Detached { .. }
+            | Event::Relayed { .. }
+            | Event::Woken => {}
+        }
+    }
+}
