@@ -88,6 +88,8 @@ pub(crate) struct Clients {
     ledger: SharedLedger,
     strict: bool,
     famine: bool,
+    /// No limit makes one client wait for another.
+    unlimited: bool,
     patience: Duration,
     deafness: Duration,
     next_id: u64,
@@ -120,6 +122,7 @@ impl Clients {
             ledger: ledger.clone(),
             strict: scenario.is_strict,
             famine: scenario.is_famine,
+            unlimited: scenario.connections_max.is_none(),
             patience: scenario.patience(),
             deafness: scenario.deafness(),
             next_id: 1,
@@ -422,7 +425,7 @@ impl Clients {
             ..Exchange::default()
         };
         self.ledger.borrow_mut().begin(id, exchange);
-        if is_good && self.strict {
+        if is_good && self.strict && self.unlimited {
             let now = self.engine.now();
             self.timers
                 .add(now, self.patience * 4, Alarm::Impatience(id));

@@ -83,12 +83,12 @@ impl Scenario {
         self.blocks = BlockLimits {
             small_bytes: 512,
             small_count: 8,
-            large_bytes: 512,
+            large_bytes: 4096,
             large_count: 8,
             socket_max: 8,
             ..self.blocks
         };
-        self.faults.window = 2048;
+        self.faults.window = 8192;
         (self.workers, self.clients, self.buffer_limit) = (1, 8, 1 << 16);
         (self.connections_max, self.is_famine) = (None, true);
         self
@@ -104,7 +104,7 @@ impl Scenario {
 
     /// How long those are deaf that do not read.
     pub(crate) fn deafness(&self) -> Duration {
-        self.patience() * 3
+        self.patience() * 10
     }
 
     /// Where the workers listen: HTTP, then TCP.

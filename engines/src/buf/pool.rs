@@ -21,6 +21,8 @@ pub(super) struct Pool {
     free: [RefCell<Vec<u32>>; 4],
     /// The open write block and how much of it is used.
     open: Cell<Option<(u32, u32)>>,
+    /// Receive blocks that one socket may pin.
+    socket_max: u16,
     /// Receive blocks that are leased now.
     leased: Cell<usize>,
 }
@@ -72,6 +74,7 @@ impl Blocks {
             home: RefCell::default(),
             free,
             open: Cell::new(None),
+            socket_max: limits.socket_max,
             leased: Cell::new(0),
         }))
     }
@@ -111,6 +114,11 @@ impl Blocks {
         let write = self.0.groups[Group::Write as usize];
         let free = self.0.free[Group::Write as usize].borrow().len();
         write.count as usize - free - usize::from(self.0.open.get().is_some())
+    }
+
+    /// Receive blocks that one socket may pin before it has to wait (`BlockLimits::socket_max`).
+    pub fn socket_max(&self) -> usize {
+        self.0.socket_max.into()
     }
 
     /// Bytes of a receive block of `class`.

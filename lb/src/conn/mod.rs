@@ -66,6 +66,8 @@ pub(crate) struct Conn {
     pub(crate) unsent: usize,
     /// `unsent` from which on what feeds this connection is not read.
     high: usize,
+    /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
+    pub(crate) resting: Vec<ConnKey>,
     /// Bytes that have left, of the streams it carries now.
     pub(crate) sent: u64,
     /// Requests begun on it.
@@ -94,6 +96,7 @@ impl Conn {
             inbox: Vec::new(),
             streams: Vec::new(),
             unsent: 0,
+            resting: Vec::new(),
             high: high.clamp(1, limits::UNSENT_HIGH_BYTES),
             sent: 0,
             requests: 0,
@@ -204,6 +207,12 @@ impl Worker {
         debug_assert!(conn.unsent >= bytes, "more was sent than queued");
         conn.unsent = conn.unsent.saturating_sub(bytes);
         conn.sent += bytes as u64;
+        if !conn.resting.is_empty() {
+            self.end_rests(key);
+        }
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
         if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
             self.drop_conn(key);
         } else if matches!(conn.phase, ConnPhase::Flushing | ConnPhase::Lingering) {
@@ -242,6 +251,9 @@ impl Worker {
         match conn.side {
             Side::Down { listener, .. } => {
                 self.listener_stats(listener).connections_active.dec();
+                for rested in conn.resting {
+                    self.end_rest(rested);
+                }
                 for (_, stream) in conn.streams {
                     self.on_downstream_lost(stream);
                 }

@@ -4,7 +4,7 @@
 
 use super::{Conn, ConnKey};
 use codecs::{Codec, Heads, StreamId};
-use engines::{Blocks, Buf, Engine, Slots};
+use engines::{Blocks, Buf, Class, Engine, Slots};
 
 /// Payloads up to this many bytes are copied between the heads around them rather than sent as a piece
 /// of their own.
@@ -85,6 +85,14 @@ impl Net {
         if !wrap.after.is_empty() {
             self.write(key, |_, out| out.extend_from_slice(&wrap.after));
         }
+    }
+
+    /// Whether what a connection has not sent yet may pin half of the receive blocks that one socket may
+    /// have: a slice that is not copied is at least a quarter of its block.
+    pub(crate) fn pins_many(&self, key: ConnKey) -> bool {
+        let unsent = self.conns.get(key).map_or(0, |conn| conn.unsent);
+        let slices = unsent * 4 / self.blocks.block_bytes(Class::Large) + 1;
+        unsent > 0 && slices * 2 > self.blocks.socket_max()
     }
 
     /// Hands what was gathered to the engine.

@@ -4,6 +4,10 @@
 //! by their idle timeout. Requests wait in order. A connection is begun for each request that waits, as
 //! far as the cluster's `max_connections` allows; the first of an endpoint is always allowed. A request
 //! whose pooled connection turned out dead takes only a new one.
+//!
+//! A connection whose answer has come in whole still owns the receive blocks that wait in a slow client's
+//! queue. So many of them could keep it from receiving the next answer, and that one client's slowness
+//! would be another's. It rests until they are home, or is closed if its place is needed.
 
 use crate::{
     cluster::Breaker,
@@ -21,6 +25,8 @@ use std::collections::VecDeque;
 pub(crate) struct Pool {
     /// Used last comes last.
     idle: Vec<ConnKey>,
+    /// Not idle yet: their last answers wait to be taken by slow clients.
+    resting: Vec<ConnKey>,
     /// Being opened.
     connecting: usize,
     /// All of them, idle, busy or being opened.
@@ -92,12 +98,12 @@ impl Worker {
             if self.open_upstream(target) {
                 continue;
             }
-            // Only streams that take no idle connection wait: one of those makes room.
+            // What no waiting stream can take makes room: idle if all want new ones, or resting.
             let pool = &self.upstreams[cluster].pools[endpoint];
-            let Some(oldest) = pool.idle.first().copied() else {
+            let Some(useless) = pool.idle.first().or(pool.resting.first()).copied() else {
                 return;
             };
-            self.drop_conn(oldest);
+            self.drop_conn(useless);
         }
     }
 
@@ -174,6 +180,48 @@ impl Worker {
         }
     }
 
+    /// A connection's answer is complete: it is free, or rests until `down` has taken the most of it.
+    pub(crate) fn rest_or_put_idle(&mut self, key: ConnKey, target: Target, down: ConnKey) {
+        if !self.net.pins_many(down) {
+            return self.put_idle(key, target);
+        }
+        if let Some(down) = self.net.conns.get_mut(down) {
+            down.resting.push(key);
+        }
+        self.upstreams[target.cluster].pools[target.endpoint]
+            .resting
+            .push(key);
+        self.todo.push_back(Todo::Serve {
+            cluster: target.cluster,
+            endpoint: target.endpoint,
+        });
+    }
+
+    /// More has left on a downstream connection: what rests because of it may be free now.
+    pub(crate) fn end_rests(&mut self, down: ConnKey) {
+        if self.net.pins_many(down) {
+            return;
+        }
+        let Some(conn) = self.net.conns.get_mut(down) else {
+            return;
+        };
+        for rested in std::mem::take(&mut conn.resting) {
+            self.end_rest(rested);
+        }
+    }
+
+    /// A connection's rest is over, if it still rests.
+    pub(crate) fn end_rest(&mut self, key: ConnKey) {
+        let Some(target) = self.net.conns.get(key).and_then(Conn::target) else {
+            return;
+        };
+        let resting = &mut self.upstreams[target.cluster].pools[target.endpoint].resting;
+        if let Some(at) = resting.iter().position(|other| *other == key) {
+            resting.swap_remove(at);
+            self.put_idle(key, target);
+        }
+    }
+
     /// A connection has become free.
     pub(crate) fn put_idle(&mut self, key: ConnKey, target: Target) {
         let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
@@ -214,6 +262,7 @@ impl Worker {
             pool.connecting -= 1;
         }
         pool.idle.retain(|other| *other != key);
+        pool.resting.retain(|other| *other != key);
         if !pool.waiting.is_empty() {
             self.todo.push_back(Todo::Serve {
                 cluster: target.cluster,

@@ -133,6 +133,7 @@ impl Worker {
             return;
         };
         let Some(up) = stream.up.take() else { return };
+        let down = stream.down.conn;
         let requested = stream.request.end_sent || cfg!(planted = "early_reuse");
         if !requested {
             // Nobody will get the rest of the request.
@@ -155,7 +156,7 @@ impl Worker {
         let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
         if requested && free && wanted && !conn.peer_done {
             conn.rest(self.now);
-            self.put_idle(up.conn, target);
+            self.rest_or_put_idle(up.conn, target, down);
             self.sync_conn(up.conn);
         } else {
             self.todo.push_back(Todo::Drop(up.conn));
