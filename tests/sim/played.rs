@@ -275,3 +275,39 @@ fn an_own_answer_that_cannot_have_a_body_has_none() {
         }
     }
 }
+
+#[test]
+fn a_client_that_reads_nothing_keeps_few_upstream_connections() {
+    let mut stage = Stage::new(&Script {
+        window: 8 << 10,
+        ..Script::default()
+    });
+    let client = stage.deaf_client();
+    stage.send(client, GET.repeat(600));
+    let body = "b".repeat(300);
+    let mut answered = 0;
+    for _ in 0..600 {
+        stage.settle();
+        let asked = (0..stage.accepted_len()).find_map(|number| {
+            let sock = stage.accepted(number);
+            let is_asked = stage.text(sock).ends_with("\r\n\r\n");
+            is_asked.then_some(sock)
+        });
+        let Some(endpoint) = asked else { break };
+        stage.send(
+            endpoint,
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 300\r\n\r\n{body}"),
+        );
+        answered += 1;
+    }
+    // As much is answered as may be unsent.
+    assert!((200..600).contains(&answered), "{answered}");
+    assert!(
+        stage.accepted_len() <= 3,
+        "{} connections",
+        stage.accepted_len()
+    );
+    stage.hear(client);
+    stage.run(seconds(1));
+    assert_eq!(stage.text(client).matches("200 OK").count(), answered);
+}

@@ -199,6 +199,11 @@ impl Stage {
         self.accepted[number]
     }
 
+    /// How many connections the endpoints accepted.
+    pub(crate) fn accepted_len(&self) -> usize {
+        self.accepted.len()
+    }
+
     /// Takes what a socket received so far.
     pub(crate) fn text(&mut self, sock: Sock) -> String {
         let told = self.told.entry(sock).or_default();

@@ -64,6 +64,8 @@ pub(crate) struct Conn {
     pub(crate) streams: Vec<(StreamId, StreamKey)>,
     /// Bytes queued in the engine.
     pub(crate) unsent: usize,
+    /// Of those, the ones up to the last that lies in a receive block.
+    pinned: usize,
     /// `unsent` from which on what feeds this connection is not read.
     high: usize,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
@@ -96,6 +98,7 @@ impl Conn {
             inbox: Vec::new(),
             streams: Vec::new(),
             unsent: 0,
+            pinned: 0,
             resting: Vec::new(),
             high: high.clamp(1, limits::UNSENT_HIGH_BYTES),
             sent: 0,
@@ -206,6 +209,7 @@ impl Worker {
         let was_full = conn.is_full();
         debug_assert!(conn.unsent >= bytes, "more was sent than queued");
         conn.unsent = conn.unsent.saturating_sub(bytes);
+        conn.pinned = conn.pinned.saturating_sub(bytes);
         conn.sent += bytes as u64;
         if !conn.resting.is_empty() {
             self.end_rests(key);

@@ -80,6 +80,9 @@ impl Net {
         self.flush();
         if let Some(conn) = self.conns.get_mut(key) {
             conn.unsent += data.len();
+            if data.is_leased() {
+                conn.pinned = conn.unsent;
+            }
             self.engine.send(conn.sock, data.clone());
         }
         if !wrap.after.is_empty() {
@@ -90,9 +93,9 @@ impl Net {
     /// Whether what a connection has not sent yet may pin half of the receive blocks that one socket may
     /// have: a slice that is not copied is at least a quarter of its block.
     pub(crate) fn pins_many(&self, key: ConnKey) -> bool {
-        let unsent = self.conns.get(key).map_or(0, |conn| conn.unsent);
-        let slices = unsent * 4 / self.blocks.block_bytes(Class::Large) + 1;
-        unsent > 0 && slices * 2 > self.blocks.socket_max()
+        let pinned = self.conns.get(key).map_or(0, |conn| conn.pinned);
+        let slices = pinned * 4 / self.blocks.block_bytes(Class::Large) + 1;
+        pinned > 0 && slices * 2 > self.blocks.socket_max()
     }
 
     /// Hands what was gathered to the engine.
