@@ -20,7 +20,8 @@ pub fn fuzz_config(bytes: &[u8]) {
         }
         Err(problems) => {
             assert!(!problems.is_empty(), "refused without a reason");
-            let lines = text.lines().count().max(1) as u64 + 1;
+            // YAML ends a line with LF, CR or both.
+            let lines = text.matches(['\n', '\r']).count() as u64 + 1;
             for problem in problems {
                 assert!(!problem.reason.is_empty());
                 let line = problem.place.map_or(1, |place| place.line);
