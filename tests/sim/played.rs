@@ -311,3 +311,23 @@ fn a_client_that_reads_nothing_keeps_few_upstream_connections() {
     stage.run(seconds(1));
     assert_eq!(stage.text(client).matches("200 OK").count(), answered);
 }
+
+#[test]
+fn answers_without_body_wait_for_room_as_well() {
+    const FAULT: &str = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
+    let filters = format!(
+        "{{name: fault, typed_config: {{\"@type\": {FAULT}, abort: {{http_status: 204, percentage: {{numerator: 100}}}}}}}},"
+    );
+    let mut stage = Stage::new(&Script {
+        filters: &filters,
+        window: 8 << 10,
+        ..Script::default()
+    });
+    let client = stage.deaf_client();
+    stage.send(client, GET.repeat(20_000));
+    stage.run(seconds(20));
+    assert!(stage.unsent(client) > 300_000, "all was read");
+    stage.hear(client);
+    stage.run(seconds(20));
+    assert_eq!(stage.text(client).matches("HTTP/1.1 204").count(), 20_000);
+}

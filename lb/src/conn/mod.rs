@@ -319,9 +319,7 @@ impl Worker {
             } else {
                 (stream.response_waiting(), Some(stream.down.conn))
             };
-            let full = far
-                .and_then(|far| self.net.conns.get(far))
-                .is_some_and(Conn::is_full);
+            let full = far.is_some_and(|far| self.net.is_full(far));
             waiting < limits::STREAM_BYTES_MAX && !full
         })
     }

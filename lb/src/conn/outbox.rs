@@ -98,6 +98,11 @@ impl Net {
         pinned > 0 && slices * 2 > self.blocks.socket_max()
     }
 
+    /// No more should be queued on a connection now.
+    pub(crate) fn is_full(&self, key: ConnKey) -> bool {
+        self.conns.get(key).is_some_and(Conn::is_full)
+    }
+
     /// Hands what was gathered to the engine.
     pub(crate) fn flush(&mut self) {
         if let Some(conn) = self

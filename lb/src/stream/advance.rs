@@ -217,6 +217,10 @@ impl Worker {
         };
         let down = stream.down;
         if !stream.response.head_sent {
+            // An answer without body is bytes too, and there may be many.
+            if self.net.is_full(down.conn) {
+                return Step::Wait;
+            }
             self.send_answer_head(key);
         }
         self.send_body(key, Dir::Response, down.conn, down.id);

@@ -197,11 +197,14 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let forwards = matches!(stream.phase, Phase::Acquire | Phase::Queued | Phase::Stream);
+        let forwards = match stream.phase {
+            Phase::Acquire | Phase::Queued => true,
+            Phase::Stream => stream.up.is_some(),
+            Phase::Done | Phase::Filter | Phase::Match => false,
+        };
         if let Some(id) = stream.record.route
             && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
             && forwards
-            && !stream.is_local
             && stream.deadlines.route.is_none()
             && stream.request.incoming_end
         {

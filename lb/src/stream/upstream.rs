@@ -112,12 +112,13 @@ impl Worker {
         self.advance(key);
     }
 
-    /// 1xx heads go on at once; `100 Continue` was ours to give.
+    /// 1xx heads go on at once, or not at all; `100 Continue` was ours to give.
     fn forward_interim(&mut self, key: StreamKey, head: Box<Head>) {
         if let Some(stream) = self.streams.get(key)
             && head.status != 100
             && stream.head.version != codecs::Version::Http10
             && !stream.response.head_sent
+            && !self.net.is_full(stream.down.conn)
         {
             let down = stream.down;
             self.net.write(down.conn, |codec, out| {
@@ -133,6 +134,7 @@ impl Worker {
             return;
         };
         let Some(up) = stream.up.take() else { return };
+        (stream.deadlines.route, stream.deadlines.per_try) = (None, None);
         let down = stream.down.conn;
         let requested = stream.request.end_sent || cfg!(planted = "early_reuse");
         if !requested {
@@ -154,7 +156,7 @@ impl Worker {
         let Some(target) = conn.target() else { return };
         let free = matches!(conn.codec.life(), Life::Open { streams } if streams > 0);
         let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
-        if requested && free && wanted && !conn.peer_done {
+        if requested && free && wanted && !conn.peer_done && !conn.is_full() {
             conn.rest(self.now);
             self.rest_or_put_idle(up.conn, target, down);
             self.sync_conn(up.conn);
