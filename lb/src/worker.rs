@@ -143,6 +143,8 @@ pub struct Worker {
     pub(crate) todo: VecDeque<Todo>,
     pub(crate) drain: Drain,
     pub(crate) date: crate::date::Date,
+    /// Turns so far.
+    pub(crate) turns: u64,
     events: Vec<Event>,
     due: Vec<u32>,
 }
@@ -190,6 +192,7 @@ impl Worker {
             todo: VecDeque::new(),
             drain: Drain::default(),
             date: crate::date::Date::default(),
+            turns: 0,
             events: Vec::new(),
             due: Vec::new(),
             net: Net::new(engine),
@@ -225,6 +228,7 @@ impl Worker {
         let mut events = std::mem::take(&mut self.events);
         self.net.engine.wait(self.next_deadline(), &mut events)?;
         self.now = self.net.engine.now();
+        self.turns += 1;
         for event in events.drain(..) {
             self.on_event(event);
             self.do_todo();

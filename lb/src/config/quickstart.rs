@@ -8,8 +8,8 @@ use xds::api::envoy::{
         bootstrap::v3::{Admin, Bootstrap, bootstrap::StaticResources},
         cluster::v3::{Cluster, cluster},
         core::v3::{
-            Address, HttpProtocolOptions, Pipe, SocketAddress, address::Address as Where,
-            socket_address::PortSpecifier,
+            Address, Http1ProtocolOptions, HttpProtocolOptions, Pipe, SocketAddress,
+            address::Address as Where, socket_address::PortSpecifier,
         },
         endpoint::v3::{
             ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints,
@@ -192,6 +192,10 @@ fn http_filter(cluster: &str) -> Filter {
             nanos: 0,
         }),
         common_http_protocol_options: Some(HttpProtocolOptions::default()),
+        // ApacheBench and other old clients speak nothing newer.
+        http_protocol_options: Some(Http1ProtocolOptions {
+            accept_http_10: true,
+        }),
         http_filters: vec![HttpFilter {
             name: "envoy.filters.http.router".into(),
             config_type: Some(HttpConfigType::TypedConfig(any(&Router {

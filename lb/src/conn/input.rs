@@ -2,7 +2,7 @@
 
 use super::{ConnKey, ConnPhase, Side};
 use crate::{limits, worker::Worker};
-use codecs::{Frame, Malformed, Wait};
+use codecs::{Frame, Malformed, Step, Wait};
 use engines::{Buf, BufMut};
 
 /// What to do after a frame.
@@ -22,6 +22,9 @@ impl Worker {
             ConnPhase::Lingering => return self.on_lingering_bytes(key, data.len()),
             ConnPhase::Connecting | ConnPhase::Flushing => return,
         }
+        if conn.bound == Some(self.turns) {
+            return self.on_unasked(key);
+        }
         if conn.streams.is_empty() && conn.inbox.is_empty() {
             conn.since = self.now;
         }
@@ -29,14 +32,39 @@ impl Worker {
             conn.inbox.extend_from_slice(&data);
             return self.sync_conn(key);
         }
-        let input = if conn.inbox.is_empty() {
-            data.freeze()
-        } else {
-            let mut joined = std::mem::take(&mut conn.inbox);
-            joined.extend_from_slice(&data);
-            Buf::from(joined)
+        if conn.inbox.is_empty() {
+            return self.decode(key, data.freeze(), None);
+        }
+        conn.inbox.extend_from_slice(&data);
+        self.decode_inbox(key);
+    }
+
+    /// What a turn brings was there before anything is sent in it: these bytes are no answer to the
+    /// request that this turn gave to the connection.
+    fn on_unasked(&mut self, key: ConnKey) {
+        if let Some(target) = self.net.conns.get(key).and_then(super::Conn::target) {
+            self.cluster_stats(target.cluster).malformed.inc();
+        }
+        self.drop_conn(key);
+    }
+
+    /// Decodes kept input where it lies: a head that comes in many pieces is not copied with each.
+    fn decode_inbox(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
         };
-        self.decode(key, input);
+        let heads = &mut self.net.heads;
+        match conn.codec.decode(self.now, &conn.inbox, heads) {
+            Ok(Step {
+                used: 0,
+                frame: None,
+                wait: Wait::More,
+            }) => self.sync_conn(key),
+            first => {
+                let input = Buf::from(std::mem::take(&mut conn.inbox));
+                self.decode(key, input, Some(first));
+            }
+        }
     }
 
     /// The answer that held the connection's input is out.
@@ -51,12 +79,13 @@ impl Worker {
             return self.sync_conn(key);
         }
         let input = Buf::from(std::mem::take(&mut conn.inbox));
-        self.decode(key, input);
+        self.decode(key, input, None);
     }
 
-    fn decode(&mut self, key: ConnKey, input: Buf) {
+    /// Decodes all of `input`; its first step may have been made.
+    fn decode(&mut self, key: ConnKey, input: Buf, first: Option<Result<Step, Malformed>>) {
         self.set_decoding(key, true);
-        self.decode_all(key, input);
+        self.decode_all(key, input, first);
         self.set_decoding(key, false);
         self.write_control(key);
         self.sync_conn(key);
@@ -68,7 +97,12 @@ impl Worker {
         }
     }
 
-    fn decode_all(&mut self, key: ConnKey, mut input: Buf) {
+    fn decode_all(
+        &mut self,
+        key: ConnKey,
+        mut input: Buf,
+        mut first: Option<Result<Step, Malformed>>,
+    ) {
         loop {
             let Some(conn) = self.net.conns.get_mut(key) else {
                 return;
@@ -76,7 +110,9 @@ impl Worker {
             if conn.phase != ConnPhase::Open {
                 return self.on_lingering_bytes(key, input.len());
             }
-            let step = match conn.codec.decode(self.now, &input, &mut self.net.heads) {
+            let (codec, heads) = (&mut conn.codec, &mut self.net.heads);
+            let made = first.take();
+            let step = match made.unwrap_or_else(|| codec.decode(self.now, &input, heads)) {
                 Ok(step) => step,
                 Err(why) => {
                     return self.on_malformed(key, &why);

@@ -66,8 +66,10 @@ pub(crate) struct Conn {
     pub(crate) unsent: usize,
     /// `unsent` from which on what feeds this connection is not read.
     high: usize,
-    /// Bytes that have left, of the streams it carries now.
-    pub(crate) sent: u64,
+    /// Bytes of the stream that it carries now were given to the engine, and may have left.
+    pub(crate) is_committed: bool,
+    /// The turn in which that stream was given to it.
+    pub(crate) bound: Option<u64>,
     /// Requests begun on it.
     pub(crate) requests: u32,
     /// The engine was told to receive.
@@ -95,7 +97,8 @@ impl Conn {
             streams: Vec::new(),
             unsent: 0,
             high: high.clamp(1, limits::UNSENT_HIGH_BYTES),
-            sent: 0,
+            is_committed: false,
+            bound: None,
             requests: 0,
             reading: false,
             held: false,
@@ -203,7 +206,6 @@ impl Worker {
         let was_full = conn.is_full();
         debug_assert!(conn.unsent >= bytes, "more was sent than queued");
         conn.unsent = conn.unsent.saturating_sub(bytes);
-        conn.sent += bytes as u64;
         if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
             self.drop_conn(key);
         } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
@@ -249,7 +251,7 @@ impl Worker {
                 if !connected {
                     self.pool_connect_failed(target);
                 }
-                let unsent = conn.sent == 0;
+                let unsent = !conn.is_committed;
                 for (_, stream) in conn.streams {
                     self.on_upstream_lost(stream, unsent, conn.requests > 1);
                 }

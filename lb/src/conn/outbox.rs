@@ -80,6 +80,7 @@ impl Net {
         self.flush();
         if let Some(conn) = self.conns.get_mut(key) {
             conn.unsent += data.len();
+            conn.is_committed = true;
             self.engine.send(conn.sock, data.clone());
         }
         if !wrap.after.is_empty() {
@@ -96,6 +97,7 @@ impl Net {
             .and_then(|key| self.conns.get_mut(key))
             && !self.outbox.bytes.is_empty()
         {
+            conn.is_committed = true;
             self.engine
                 .send(conn.sock, self.blocks.write(&self.outbox.bytes));
         }
