@@ -384,6 +384,10 @@ fn a_refusal_is_told_unless_an_answer_has_begun() {
     );
     conn.codec.refuse(&why, &mut conn.out);
     assert_eq!(conn.written(), "", "once");
+    let mut conn = Conn::new("HEAD /# HTTP/1.1\r\nHost: a\r\n\r\n");
+    let why = conn.decode().unwrap_err();
+    conn.codec.refuse(&why, &mut conn.out);
+    assert_eq!(conn.written(), want, "no body, which HEAD could not have");
 
     let mut conn = Conn::new("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx");
     conn.next_head();

@@ -1,8 +1,15 @@
 //! A small HTTP/1.1 service and client on tokio, for what is not the data path: the admin interface and
 //! the demo. They speak through the same codec as the proxy.
 
-use codecs::{Codec, Frame, Head, Heads, Length, Life, Protocol, StreamId, Wait, http1::Http1};
-use std::{future::Future, io, sync::Arc, time::Instant};
+use codecs::{
+    Codec, Frame, Head, Heads, Length, Life, Malformed, Protocol, StreamId, Wait, http1::Http1,
+};
+use std::{
+    future::Future,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -12,6 +19,11 @@ use tokio::{
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Connections served at a time.
 const CONNECTIONS_MAX: usize = 256;
+/// How long a client may take to ask, and to take its answer.
+const EXCHANGE_TIME: Duration = Duration::from_secs(60);
+/// How long and for how many bytes a refused client is read, so that the answer reaches it.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: u64 = 256 << 10;
 
 /// A message with its whole body.
 #[derive(Debug, Default)]
@@ -66,7 +78,7 @@ where
                     let _ = serve_connection(stream, &*answer).await;
                 });
             }
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
@@ -79,7 +91,11 @@ where
     stream.set_nodelay(true)?;
     let mut wire = Wire::new(Http1.server(&codecs::Limits::default()));
     loop {
-        let Some((id, request)) = wire.receive(&mut stream).await? else {
+        let asked = in_time(wire.receive(&mut stream)).await;
+        if wire.codec.life() == Life::Closed {
+            return linger(stream).await;
+        }
+        let Some((id, request)) = asked? else {
             return Ok(());
         };
         let bodiless = request.head.method() == b"HEAD";
@@ -87,11 +103,24 @@ where
         if bodiless {
             reply.body.clear();
         }
-        wire.send(&mut stream, id, &reply).await?;
+        in_time(wire.send(&mut stream, id, &reply)).await?;
         if wire.codec.life() == Life::Closed {
-            return stream.shutdown().await;
+            return linger(stream).await;
         }
     }
+}
+
+async fn in_time<T>(exchange: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(EXCHANGE_TIME, exchange).await?
+}
+
+/// Ends our direction and reads on for a while: closing with unread input would take back the answer.
+async fn linger(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = stream.take(LINGER_BYTES_MAX);
+    let mut sink = tokio::io::sink();
+    tokio::time::timeout(LINGER_TIME, tokio::io::copy(&mut rest, &mut sink)).await??;
+    Ok(())
 }
 
 /// A connection that asks one thing after another.
@@ -183,12 +212,7 @@ impl Wire {
     ) -> io::Result<(usize, Option<StreamId>, Wait)> {
         let step = match self.codec.decode(now(), &self.input, &mut self.heads) {
             Ok(step) => step,
-            Err(why) => {
-                let mut out = Vec::new();
-                self.codec.refuse(&why, &mut out);
-                stream.write_all(&out).await?;
-                return Err(invalid(why.detail));
-            }
+            Err(why) => return self.refuse(&why, stream).await,
         };
         let mut end = None;
         match step.frame {
@@ -198,14 +222,19 @@ impl Wire {
                 end: last,
             }) if !head.is_interim() => {
                 message.head = head;
-                end = last.then_some(id);
+                // A request to switch protocols holds its connection until it is answered.
+                end = (last || step.wait == Wait::Hold).then_some(id);
             }
             Some(Frame::Data { id, len, end: last }) => {
                 message
                     .body
                     .extend_from_slice(&self.input[step.used - len..step.used]);
                 if message.body.len() > BODY_BYTES_MAX {
-                    return Err(invalid("body-too-large"));
+                    let why = Malformed {
+                        status: 413,
+                        detail: "body-too-large",
+                    };
+                    return self.refuse(&why, stream).await;
                 }
                 end = last.then_some(id);
             }
@@ -226,6 +255,14 @@ impl Wire {
         }
         let stuck = step.used == 0 && end.is_none() && step.wait == Wait::Go;
         Ok((step.used, end, if stuck { Wait::More } else { step.wait }))
+    }
+
+    /// Tells the peer what is wrong with its message, if there is a way to; always an error.
+    async fn refuse<T>(&mut self, why: &Malformed, stream: &mut TcpStream) -> io::Result<T> {
+        let mut out = Vec::new();
+        self.codec.refuse(why, &mut out);
+        stream.write_all(&out).await?;
+        Err(invalid(why.detail))
     }
 
     async fn send(

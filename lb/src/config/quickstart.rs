@@ -255,6 +255,7 @@ fn any<M: Message + prost::Name>(message: &M) -> Any {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Terminal;
 
     fn quickstart(listen: &str, to: &[&str]) -> Quickstart {
         let to = to.iter().map(|to| (*to).to_owned()).collect();
@@ -279,6 +280,14 @@ mod tests {
             let snapshot = crate::config::compile(&bootstrap).unwrap();
             assert_eq!(snapshot.clusters[0].endpoints.len(), 2);
         }
+    }
+
+    #[test]
+    fn the_short_form_answers_http_1_0() {
+        let bootstrap = quickstart(":80", &["127.0.0.1:1"]).bootstrap().unwrap();
+        let snapshot = crate::config::compile(&bootstrap).unwrap();
+        let terminal = &snapshot.listeners[0].chain.terminal;
+        assert!(matches!(terminal, Terminal::Http(http) if http.limits.accept_http_10));
     }
 
     #[test]

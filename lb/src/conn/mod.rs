@@ -157,6 +157,11 @@ impl Conn {
         self.since = now;
     }
 
+    /// Upstream, open, and without a request.
+    pub(crate) fn is_pooled(&self) -> bool {
+        !self.is_down() && self.phase == ConnPhase::Open && self.streams.is_empty()
+    }
+
     fn is_down(&self) -> bool {
         matches!(self.side, Side::Down { .. })
     }
