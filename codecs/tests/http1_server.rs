@@ -377,14 +377,17 @@ fn a_refusal_is_told_unless_an_answer_has_begun() {
     let mut conn = Conn::new("GET / HTTP/1.1\r\n\r\n");
     let why = conn.decode().unwrap_err();
     conn.codec.refuse(&why, &mut conn.out);
-    let want = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
-        content-length: 11\r\n\r\nBad Request";
+    let want = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(
         (conn.written().as_str(), conn.codec.life()),
         (want, Life::Closed)
     );
     conn.codec.refuse(&why, &mut conn.out);
     assert_eq!(conn.written(), "", "once");
+    let mut conn = Conn::new("HEAD /# HTTP/1.1\r\nHost: a\r\n\r\n");
+    let why = conn.decode().unwrap_err();
+    conn.codec.refuse(&why, &mut conn.out);
+    assert_eq!(conn.written(), want, "no body, which HEAD could not have");
 
     let mut conn = Conn::new("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx");
     conn.next_head();

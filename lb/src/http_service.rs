@@ -1,7 +1,9 @@
 //! A small HTTP/1.1 service and client on tokio, for what is not the data path: the admin interface and
 //! the demo. They speak through the same codec as the proxy.
 
-use codecs::{Codec, Frame, Head, Heads, Length, Life, Protocol, StreamId, Wait, http1::Http1};
+use codecs::{
+    Codec, Frame, Head, Heads, Length, Life, Malformed, Protocol, StreamId, Wait, http1::Http1,
+};
 use std::{
     future::Future,
     io,
@@ -15,10 +17,13 @@ use tokio::{
 
 /// Bytes of a request's or answer's body; longer ones end the connection.
 const BODY_BYTES_MAX: usize = 1 << 20;
-/// How long the other side may take to send or to take something.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Connections served at a time.
 const CONNECTIONS_MAX: usize = 256;
+/// How long a client may take to ask, and to take its answer.
+const EXCHANGE_TIME: Duration = Duration::from_secs(60);
+/// How long and for how many bytes a refused client is read, so that the answer reaches it.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: u64 = 256 << 10;
 
 /// A message with its whole body.
 #[derive(Debug, Default)]
@@ -86,7 +91,11 @@ where
     stream.set_nodelay(true)?;
     let mut wire = Wire::new(Http1.server(&codecs::Limits::default()));
     loop {
-        let Some((id, request)) = wire.receive(&mut stream).await? else {
+        let asked = in_time(wire.receive(&mut stream)).await;
+        if wire.codec.life() == Life::Closed {
+            return linger(stream).await;
+        }
+        let Some((id, request)) = asked? else {
             return Ok(());
         };
         let bodiless = request.head.method() == b"HEAD";
@@ -94,16 +103,24 @@ where
         if bodiless {
             reply.body.clear();
         }
-        wire.send(&mut stream, id, &reply).await?;
+        in_time(wire.send(&mut stream, id, &reply)).await?;
         if wire.codec.life() == Life::Closed {
-            return stream.shutdown().await;
+            return linger(stream).await;
         }
     }
 }
 
-/// Writes all of it, if the other side takes it in time.
-async fn send(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-    tokio::time::timeout(PATIENCE, stream.write_all(bytes)).await?
+async fn in_time<T>(exchange: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(EXCHANGE_TIME, exchange).await?
+}
+
+/// Ends our direction and reads on for a while: closing with unread input would take back the answer.
+async fn linger(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = stream.take(LINGER_BYTES_MAX);
+    let mut sink = tokio::io::sink();
+    tokio::time::timeout(LINGER_TIME, tokio::io::copy(&mut rest, &mut sink)).await??;
+    Ok(())
 }
 
 /// A connection that asks one thing after another.
@@ -178,8 +195,7 @@ impl Wire {
             if wait == Wait::Go {
                 continue;
             }
-            let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut self.input));
-            if read.await?? == 0 {
+            if stream.read_buf(&mut self.input).await? == 0 {
                 return match self.codec.eof().map_err(|why| invalid(why.detail))? {
                     Some(Frame::Data { id, end: true, .. }) => Ok(Some((id, message))),
                     Some(_) | None => Ok(None),
@@ -196,12 +212,7 @@ impl Wire {
     ) -> io::Result<(usize, Option<StreamId>, Wait)> {
         let step = match self.codec.decode(now(), &self.input, &mut self.heads) {
             Ok(step) => step,
-            Err(why) => {
-                let mut out = Vec::new();
-                self.codec.refuse(&why, &mut out);
-                send(stream, &out).await?;
-                return Err(invalid(why.detail));
-            }
+            Err(why) => return self.refuse(&why, stream).await,
         };
         let mut end = None;
         match step.frame {
@@ -211,14 +222,19 @@ impl Wire {
                 end: last,
             }) if !head.is_interim() => {
                 message.head = head;
-                end = last.then_some(id);
+                // A request to switch protocols holds its connection until it is answered.
+                end = (last || step.wait == Wait::Hold).then_some(id);
             }
             Some(Frame::Data { id, len, end: last }) => {
                 message
                     .body
                     .extend_from_slice(&self.input[step.used - len..step.used]);
                 if message.body.len() > BODY_BYTES_MAX {
-                    return Err(invalid("body-too-large"));
+                    let why = Malformed {
+                        status: 413,
+                        detail: "body-too-large",
+                    };
+                    return self.refuse(&why, stream).await;
                 }
                 end = last.then_some(id);
             }
@@ -235,10 +251,18 @@ impl Wire {
         let mut out = Vec::new();
         self.codec.control(&mut out);
         if !out.is_empty() {
-            send(stream, &out).await?;
+            stream.write_all(&out).await?;
         }
         let stuck = step.used == 0 && end.is_none() && step.wait == Wait::Go;
         Ok((step.used, end, if stuck { Wait::More } else { step.wait }))
+    }
+
+    /// Tells the peer what is wrong with its message, if there is a way to; always an error.
+    async fn refuse<T>(&mut self, why: &Malformed, stream: &mut TcpStream) -> io::Result<T> {
+        let mut out = Vec::new();
+        self.codec.refuse(why, &mut out);
+        stream.write_all(&out).await?;
+        Err(invalid(why.detail))
     }
 
     async fn send(
@@ -256,7 +280,7 @@ impl Wire {
             out.extend_from_slice(&message.body);
             out.extend_from_slice(&wrap.after);
         }
-        send(stream, &out).await
+        stream.write_all(&out).await
     }
 }
 

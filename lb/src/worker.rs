@@ -9,7 +9,7 @@ use crate::{
     access_log::LogRing,
     cluster::{Cluster, SharedBreakers},
     config::{ClusterConfig, HttpConfig, ListenerConfig, Snapshot, Terminal},
-    conn::{ConnKey, Net},
+    conn::{Conn, ConnKey, Net},
     drain::Drain,
     mailbox::{Command, Mailbox},
     pool::Pool,
@@ -143,6 +143,8 @@ pub struct Worker {
     pub(crate) todo: VecDeque<Todo>,
     pub(crate) drain: Drain,
     pub(crate) date: crate::date::Date,
+    /// Turns so far.
+    pub(crate) turns: u64,
     events: Vec<Event>,
     due: Vec<u32>,
 }
@@ -190,6 +192,7 @@ impl Worker {
             todo: VecDeque::new(),
             drain: Drain::default(),
             date: crate::date::Date::default(),
+            turns: 0,
             events: Vec::new(),
             due: Vec::new(),
             net: Net::new(engine),
@@ -225,6 +228,8 @@ impl Worker {
         let mut events = std::mem::take(&mut self.events);
         self.net.engine.wait(self.next_deadline(), &mut events)?;
         self.now = self.net.engine.now();
+        self.turns += 1;
+        self.put_pools_first(&mut events);
         for event in events.drain(..) {
             self.on_event(event);
             self.do_todo();
@@ -236,6 +241,35 @@ impl Worker {
         self.check_drained();
         self.copy_engine_counters();
         Ok(())
+    }
+
+    /// What a turn tells of connections that wait in pools comes first, so that none that has ended is
+    /// given to a request of this turn.
+    fn put_pools_first(&self, events: &mut [Event]) {
+        let is_late = |event: &Event| !self.tells_of_pool(event);
+        if !events.is_sorted_by_key(is_late) {
+            events.sort_by_key(is_late);
+        }
+    }
+
+    fn tells_of_pool(&self, event: &Event) -> bool {
+        let sock = match event {
+            Event::Received { sock, .. }
+            | Event::Finished { sock }
+            | Event::Closed { sock, .. } => *sock,
+            Event::AcceptFailed { .. }
+            | Event::Accepted { .. }
+            | Event::Connected { .. }
+            | Event::Datagram { .. }
+            | Event::Detached { .. }
+            | Event::Relayed { .. }
+            | Event::Sent { .. }
+            | Event::Woken => return false,
+        };
+        match self.owner(sock) {
+            Some(Owner::Conn(key)) => self.net.conns.get(key).is_some_and(Conn::is_pooled),
+            Some(Owner::Listener(_) | Owner::Tunnel(_)) | None => false,
+        }
     }
 
     /// The earliest moment at which a turn has something to do by itself.

@@ -10,7 +10,7 @@ on_each_engine!(
     a_head_that_does_not_come_is_408,
     a_half_closed_client_still_gets_its_answer,
     a_request_cut_short_is_not_taken_for_complete,
-    a_stalled_upload_is_408,
+    a_stalled_upload_is_408_and_ends_the_connection,
     an_idle_connection_is_closed,
     clients_that_do_not_read_cost_little_and_stall_nobody,
     many_clients_come_and_go,
@@ -106,20 +106,33 @@ fn a_request_cut_short_is_not_taken_for_complete(engine: EngineKind) {
     assert!(origin.requests().is_empty());
 }
 
-fn a_stalled_upload_is_408(engine: EngineKind) {
+fn a_stalled_upload_is_408_and_ends_the_connection(engine: EngineKind) {
     let origin = Origin::echo("a");
-    let proxy = Proxy::start(engine, &timeouts("request_timeout: 0.1s", &origin));
-    let mut client = Client::new(proxy.at("http"));
-    client.send("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nhalf");
-    assert_eq!(client.answer().status, 408);
-    let second = Proxy::start(engine, &timeouts("stream_idle_timeout: 0.1s", &origin));
-    let mut client = Client::new(second.at("http"));
-    client.send("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nhalf");
-    assert_eq!(client.answer().status, 408);
-    assert_eq!(
-        second.metric("ringlb_listener_stream_idle_timeouts_total"),
-        1
-    );
+    for (timeout, counter) in [
+        (
+            "request_timeout: 0.1s",
+            "ringlb_listener_request_timeouts_total",
+        ),
+        (
+            "stream_idle_timeout: 0.1s",
+            "ringlb_listener_stream_idle_timeouts_total",
+        ),
+    ] {
+        let proxy = Proxy::start(engine, &timeouts(timeout, &origin));
+        for framing in [
+            "content-length: 10\r\n\r\nhalf",
+            "transfer-encoding: chunked\r\n\r\n9\r\nhalf",
+            "transfer-encoding: chunked\r\n\r\n0\r\nx: ",
+        ] {
+            let mut client = Client::new(proxy.at("http"));
+            client.send(format!("POST / HTTP/1.1\r\nhost: h\r\n{framing}"));
+            let answer = client.answer();
+            assert_eq!(answer.status, 408, "{framing:?}");
+            assert_eq!(answer.field("connection"), Some("close"), "{framing:?}");
+            assert!(client.is_closed());
+        }
+        assert_eq!(proxy.metric(counter), 3);
+    }
 }
 
 fn an_idle_connection_is_closed(engine: EngineKind) {

@@ -15,5 +15,6 @@ mod faults;
 mod hostile;
 mod http;
 mod limits;
+mod pooled;
 mod tcp;
 mod upstream;

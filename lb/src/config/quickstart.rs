@@ -8,8 +8,8 @@ use xds::api::envoy::{
         bootstrap::v3::{Admin, Bootstrap, bootstrap::StaticResources},
         cluster::v3::{Cluster, cluster},
         core::v3::{
-            Address, HttpProtocolOptions, Pipe, SocketAddress, address::Address as Where,
-            socket_address::PortSpecifier,
+            Address, Http1ProtocolOptions, HttpProtocolOptions, Pipe, SocketAddress,
+            address::Address as Where, socket_address::PortSpecifier,
         },
         endpoint::v3::{
             ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints,
@@ -192,6 +192,10 @@ fn http_filter(cluster: &str) -> Filter {
             nanos: 0,
         }),
         common_http_protocol_options: Some(HttpProtocolOptions::default()),
+        // ApacheBench and other old clients speak nothing newer.
+        http_protocol_options: Some(Http1ProtocolOptions {
+            accept_http_10: true,
+        }),
         http_filters: vec![HttpFilter {
             name: "envoy.filters.http.router".into(),
             config_type: Some(HttpConfigType::TypedConfig(any(&Router {
@@ -253,6 +257,7 @@ fn any<M: Message + prost::Name>(message: &M) -> Any {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Terminal;
 
     fn quickstart(listen: &str, to: &[&str]) -> Quickstart {
         let to = to.iter().map(|to| (*to).to_owned()).collect();
@@ -277,6 +282,14 @@ mod tests {
             let snapshot = crate::config::compile(&bootstrap).unwrap();
             assert_eq!(snapshot.clusters[0].endpoints.len(), 2);
         }
+    }
+
+    #[test]
+    fn the_short_form_answers_http_1_0() {
+        let bootstrap = quickstart(":80", &["127.0.0.1:1"]).bootstrap().unwrap();
+        let snapshot = crate::config::compile(&bootstrap).unwrap();
+        let terminal = &snapshot.listeners[0].chain.terminal;
+        assert!(matches!(terminal, Terminal::Http(http) if http.limits.accept_http_10));
     }
 
     #[test]

@@ -22,6 +22,9 @@ impl Worker {
             ConnPhase::Lingering => return self.on_lingering_bytes(key, data.len()),
             ConnPhase::Connecting | ConnPhase::Flushing => return,
         }
+        if conn.bound == Some(self.turns) {
+            return self.on_unasked(key);
+        }
         let is_resting = conn.streams.is_empty() && conn.discarding.is_none();
         if is_resting && conn.inbox.is_empty() {
             conn.since = self.now;
@@ -38,6 +41,15 @@ impl Worker {
             Buf::from(joined)
         };
         self.decode(key, input);
+    }
+
+    /// What a turn brings was there before anything is sent in it: these bytes are no answer to the
+    /// request that this turn gave to the connection.
+    fn on_unasked(&mut self, key: ConnKey) {
+        if let Some(target) = self.net.conns.get(key).and_then(super::Conn::target) {
+            self.cluster_stats(target.cluster).malformed.inc();
+        }
+        self.drop_conn(key);
     }
 
     /// The answer that held the connection's input is out.

@@ -70,8 +70,10 @@ pub(crate) struct Conn {
     high: usize,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
     pub(crate) resting: Vec<ConnKey>,
-    /// Bytes that have left, of the streams it carries now.
-    pub(crate) sent: u64,
+    /// Bytes of the stream that it carries now were given to the engine, and may have left.
+    pub(crate) is_committed: bool,
+    /// The turn in which that stream was given to it.
+    pub(crate) bound: Option<u64>,
     /// Requests begun on it.
     pub(crate) requests: u32,
     /// The engine was told to receive.
@@ -101,7 +103,8 @@ impl Conn {
             pinned: 0,
             resting: Vec::new(),
             high: high.clamp(1, limits::UNSENT_HIGH_BYTES),
-            sent: 0,
+            is_committed: false,
+            bound: None,
             requests: 0,
             reading: false,
             held: false,
@@ -160,6 +163,11 @@ impl Conn {
         self.since = now;
     }
 
+    /// Upstream, open, and without a request.
+    pub(crate) fn is_pooled(&self) -> bool {
+        !self.is_down() && self.phase == ConnPhase::Open && self.streams.is_empty()
+    }
+
     fn is_down(&self) -> bool {
         matches!(self.side, Side::Down { .. })
     }
@@ -210,7 +218,6 @@ impl Worker {
         debug_assert!(conn.unsent >= bytes, "more was sent than queued");
         conn.unsent = conn.unsent.saturating_sub(bytes);
         conn.pinned = conn.pinned.saturating_sub(bytes);
-        conn.sent += bytes as u64;
         if !conn.resting.is_empty() {
             self.end_rests(key);
         }
@@ -268,7 +275,7 @@ impl Worker {
                 if !connected {
                     self.pool_connect_failed(target);
                 }
-                let unsent = conn.sent == 0;
+                let unsent = !conn.is_committed;
                 for (_, stream) in conn.streams {
                     self.on_upstream_lost(stream, unsent, conn.requests > 1);
                 }

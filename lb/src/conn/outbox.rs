@@ -83,6 +83,7 @@ impl Net {
             if data.is_leased() {
                 conn.pinned = conn.unsent;
             }
+            conn.is_committed = true;
             self.engine.send(conn.sock, data.clone());
         }
         if !wrap.after.is_empty() {
@@ -112,6 +113,7 @@ impl Net {
             .and_then(|key| self.conns.get_mut(key))
             && !self.outbox.bytes.is_empty()
         {
+            conn.is_committed = true;
             self.engine
                 .send(conn.sock, self.blocks.write(&self.outbox.bytes));
         }

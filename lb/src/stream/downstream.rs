@@ -289,8 +289,9 @@ impl Worker {
         let (down, unfinished) = (stream.down, !stream.request.incoming_end);
         let large =
             matches!(stream.head.length, Length::Known(n) if n > limits::DISCARD_BYTES_MAX as u64);
-        if stream.is_local && unfinished && large {
-            // The rest of the request will not be read to its end: the answer says so.
+        if stream.is_local && unfinished && (large || stream.record.status == 408) {
+            // The rest of the request will not be read to its end, or did not come: the answer says
+            // so.
             self.net.write(down.conn, |codec, out| codec.drain(out));
         }
         if let Some(head) = &stream.answer {

@@ -34,7 +34,7 @@ impl Worker {
             return;
         };
         leg.requests += 1;
-        leg.sent = 0;
+        (leg.is_committed, leg.bound) = (false, Some(self.turns));
         leg.streams.push((id, key));
         if let Side::Up {
             answered, target, ..

@@ -7,7 +7,7 @@ use super::body::Body;
 use super::encode::{self, Framing, Sink};
 use super::parse::Method;
 use super::scan::Scan;
-use super::{bad, idle, status};
+use super::{bad, idle};
 use crate::{
     Codec, Fields, Frame, Head, Heads, Life, Limits, Malformed, Reason, Step, StreamId, Version,
     Wait, Wrap,
@@ -183,8 +183,6 @@ impl Codec for Server {
         if why.status == 0 || !matches!(self.answer, Answer::None | Answer::Awaited) {
             return;
         }
-        let is_head = self.answer == Answer::Awaited && self.method == Method::Head;
-        let reason = status::reason(why.status).as_bytes();
         self.answer = Answer::Ended;
         self.request = Request::Ended;
         self.expect = Expect::None;
@@ -195,12 +193,9 @@ impl Codec for Server {
         if wants_upgrade {
             encode::write_field(b"upgrade", b"HTTP/1.1", out);
         }
-        encode::write_field(b"content-type", b"text/plain", out);
-        Framing::Known(reason.len() as u64).write(out);
+        // Without a body: what was refused may have been a HEAD.
+        Framing::Known(0).write(out);
         out.extend_from_slice(b"\r\n");
-        if !is_head {
-            out.extend_from_slice(reason);
-        }
     }
 
     fn open(&mut self) -> Option<StreamId> {
