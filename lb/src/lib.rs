@@ -19,6 +19,7 @@ pub mod filters;
 mod http_service;
 pub mod limits;
 pub mod mailbox;
+mod owners;
 mod pool;
 mod request_id;
 pub mod route;

@@ -12,13 +12,14 @@ use crate::{
     conn::{Conn, ConnKey, Net},
     drain::Drain,
     mailbox::{Command, Mailbox},
+    owners::Owners,
     pool::Pool,
     route::Route,
     stats::{ClusterStats, ListenerStats, WorkerStats},
     stream::{RouteId, Stream, StreamKey},
     tcp::{Tunnel, TunnelKey},
 };
-use engines::{Carried, Engine, Event, Rng, SlotKey, Slots, Sock, Wheel};
+use engines::{Carried, Engine, Event, Rng, Slots, Sock, Wheel};
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
 
 /// One configuration as a worker holds it; streams keep theirs to their end.
@@ -125,7 +126,7 @@ pub struct Worker {
     pub(crate) now: Instant,
     pub(crate) rng: Rng,
     pub(crate) wheels: Wheels,
-    pub(crate) owners: Vec<Option<(Sock, Owner)>>,
+    owners: Owners,
     pub(crate) listeners: Vec<Sock>,
     pub(crate) streams: Slots<StreamKey, Box<Stream>>,
     /// Ended streams, kept for their memory.
@@ -177,7 +178,7 @@ impl Worker {
             now,
             rng,
             wheels: Wheels::new(now),
-            owners: Vec::new(),
+            owners: Owners::default(),
             listeners: Vec::new(),
             streams: Slots::default(),
             spare: Vec::new(),
@@ -416,22 +417,15 @@ impl Worker {
     }
 
     pub(crate) fn own(&mut self, sock: Sock, owner: Owner) {
-        let index = sock.index() as usize;
-        if self.owners.len() <= index {
-            self.owners.resize(index + 1, None);
-        }
-        self.owners[index] = Some((sock, owner));
+        self.owners.set(sock, owner);
     }
 
     pub(crate) fn disown(&mut self, sock: Sock) {
-        if self.owner(sock).is_some() {
-            self.owners[sock.index() as usize] = None;
-        }
+        self.owners.remove(sock);
     }
 
     fn owner(&self, sock: Sock) -> Option<Owner> {
-        let (owned, owner) = (*self.owners.get(sock.index() as usize)?)?;
-        (owned == sock).then_some(owner)
+        self.owners.find(sock)
     }
 
     /// Closes a socket; nothing that happens to it afterwards is of interest.

@@ -140,3 +140,14 @@ fn the_demo_spreads_its_requests_and_ends() {
         }
     }
 }
+
+#[test]
+fn two_listeners_on_one_address_are_refused() {
+    let args = ["run", "--listen", "127.0.0.1:9", "--to", "127.0.0.1:1"];
+    let (code, _, told) = Command::new(&[&args[..], &args[1..]].concat()).finish();
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("`http-0` listens on 127.0.0.1:9 already"),
+        "{told}"
+    );
+}

@@ -2,9 +2,11 @@
 
 use crate::support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, until};
 use engines::EngineKind;
+use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 
 on_each_engine!(
+    a_client_that_asks_and_resets_at_once_leaves_nothing_behind,
     a_client_that_leaves_frees_everything,
     a_head_that_comes_byte_by_byte_is_understood,
     a_head_that_does_not_come_is_408,
@@ -203,4 +205,23 @@ fn many_clients_come_and_go(engine: EngineKind) {
         let upstream = proxy.metric("ringlb_cluster_connections_active") as usize;
         proxy.descriptors() <= before + upstream
     });
+}
+
+fn a_client_that_asks_and_resets_at_once_leaves_nothing_behind(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    for _ in 0..4 {
+        let mut clients: Vec<_> = (0..8).map(|_| Client::new(proxy.at("http"))).collect();
+        until("they are accepted", || {
+            proxy.metric("ringlb_listener_connections_active") == 8
+        });
+        // The process finds the requests and the resets at once.
+        proxy.stop();
+        for client in &mut clients {
+            client.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+        }
+        clients.into_iter().for_each(Client::reset);
+        proxy.signal(Signal::SIGCONT);
+        proxy.settle();
+    }
 }

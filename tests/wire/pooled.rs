@@ -37,15 +37,6 @@ fn origin_with_connections() -> (Origin, Arc<Mutex<Vec<TcpStream>>>) {
     (origin, connections)
 }
 
-fn stop(proxy: &Proxy) {
-    proxy.signal(Signal::SIGSTOP);
-    let stat = format!("/proc/{}/stat", proxy.pid());
-    until("the process is stopped", || {
-        let stat = std::fs::read_to_string(&stat).unwrap();
-        stat.rsplit(") ").next().unwrap().starts_with('T')
-    });
-}
-
 /// Lets `happen` befall the pooled connection when a request arrives; the request has its own answer,
 /// and the endpoint sees it once.
 fn check(engine: EngineKind, happen: impl Fn(&mut TcpStream)) {
@@ -57,7 +48,7 @@ fn check(engine: EngineKind, happen: impl Fn(&mut TcpStream)) {
         let mut pooled = connections.lock().unwrap().pop().unwrap();
         let request =
             format!("{method} /{number} HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nhi");
-        stop(&proxy);
+        proxy.stop();
         // The request comes first, or second.
         if number < 2 {
             client.send(&request);

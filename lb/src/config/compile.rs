@@ -1,12 +1,13 @@
 //! What all parts of the compiler share: collecting problems, and small conversions.
 
-use super::Snapshot;
+use super::{ListenerConfig, Snapshot};
 use engines::SockAddr;
 use prost_types::Duration as ProtoDuration;
 use std::{
     collections::HashMap,
     fs, io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 use xds::api::envoy::config::{
@@ -38,7 +39,10 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
     let listeners = resources.listeners.iter().enumerate();
     let listeners =
         listeners.filter_map(|(i, l)| compiler.listener(&at("static_resources.listeners", i), l));
-    let listeners = listeners.collect();
+    let listeners: Vec<Arc<ListenerConfig>> = listeners.collect();
+    if compiler.problems.is_empty() {
+        compiler.check_addresses(&listeners);
+    }
     let admin = bootstrap.admin.as_ref().and_then(|admin| {
         let address = compiler.address("admin.address", admin.address.as_ref())?;
         let inet = address.inet();
@@ -116,6 +120,25 @@ impl Compiler {
             self.wrong(path, reason);
         }
         found
+    }
+
+    /// Two listeners on one address would share its connections by chance.
+    fn check_addresses(&mut self, listeners: &[Arc<ListenerConfig>]) {
+        for (index, listener) in listeners.iter().enumerate() {
+            let address = &listener.address;
+            let any = address.inet().is_some_and(|inet| inet.port() == 0);
+            let before = &listeners[..index];
+            if let Some(other) = before
+                .iter()
+                .find(|other| !any && other.address == *address)
+            {
+                let reason = format!("`{}` listens on {address} already", other.name);
+                self.wrong(
+                    &format!("{}.address", at("static_resources.listeners", index)),
+                    reason,
+                );
+            }
+        }
     }
 
     /// A required address.

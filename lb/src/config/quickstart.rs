@@ -6,7 +6,7 @@ use std::{fmt, net::SocketAddr};
 use xds::api::envoy::{
     config::{
         bootstrap::v3::{Admin, Bootstrap, bootstrap::StaticResources},
-        cluster::v3::{Cluster, cluster},
+        cluster::v3::{CircuitBreakers, Cluster, circuit_breakers::Thresholds, cluster},
         core::v3::{
             Address, Http1ProtocolOptions, HttpProtocolOptions, Pipe, SocketAddress,
             address::Address as Where, socket_address::PortSpecifier,
@@ -153,8 +153,16 @@ fn cluster(name: &str, to: &[String]) -> Result<Cluster, QuickstartError> {
             ..LbEndpoint::default()
         });
     }
+    // A dead endpoint makes many requests try another at once; the default limit is for failing answers.
+    let thresholds = Thresholds {
+        max_retries: Some(u32::MAX),
+        ..Thresholds::default()
+    };
     Ok(Cluster {
         name: name.to_owned(),
+        circuit_breakers: Some(CircuitBreakers {
+            thresholds: vec![thresholds],
+        }),
         cluster_discovery_type: Some(cluster::ClusterDiscoveryType::Type(
             cluster::DiscoveryType::Static.into(),
         )),

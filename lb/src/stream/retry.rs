@@ -195,6 +195,7 @@ impl Worker {
         }
         let is_granted = breakers.acquire(Breaker::Retries);
         if !is_granted {
+            stream.record.flags.set(Flags::UPSTREAM_OVERFLOW);
             self.stats.clusters[cluster].retries_overflow.inc();
         }
         is_granted

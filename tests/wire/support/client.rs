@@ -1,6 +1,7 @@
 //! A client that says exactly what it is told to, and reads answers byte by byte.
 
 use super::PATIENCE;
+use nix::sys::socket::{setsockopt, sockopt};
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
@@ -78,6 +79,15 @@ impl Client {
 
     pub(crate) fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) {
+        let linger = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        setsockopt(&self.stream, sockopt::Linger, &linger).unwrap();
     }
 
     /// The next answer, interim ones included.
