@@ -34,6 +34,13 @@ fn a_file_written_for_envoy_runs_as_it_is() {
 }
 
 #[test]
+fn the_example_has_no_problem() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/envoy.yaml");
+    let (code, _, told) = Command::new(&["check", "-c", file]).finish();
+    assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
 fn every_problem_is_told_at_once_with_its_place() {
     let yaml = Setup::http(&["127.0.0.1:1".parse().unwrap()])
         .replace(
