@@ -238,7 +238,9 @@ fn limits_of_the_cluster_hold(engine: EngineKind) {
     for (number, client) in (1..).zip(&mut clients) {
         client.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n");
         until("the request is under way", || {
+            // The first has its connection and waits no more; the second waits for that one.
             proxy.metric("ringlb_listener_requests_total") == number
+                && proxy.metric("ringlb_cluster_requests_total") > 0
         });
     }
     let answer = clients[2].answer();

@@ -97,7 +97,6 @@ fn introduce(running: &Running) {
         .first()
         .map(ToString::to_string)
         .unwrap_or_default();
-    eprintln!("engine {}, {} workers", running.engine, running.stats.len());
     eprintln!("{ENDPOINTS} endpoints answer in turn; try it:\n\n    curl -i http://{address}/\n");
     eprintln!("Ctrl-C ends it.");
 }

@@ -144,6 +144,11 @@ fn inet(at: SocketAddr) -> Address {
 fn cluster(name: &str, to: &[String]) -> Result<Cluster, QuickstartError> {
     let mut endpoints = Vec::new();
     for to in to {
+        if to.starts_with(':') {
+            return Err(QuickstartError(format!(
+                "--to {to}: an endpoint needs an address"
+            )));
+        }
         let endpoint = Endpoint {
             address: Some(address(to)?),
         };

@@ -79,6 +79,7 @@ pub fn run<D: Future<Output = ()>>(
             () = done(running.clone()) => None,
             error = handles.broken() => Some(error),
         };
+        eprintln!("draining, at most {} s", options.drain_time.as_secs());
         running.drain(options.drain_time);
         tokio::select! {
             () = handles.ended() => {}
@@ -90,8 +91,9 @@ pub fn run<D: Future<Output = ()>>(
     })
 }
 
-/// One line for each address that is served.
+/// What runs, and one line for each address that is served.
 fn tell(running: &Running, admin: Option<std::net::SocketAddr>) {
+    eprintln!("engine {}, {} workers", running.engine, running.stats.len());
     for (listener, address) in running.snapshot.listeners.iter().zip(&running.addresses) {
         eprintln!("listening {} {address}", listener.name);
     }
