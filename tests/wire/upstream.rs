@@ -241,6 +241,7 @@ fn limits_of_the_cluster_hold(engine: EngineKind) {
             // The first has its connection and waits no more; the second waits for that one.
             proxy.metric("ringlb_listener_requests_total") == number
                 && proxy.metric("ringlb_cluster_requests_total") > 0
+                && origin.connections() > 0
         });
     }
     let answer = clients[2].answer();
