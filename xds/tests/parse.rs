@@ -95,7 +95,7 @@ fn what_is_wrong_is_said_plainly() {
             "static_resources: {clusters: [{name: 5}]}",
             "expected a text, found a number",
         ),
-        ("admin: {}\nadmin: {}", "uplicate"),
+        ("admin: {}\nadmin: {}", "`admin` is there twice"),
         (
             "admin: {address: {pipe: {path: x}, socket_address: {address: x}}}",
             "only one of `pipe` and `socket_address`",
