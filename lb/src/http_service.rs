@@ -17,10 +17,10 @@ use tokio::{
 
 /// Bytes of a request's or answer's body; longer ones end the connection.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long the other side may take to send or to take a message.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Connections served at a time.
 const CONNECTIONS_MAX: usize = 256;
-/// How long a client may take to ask, and to take its answer.
-const EXCHANGE_TIME: Duration = Duration::from_secs(60);
 /// How long and for how many bytes a refused client is read, so that the answer reaches it.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: u64 = 256 << 10;
@@ -111,7 +111,7 @@ where
 }
 
 async fn in_time<T>(exchange: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(EXCHANGE_TIME, exchange).await?
+    tokio::time::timeout(PATIENCE, exchange).await?
 }
 
 /// Ends our direction and reads on for a while: closing with unread input would take back the answer.
@@ -151,12 +151,9 @@ impl Client {
     pub(crate) async fn ask(&mut self, request: &Message) -> io::Result<Message> {
         let closed = || io::Error::from(io::ErrorKind::ConnectionAborted);
         let id = self.wire.codec.open().ok_or_else(closed)?;
-        self.wire.send(&mut self.stream, id, request).await?;
-        let (_, answer) = self
-            .wire
-            .receive(&mut self.stream)
-            .await?
-            .ok_or_else(closed)?;
+        in_time(self.wire.send(&mut self.stream, id, request)).await?;
+        let answer = in_time(self.wire.receive(&mut self.stream)).await?;
+        let (_, answer) = answer.ok_or_else(closed)?;
         Ok(answer)
     }
 }
