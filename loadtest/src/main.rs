@@ -1,6 +1,6 @@
 //! ringlb's own load generator.
 //!
-//! Nothing stands here yet; the crate marks the place and the edges that the dependency test guards.
+//! Nothing stands here yet; the crate marks the place and the edges that `tests/layers` guards.
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {

@@ -1,4 +1,4 @@
 //! TLS for ringlb: bytes in, bytes out, on rustls.
 //!
-//! Nothing stands here yet; the crate marks the place and the edges that the dependency test guards.
+//! Nothing stands here yet; the crate marks the place and the edges that `tests/layers` guards.
 #![deny(unsafe_code)]
