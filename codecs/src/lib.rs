@@ -5,15 +5,19 @@
 //! one line in [`PROTOCOLS`].
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod codec;
+mod fields;
 mod head;
 pub mod http1;
+mod kind;
 
 pub use codec::{
     Codec, Detected, Frame, Inline, Life, Limits, Malformed, Protocol, Reason, Step, StreamId,
     Wait, Wrap,
 };
-pub use head::{Fields, Head, Heads, Length, Version};
+pub use fields::Fields;
+pub use head::{Head, Heads, Length, Version};
 
 /// Every protocol, in the order in which they are asked whether a connection is theirs.
 pub static PROTOCOLS: &[&dyn Protocol] = &[&http1::Http1];

@@ -1,7 +1,8 @@
 //! Bodies that come in: by length, in chunks (RFC 9112 §7.1), or until the connection ends.
 
 use super::scan::{Bounds, Scan};
-use super::{bad, fields, parse};
+use super::{bad, parse};
+use crate::bytes::is_token_byte;
 use crate::{Fields, Heads, Limits, Malformed};
 
 /// Bytes of extensions in one chunk's line and in one body.
@@ -219,10 +220,10 @@ impl Chunked {
             {
                 Extension::Quoted
             }
-            (Extension::Name | Extension::NameStart, byte) if fields::is_token_byte(byte) => {
+            (Extension::Name | Extension::NameStart, byte) if is_token_byte(byte) => {
                 Extension::Name
             }
-            (Extension::Value | Extension::ValueStart, byte) if fields::is_token_byte(byte) => {
+            (Extension::Value | Extension::ValueStart, byte) if is_token_byte(byte) => {
                 Extension::Value
             }
             _ => return Err(bad("invalid-chunk-extension")),

@@ -3,8 +3,11 @@
 //! A head may come from a filter, so nothing in it is trusted: framing and hop-by-hop fields are ours
 //! alone, and no byte of a name, value or target can end a line.
 
-use super::fields::{self, Trailer, is_token, is_token_byte};
+use super::fields::{self, Trailer};
 use super::status;
+use super::target::is_target;
+use crate::bytes::{any, is_token, is_token_byte};
+use crate::fields::write_text;
 use crate::{Fields, Head, Inline, Wrap};
 
 /// How a message's body is told.
@@ -120,7 +123,10 @@ pub(super) fn status_line(status: u16, out: &mut Vec<u8>) {
 pub(super) fn request_line(head: &Head, out: &mut Vec<u8>) {
     let method = head.method();
     debug_assert!(is_token(method), "method {}", method.escape_ascii());
-    out.extend(method.iter().filter(|byte| is_token_byte(**byte)));
+    match is_token(method) {
+        true => out.extend_from_slice(method),
+        false => out.extend(method.iter().filter(|byte| is_token_byte(**byte))),
+    }
     out.push(b' ');
     match (method, head.path()) {
         (b"CONNECT", _) => write_target(head.authority(), out),
@@ -142,8 +148,11 @@ pub(super) fn request_line(head: &Head, out: &mut Vec<u8>) {
 
 /// A target; what may not stand in one is percent-encoded.
 fn write_target(target: &[u8], out: &mut Vec<u8>) {
+    if !any(target, |byte| !is_target(byte)) {
+        return out.extend_from_slice(target);
+    }
     for byte in target {
-        match byte.is_ascii_graphic() && *byte != b'#' {
+        match is_target(*byte) {
             true => out.push(*byte),
             false => {
                 let hex = |half: u8| b"0123456789ABCDEF"[usize::from(half)];
@@ -155,11 +164,7 @@ fn write_target(target: &[u8], out: &mut Vec<u8>) {
 
 /// The fields, without those that an encoder writes itself.
 pub(super) fn write_fields(fields: &Fields, out: &mut Vec<u8>) {
-    for (name, value) in fields.iter() {
-        if is_token(name) && !fields::is_framing(name) {
-            write_field(name, value, out);
-        }
-    }
+    fields.write(out, |kind, _| kind.is_passed());
 }
 
 /// `te: trailers`, if the fields ask for it (RFC 9110 §10.1.4).
@@ -183,11 +188,9 @@ pub(super) fn write_connection<const N: usize>(options: [(&str, bool); N], out: 
 }
 
 fn write_trailers(fields: &Fields, out: &mut Vec<u8>) {
-    for (name, value) in fields.iter() {
-        if is_token(name) && fields::trailer(name) == Trailer::Keep {
-            write_field(name, value, out);
-        }
-    }
+    fields.write(out, |kind, name| {
+        fields::trailer(kind, name) == Trailer::Keep
+    });
     out.extend_from_slice(b"\r\n");
 }
 
@@ -195,22 +198,8 @@ fn write_trailers(fields: &Fields, out: &mut Vec<u8>) {
 pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
-    let start = out.len();
-    out.extend_from_slice(value);
-    if value
-        .iter()
-        .fold(false, |found, byte| found | is_control(*byte))
-    {
-        let written = out[start..].iter_mut();
-        written
-            .filter(|byte| is_control(**byte))
-            .for_each(|byte| *byte = b' ');
-    }
+    write_text(value, out);
     out.extend_from_slice(b"\r\n");
-}
-
-fn is_control(byte: u8) -> bool {
-    byte < b' ' && byte != b'\t' || byte == 0x7f
 }
 
 pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {

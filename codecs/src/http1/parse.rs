@@ -1,10 +1,12 @@
 //! Complete sections to `Head` and `Fields`: start lines, field lines, and what they mean together.
 
-use super::fields::{self, Special, Trailer, is_token, trim};
+use super::fields::{self, Special, Trailer, trim};
 use super::scan::Section;
 use super::{bad, refused, target};
+use crate::bytes::{any, is_control, is_token};
+use crate::kind::Kind;
 use crate::{Fields, Head, Length, Malformed, Version};
-use httparse::{EMPTY_HEADER, Header, Status};
+use memchr::memchr;
 
 /// The methods that change how an answer is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,66 +48,55 @@ impl Facts {
 /// Parses a request's head.
 pub(super) fn request(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
     let (method, target, version) = request_line(&bytes[..section.first])?;
-    with_fields(
-        &bytes[section.first + 2..section.len],
-        section.lines - 1,
-        |fields| {
-            let special = Special::gather(fields)?;
-            let is_http_10 = version == Version::Http10;
-            head.version = version;
-            head.set_method(method);
-            target::fill(method, target, special.checked_host(is_http_10)?, head)?;
-            head.length = special.body_length(version)?;
-            if method == b"CONNECT" && head.length != Length::None {
-                return Err(bad("connect-with-body"));
-            }
-            append(fields, &special, head);
-            // RFC 9110 §7.8: HTTP/1.0 cannot upgrade, and ignoring the wish is always allowed. We do
-            // where it could not be told where the new protocol begins.
-            if let Some(upgrade) = special.upgrade()
-                && !is_http_10
-                && !matches!(method, b"CONNECT" | b"HEAD")
-                && head.length == Length::None
-            {
-                head.set_upgrade(upgrade);
-            }
-            Ok(Facts::of(&special))
-        },
-    )
+    let special = special_fields(bytes, section, &mut head.fields)?;
+    let is_http_10 = version == Version::Http10;
+    head.version = version;
+    head.set_method(method);
+    target::fill(method, target, special.checked_host(is_http_10)?, head)?;
+    head.length = special.body_length(version)?;
+    if method == b"CONNECT" && head.length != Length::None {
+        return Err(bad("connect-with-body"));
+    }
+    special.finish(&mut head.fields);
+    // RFC 9110 §7.8: HTTP/1.0 cannot upgrade, and ignoring the wish is always allowed. We do
+    // where it could not be told where the new protocol begins.
+    if let Some(upgrade) = special.upgrade()
+        && !is_http_10
+        && !matches!(method, b"CONNECT" | b"HEAD")
+        && head.length == Length::None
+    {
+        head.set_upgrade(upgrade);
+    }
+    Ok(Facts::of(&special))
 }
 
 /// Parses an answer's head. `Head.length` is what the fields say, whether or not a body follows.
 pub(super) fn answer(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
     let (version, status) = status_line(&bytes[..section.first])?;
-    with_fields(
-        &bytes[section.first + 2..section.len],
-        section.lines - 1,
-        |fields| {
-            let special = Special::gather(fields)?;
-            head.version = version;
-            head.status = status;
-            head.length = special.body_length(version)?;
-            append(fields, &special, head);
-            if let Some(upgrade) = special.upgrade() {
-                head.set_upgrade(upgrade);
-            }
-            Ok(Facts::of(&special))
-        },
-    )
+    let special = special_fields(bytes, section, &mut head.fields)?;
+    head.version = version;
+    head.status = status;
+    head.length = special.body_length(version)?;
+    special.finish(&mut head.fields);
+    if let Some(upgrade) = special.upgrade() {
+        head.set_upgrade(upgrade);
+    }
+    Ok(Facts::of(&special))
 }
 
 /// Parses a trailer section.
 pub(super) fn trailers(bytes: &[u8], section: Section, into: &mut Fields) -> Result<(), Malformed> {
-    with_fields(&bytes[..section.len], section.lines, |fields| {
-        for field in fields {
-            match fields::trailer(field.name.as_bytes()) {
-                Trailer::Drop => {}
-                Trailer::Keep => into.append(field.name.as_bytes(), trim(field.value)),
-                Trailer::Refuse => return Err(bad("forbidden-trailer")),
-            }
-        }
-        Ok(())
-    })
+    let lines = &bytes[..section.len - 2];
+    split(
+        lines,
+        section.has_control,
+        into,
+        |kind, name, _| match fields::trailer(kind, name) {
+            Trailer::Drop => Ok(false),
+            Trailer::Keep => Ok(true),
+            Trailer::Refuse => Err(bad("forbidden-trailer")),
+        },
+    )
 }
 
 /// RFC 9112 §3: exactly one space between method, target and version.
@@ -161,52 +152,74 @@ fn version(word: &[u8]) -> Result<Version, Malformed> {
     }
 }
 
-fn append(fields: &[Header<'_>], special: &Special<'_>, head: &mut Head) {
-    for field in fields {
-        if special.keeps(field.name.as_bytes()) {
-            head.fields.append(field.name.as_bytes(), trim(field.value));
+/// Parses the fields of a head: the special ones are gathered, the others go to `into`.
+fn special_fields<'a>(
+    bytes: &'a [u8],
+    section: Section,
+    into: &mut Fields,
+) -> Result<Special<'a>, Malformed> {
+    let lines = &bytes[section.first + 2..section.len - 2];
+    let mut special = Special::default();
+    split(lines, section.has_control, into, |kind, _, value| {
+        special.add(kind, value)
+    })?;
+    Ok(special)
+}
+
+/// Splits field lines (RFC 9112 §5); those for which `keep(kind, name, value)` are added to `into`.
+/// A line that is none goes before whatever `keep` refuses.
+fn split<'a>(
+    lines: &'a [u8],
+    has_control: bool,
+    into: &mut Fields,
+    mut keep: impl FnMut(Kind, &[u8], &'a [u8]) -> Result<bool, Malformed>,
+) -> Result<(), Malformed> {
+    let start = into.take_over(lines);
+    let (mut at, mut kept) = (0, Ok(true));
+    while at < lines.len() {
+        let name = into.take_name(start + at);
+        let value = read_value(&lines[at..], name.len, has_control)?;
+        if kept.is_ok() {
+            kept = keep(name.kind, into.name(name), value.text);
         }
+        if kept == Ok(true) {
+            into.take_line(name, value.text, value.is_bare);
+        }
+        at += value.end + 2;
     }
-    if special.wants_trailers {
-        head.fields.append(b"te", b"trailers");
-    }
+    kept.map(|_| ())
 }
 
-/// Splits a section into field lines, on the stack unless there are many.
-fn with_fields<'a, R>(
-    bytes: &'a [u8],
-    count: usize,
-    then: impl FnOnce(&[Header<'a>]) -> Result<R, Malformed>,
-) -> Result<R, Malformed> {
-    match count {
-        0..=32 => then(split(bytes, &mut [EMPTY_HEADER; 32])?),
-        33..=128 => then(split(bytes, &mut [EMPTY_HEADER; 128])?),
-        _ => then(split(bytes, &mut vec![EMPTY_HEADER; count])?),
-    }
+/// The value of a field line.
+struct Value<'a> {
+    text: &'a [u8],
+    /// Nothing but one space is around it.
+    is_bare: bool,
+    /// Where its line's CRLF is.
+    end: usize,
 }
 
-fn split<'a, 'h>(
-    bytes: &'a [u8],
-    into: &'h mut [Header<'a>],
-) -> Result<&'h [Header<'a>], Malformed> {
-    match httparse::parse_headers(bytes, into) {
-        Ok(Status::Complete((used, fields))) if used == bytes.len() => Ok(fields),
-        Ok(Status::Complete(_) | Status::Partial) => Err(bad("invalid-field")),
-        Err(httparse::Error::HeaderName) => Err(bad("invalid-field-name")),
-        Err(httparse::Error::HeaderValue) => Err(bad("invalid-field-value")),
-        Err(
-            httparse::Error::NewLine
-            | httparse::Error::Status
-            | httparse::Error::Token
-            | httparse::Error::TooManyHeaders
-            | httparse::Error::Version,
-        ) => Err(bad("invalid-field")),
+/// What is behind the name: a colon at once, then the value up to the CRLF that the scan has seen.
+fn read_value(line: &[u8], name_len: usize, has_control: bool) -> Result<Value<'_>, Malformed> {
+    let rest = line[name_len..].strip_prefix(b":");
+    let rest = rest.filter(|_| name_len > 0);
+    let rest = rest.ok_or(bad("invalid-field-name"))?;
+    let end = memchr(b'\r', rest).unwrap_or(rest.len());
+    let text = trim(&rest[..end]);
+    if has_control && any(text, is_control) {
+        return Err(bad("invalid-field-value"));
     }
+    Ok(Value {
+        text,
+        is_bare: rest.first() == Some(&b' ') && text.len() + 1 == end,
+        end: name_len + 1 + end,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::is_token_byte;
     use crate::http1::scan::{Bounds, Scan};
 
     const BOUNDS: Bounds = Bounds {
@@ -243,7 +256,7 @@ mod tests {
             .concat();
             assert_eq!(
                 parse_request(&name).is_ok(),
-                fields::is_token_byte(byte) || byte == b':'
+                is_token_byte(byte) || byte == b':'
             );
             let value = [
                 b"GET / HTTP/1.1\r\nhost: a\r\nx: 1",
@@ -256,7 +269,7 @@ mod tests {
             let method = [b"X", &[byte][..], b" / HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
             assert_eq!(
                 parse_request(&method).is_ok(),
-                fields::is_token_byte(byte),
+                is_token_byte(byte),
                 "{byte}"
             );
         }

@@ -6,7 +6,7 @@
 
 use super::{bad, refused};
 use crate::Malformed;
-use memchr::memchr3;
+use crate::bytes::find_control;
 
 /// A resumable scan over one section.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub(super) struct Scan {
     lines: usize,
     first: usize,
     is_after_cr: bool,
+    has_control: bool,
 }
 
 /// How much a section may take.
@@ -38,6 +39,8 @@ pub(super) struct Section {
     pub(super) first: usize,
     /// Lines without the blank one.
     pub(super) lines: usize,
+    /// Some control characters are in the lines (a tab is one).
+    pub(super) has_control: bool,
 }
 
 impl Scan {
@@ -96,7 +99,7 @@ impl Scan {
         if is_start && matches!(window[self.at], b' ' | b'\t') {
             return Err(bad("folded-line"));
         }
-        let Some(n) = memchr3(b'\r', b'\n', 0, &window[self.at..]) else {
+        let Some(n) = find_control(&window[self.at..]) else {
             self.at = window.len();
             return Ok(());
         };
@@ -104,7 +107,8 @@ impl Scan {
         match window[self.at - 1] {
             b'\r' => self.is_after_cr = true,
             b'\n' => return Err(bad("bare-lf")),
-            _ => return Err(bad("nul")),
+            0 => return Err(bad("nul")),
+            _ => self.has_control = true,
         }
         Ok(())
     }
@@ -114,6 +118,7 @@ impl Scan {
             len: self.at,
             first: self.first,
             lines: self.lines,
+            has_control: self.has_control,
         };
         *self = Self::default();
         section
@@ -171,6 +176,7 @@ mod tests {
             len: 13,
             first: 3,
             lines: 2,
+            has_control: false,
         };
         assert_eq!(scan_whole(input), Ok(Some(whole)));
         let mut scan = Scan::default();

@@ -1,0 +1,134 @@
+//! Classes of bytes, and searches for them.
+//!
+//! The searches take blocks of 16 bytes, each in a few vector instructions: `is` has to be made of
+//! comparisons alone for that.
+
+/// Whether `is` holds for any of the bytes.
+#[inline]
+pub(crate) fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    if blocks.iter().any(|block| any_of(block, &is)) {
+        return true;
+    }
+    // The end once more, with what is before it, is cheaper than byte by byte.
+    match (bytes.last_chunk::<16>(), rest.first_chunk::<8>()) {
+        _ if rest.is_empty() => false,
+        (Some(last), _) => any_of(last, &is),
+        (None, Some(first)) => {
+            any_of(first, &is)
+                || bytes
+                    .last_chunk::<8>()
+                    .is_some_and(|last| any_of(last, &is))
+        }
+        (None, None) => rest.iter().any(|byte| is(*byte)),
+    }
+}
+
+#[inline]
+fn any_of<const N: usize>(block: &[u8; N], is: impl Fn(u8) -> bool) -> bool {
+    block.iter().fold(false, |found, byte| found | is(*byte))
+}
+
+/// Where the first control character is, a tab among them.
+#[inline]
+pub(crate) fn find_control(bytes: &[u8]) -> Option<usize> {
+    let is = |byte: u8| byte < b' ' || byte == 0x7f;
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let skipped = blocks
+        .iter()
+        .position(|block| any_of(block, is))
+        .unwrap_or(blocks.len());
+    let rest = &bytes[skipped * 16..];
+    let (words, tail) = rest.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let found = controls(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(skipped * 16 + n * 8 + (found.trailing_zeros() / 8) as usize);
+        }
+    }
+    let n = tail.iter().position(|byte| is(*byte))?;
+    Some(skipped * 16 + words.len() * 8 + n)
+}
+
+/// The highest bit of each byte that is a control character.
+fn controls(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & (ONES * 0x7f);
+    // No byte carries into the next: each sum is at most 0x7f + 0x60.
+    let is_printed = low + ONES * 0x60;
+    let is_delete = low + ONES;
+    (!is_printed | is_delete) & !word & (ONES * 0x80)
+}
+
+/// A control character that no field value may hold (RFC 9110 §5.5).
+pub(crate) fn is_control(byte: u8) -> bool {
+    (byte < b' ') & (byte != b'\t') | (byte == 0x7f)
+}
+
+/// RFC 9110 §5.6.2.
+pub(crate) fn is_token(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(|byte| is_token_byte(*byte))
+}
+
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    lower_token_byte(byte) != 0
+}
+
+/// The lower-case form of a token's byte, 0 for any other.
+pub(crate) fn lower_token_byte(byte: u8) -> u8 {
+    LOWER[usize::from(byte)]
+}
+
+static LOWER: [u8; 256] = {
+    let (members, mut table, mut byte) = (class(b"!#$%&'*+-.^_`|~"), [0; 256], 0);
+    while byte < 128 {
+        if members[byte] {
+            table[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// A table of letters, digits and `marks`.
+pub(crate) const fn class(marks: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_character_is_found_wherever_it_is() {
+        for len in 0..40 {
+            assert_eq!(find_control(&vec![0xff; len]), None);
+            for at in 0..len {
+                for byte in 0..=255 {
+                    let mut bytes = vec![b'a'; len];
+                    bytes[at] = byte;
+                    let is = byte.is_ascii_control();
+                    assert_eq!(
+                        find_control(&bytes),
+                        is.then_some(at),
+                        "{byte} at {at} of {len}"
+                    );
+                    assert_eq!(any(&bytes, |byte| byte.is_ascii_control()), is);
+                }
+                let two = [vec![b' '; at], vec![0x1f], vec![0x7f; len - at]].concat();
+                assert_eq!(find_control(&two), Some(at));
+            }
+        }
+    }
+}

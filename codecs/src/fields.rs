@@ -1,0 +1,333 @@
+//! Fields of heads and trailers: one arena of bytes and an index.
+//!
+//! Each field lies in the arena as the line that HTTP/1 writes, `name: value` and CRLF: lines that
+//! came in are taken over in one copy, and neighbours go out in one.
+
+use crate::bytes::{any, is_control, lower_token_byte};
+use crate::kind::Kind;
+
+/// Fields in the order they came; names are lower-case.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    index: Vec<Field>,
+}
+
+/// Where a field's line is, and what was found out when it was added.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    start: u32,
+    name_len: u32,
+    value_len: u32,
+    kind: Kind,
+    /// No control character is in the value.
+    is_text: bool,
+}
+
+/// Bytes of a line around its name and value.
+const SEPARATOR: &[u8] = b": ";
+const END: &[u8] = b"\r\n";
+
+impl Field {
+    fn name(self) -> Span {
+        Span {
+            start: self.start,
+            len: self.name_len,
+        }
+    }
+
+    fn value(self) -> Span {
+        Span {
+            start: self.start + self.name_len + SEPARATOR.len() as u32,
+            len: self.value_len,
+        }
+    }
+
+    fn line(self) -> Span {
+        Span {
+            start: self.start,
+            len: self.name_len + self.value_len + (SEPARATOR.len() + END.len()) as u32,
+        }
+    }
+}
+
+/// A piece of the arena.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    fn end(self) -> u32 {
+        self.start + self.len
+    }
+}
+
+impl Fields {
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// True without any field.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Adds a field at the end; the name is lower-cased.
+    pub fn append(&mut self, name: &[u8], value: &[u8]) {
+        let field = self.store_line(name, value);
+        self.index.push(field);
+    }
+
+    /// Replaces every field of that (lower-case) name by one.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        let Some(first) = self.position(name) else {
+            return self.append(name, value);
+        };
+        self.index[first] = self.store_line(name, value);
+        let mut kept = 0;
+        self.retain(|other, _| other != name || std::mem::replace(&mut kept, 1) == 0);
+    }
+
+    /// The value of the first field of that (lower-case) name.
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.position(name)
+            .map(|at| self.at(self.index[at].value()))
+    }
+
+    /// The values of all fields of that (lower-case) name.
+    pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.index.iter().filter(|field| self.is(field, name));
+        named.map(|field| self.at(field.value()))
+    }
+
+    /// Removes all fields of that (lower-case) name; true if there was one.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        let before = self.len();
+        self.retain(|other, _| other != name);
+        self.len() < before
+    }
+
+    /// Keeps the fields for which `keep(name, value)` holds.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.index
+            .retain(|field| keep(slice(bytes, field.name()), slice(bytes, field.value())));
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.index
+            .iter()
+            .map(|field| (self.at(field.name()), self.at(field.value())))
+    }
+
+    /// Removes all fields; keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.index.clear();
+    }
+
+    /// Bytes of memory the fields keep.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.index.capacity() * size_of::<Field>()
+    }
+
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        self.index.iter().position(|field| self.is(field, name))
+    }
+
+    fn is(&self, field: &Field, name: &[u8]) -> bool {
+        field.name_len as usize == name.len() && self.at(field.name()) == name
+    }
+
+    /// Puts bytes into the arena that are no field.
+    pub(crate) fn store(&mut self, value: &[u8]) -> Span {
+        let start = short(self.bytes.len());
+        self.bytes.extend_from_slice(value);
+        let len = short(value.len());
+        Span { start, len }
+    }
+
+    pub(crate) fn at(&self, span: Span) -> &[u8] {
+        slice(&self.bytes, span)
+    }
+
+    fn store_line(&mut self, name: &[u8], value: &[u8]) -> Field {
+        let start = self.bytes.len();
+        let around = SEPARATOR.len() + END.len();
+        self.bytes.reserve(name.len() + value.len() + around);
+        self.bytes.extend_from_slice(name);
+        let kind = match self.lower_token(start) {
+            len if len == name.len() && len > 0 => Kind::of(&self.bytes[start..]),
+            _ => {
+                self.bytes[start..].make_ascii_lowercase();
+                Kind::Invalid
+            }
+        };
+        self.bytes.extend_from_slice(SEPARATOR);
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(END);
+        Field {
+            start: short(start),
+            name_len: short(name.len()),
+            value_len: short(value.len()),
+            kind,
+            is_text: !any(value, is_control),
+        }
+    }
+
+    /// Lower-cases the token that begins at `start`; its length.
+    fn lower_token(&mut self, start: usize) -> usize {
+        let mut len = 0;
+        for byte in &mut self.bytes[start..] {
+            let lower = lower_token_byte(*byte);
+            if lower == 0 {
+                break;
+            }
+            *byte = lower;
+            len += 1;
+        }
+        len
+    }
+}
+
+/// A name in the arena that came in with its line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name {
+    start: usize,
+    /// 0 if the line begins with no name.
+    pub(crate) len: usize,
+    pub(crate) kind: Kind,
+}
+
+/// Lines that came in.
+impl Fields {
+    /// Takes lines over, as bytes for now: [`Fields::take_name`] and [`Fields::take_line`] make fields
+    /// of them. Where in the arena the first one begins.
+    pub(crate) fn take_over(&mut self, lines: &[u8]) -> usize {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(lines);
+        start
+    }
+
+    /// Lower-cases the name of the line that begins there.
+    pub(crate) fn take_name(&mut self, start: usize) -> Name {
+        let len = self.lower_token(start);
+        let kind = Kind::of(&self.bytes[start..start + len]);
+        Name { start, len, kind }
+    }
+
+    pub(crate) fn name(&self, name: Name) -> &[u8] {
+        &self.bytes[name.start..name.start + name.len]
+    }
+
+    /// Makes a field of a line; `value` has no control characters. `is_bare`: nothing but one space
+    /// is around it, so that the line is as we write it.
+    pub(crate) fn take_line(&mut self, name: Name, value: &[u8], is_bare: bool) {
+        let start = match is_bare {
+            true => short(name.start),
+            false => self.copy_line(name, value),
+        };
+        self.index.push(Field {
+            start,
+            name_len: short(name.len),
+            value_len: short(value.len()),
+            kind: name.kind,
+            is_text: true,
+        });
+    }
+
+    fn copy_line(&mut self, name: Name, value: &[u8]) -> u32 {
+        let copy = short(self.bytes.len());
+        self.bytes
+            .extend_from_within(name.start..name.start + name.len);
+        self.bytes.extend_from_slice(SEPARATOR);
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(END);
+        copy
+    }
+}
+
+/// Lines that go out.
+impl Fields {
+    /// Writes the fields that `is_wanted(kind, name)`; control characters in values become spaces.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, is_wanted: impl Fn(Kind, &[u8]) -> bool) {
+        let mut run = Span::default();
+        for field in &self.index {
+            if !is_wanted(field.kind, self.at(field.name())) {
+                continue;
+            }
+            let line = field.line();
+            if field.is_text && line.start == run.end() {
+                run.len += line.len;
+                continue;
+            }
+            out.extend_from_slice(self.at(run));
+            run = match field.is_text {
+                true => line,
+                false => {
+                    self.write_odd(field, out);
+                    Span::default()
+                }
+            };
+        }
+        out.extend_from_slice(self.at(run));
+    }
+
+    fn write_odd(&self, field: &Field, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.at(field.name()));
+        out.extend_from_slice(SEPARATOR);
+        write_text(self.at(field.value()), out);
+        out.extend_from_slice(END);
+    }
+}
+
+/// Writes a value; control characters become spaces.
+pub(crate) fn write_text(value: &[u8], out: &mut Vec<u8>) {
+    match any(value, is_control) {
+        false => out.extend_from_slice(value),
+        true => out.extend(value.iter().map(|byte| match is_control(*byte) {
+            true => b' ',
+            false => *byte,
+        })),
+    }
+}
+
+/// Heads are far shorter: limits count in 32 bits.
+fn short(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+fn slice(bytes: &[u8], span: Span) -> &[u8] {
+    &bytes[span.start as usize..span.end() as usize]
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_keep_order_and_set_replaces_all_of_a_name() {
+        let mut fields = Fields::default();
+        for (name, value) in [("A", "1"), ("b", "2"), ("a", "3")] {
+            fields.append(name.as_bytes(), value.as_bytes());
+        }
+        assert_eq!(fields.all(b"a").collect::<Vec<_>>(), [b"1", b"3"]);
+        fields.set(b"a", b"4");
+        fields.set(b"c", b"5");
+        let all: Vec<_> = fields.iter().collect();
+        assert_eq!(all, [(&b"a"[..], &b"4"[..]), (b"b", b"2"), (b"c", b"5")]);
+        assert!(fields.remove(b"b") && !fields.remove(b"b"));
+    }
+}
