@@ -30,34 +30,65 @@ fn any_of<const N: usize>(block: &[u8; N], is: impl Fn(u8) -> bool) -> bool {
 }
 
 /// Where the first control character is, a tab among them.
-#[inline]
 pub(crate) fn find_control(bytes: &[u8]) -> Option<usize> {
-    let is = |byte: u8| byte < b' ' || byte == 0x7f;
+    let is = |byte: u8| (byte < b' ') | (byte == 0x7f);
     let (blocks, _) = bytes.as_chunks::<16>();
-    let skipped = blocks
-        .iter()
-        .position(|block| any_of(block, is))
-        .unwrap_or(blocks.len());
-    let rest = &bytes[skipped * 16..];
-    let (words, tail) = rest.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let found = controls(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(skipped * 16 + n * 8 + (found.trailing_zeros() / 8) as usize);
-        }
+    if let Some(n) = blocks.iter().position(|block| any_of(block, is)) {
+        return Some(n * 16 + control_in(&blocks[n])?);
     }
-    let n = tail.iter().position(|byte| is(*byte))?;
-    Some(skipped * 16 + words.len() * 8 + n)
+    // As in `any`: what is before the end has no control character.
+    match (
+        bytes.last_chunk::<16>(),
+        bytes.first_chunk::<8>(),
+        bytes.last_chunk::<8>(),
+    ) {
+        (Some(last), _, _) => Some(bytes.len() - 16 + control_in(last)?),
+        (None, Some(first), Some(last)) => {
+            let found = control_in_word(first);
+            found.or_else(|| Some(bytes.len() - 8 + control_in_word(last)?))
+        }
+        (None, _, _) => bytes.iter().position(|byte| is(*byte)),
+    }
 }
+
+fn control_in(block: &[u8; 16]) -> Option<usize> {
+    let (words, _) = block.as_chunks::<8>();
+    let found = control_in_word(&words[0]);
+    found.or_else(|| Some(8 + control_in_word(&words[1])?))
+}
+
+#[inline]
+fn control_in_word(word: &[u8; 8]) -> Option<usize> {
+    let found = controls(u64::from_le_bytes(*word));
+    (found != 0).then_some((found.trailing_zeros() / 8) as usize)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = ONES * 0x80;
 
 /// The highest bit of each byte that is a control character.
 fn controls(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
     let low = word & (ONES * 0x7f);
     // No byte carries into the next: each sum is at most 0x7f + 0x60.
     let is_printed = low + ONES * 0x60;
     let is_delete = low + ONES;
-    (!is_printed | is_delete) & !word & (ONES * 0x80)
+    (!is_printed | is_delete) & !word & HIGH
+}
+
+/// Lower-cases the letters of a word, up to the first byte that is neither a letter nor a hyphen.
+/// How many bytes are before that one.
+pub(crate) fn lower_letters(word: &mut [u8; 8]) -> usize {
+    let bytes = u64::from_le_bytes(*word);
+    let low = bytes & (ONES * 0x7f);
+    // In the highest bit of each byte, as in `controls`.
+    let folded = low | (ONES * 0x20);
+    let is_letter = (folded + ONES * (0x80 - 0x61)) & !(folded + ONES * (0x80 - 0x7b));
+    let is_hyphen = !((low ^ (ONES * 0x2d)) + ONES * 0x7f);
+    let is_other = (bytes | !(is_letter | is_hyphen)) & HIGH;
+    let before = is_other.wrapping_sub(1) & !is_other;
+    let is_upper = is_letter & !(bytes << 2) & HIGH & before;
+    *word = (bytes | is_upper >> 2).to_le_bytes();
+    (is_other.trailing_zeros() / 8) as usize
 }
 
 /// A control character that no field value may hold (RFC 9110 §5.5).
@@ -113,7 +144,7 @@ mod tests {
     #[test]
     fn a_control_character_is_found_wherever_it_is() {
         for len in 0..40 {
-            assert_eq!(find_control(&vec![0xff; len]), None);
+            assert!(find_control(&vec![0xff; len]).is_none());
             for at in 0..len {
                 for byte in 0..=255 {
                     let mut bytes = vec![b'a'; len];
@@ -126,8 +157,24 @@ mod tests {
                     );
                     assert_eq!(any(&bytes, |byte| byte.is_ascii_control()), is);
                 }
-                let two = [vec![b' '; at], vec![0x1f], vec![0x7f; len - at]].concat();
-                assert_eq!(find_control(&two), Some(at));
+                let many = [vec![b' '; at], vec![0x1f], vec![0x7f; len - at]].concat();
+                assert_eq!(find_control(&many), Some(at));
+            }
+        }
+    }
+
+    #[test]
+    fn letters_are_lowered_up_to_the_first_other_byte() {
+        for byte in 0..=255_u8 {
+            for at in 0..8 {
+                let mut word = *b"aB-zZ-YA";
+                word[at] = byte;
+                let is_part = byte.is_ascii_alphabetic() || byte == b'-';
+                let len = if is_part { 8 } else { at };
+                let mut want = word;
+                want[..len].make_ascii_lowercase();
+                assert_eq!(lower_letters(&mut word), len, "{byte} at {at}");
+                assert_eq!(word, want, "{byte} at {at}");
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Each field lies in the arena as the line that HTTP/1 writes, `name: value` and CRLF: lines that
 //! came in are taken over in one copy, and neighbours go out in one.
 
-use crate::bytes::{any, is_control, lower_token_byte};
+use crate::bytes::{any, is_control, lower_letters, lower_token_byte};
 use crate::kind::Kind;
 
 /// Fields in the order they came; names are lower-case.
@@ -87,8 +87,11 @@ impl Fields {
             return self.append(name, value);
         };
         self.index[first] = self.store_line(name, value);
-        let mut kept = 0;
-        self.retain(|other, _| other != name || std::mem::replace(&mut kept, 1) == 0);
+        let behind = &self.index[first + 1..];
+        if behind.iter().any(|field| self.is(field, name)) {
+            let mut kept = 0;
+            self.retain(|other, _| other != name || std::mem::replace(&mut kept, 1) == 0);
+        }
     }
 
     /// The value of the first field of that (lower-case) name.
@@ -181,8 +184,16 @@ impl Fields {
 
     /// Lower-cases the token that begins at `start`; its length.
     fn lower_token(&mut self, start: usize) -> usize {
+        let rest = &mut self.bytes[start..];
         let mut len = 0;
-        for byte in &mut self.bytes[start..] {
+        for word in rest.as_chunks_mut::<8>().0 {
+            let letters = lower_letters(word);
+            len += letters;
+            if letters < word.len() {
+                break;
+            }
+        }
+        for byte in &mut rest[len..] {
             let lower = lower_token_byte(*byte);
             if lower == 0 {
                 break;
@@ -205,23 +216,14 @@ pub(crate) struct Name {
 
 /// Lines that came in.
 impl Fields {
-    /// Takes lines over, as bytes for now: [`Fields::take_name`] and [`Fields::take_line`] make fields
-    /// of them. Where in the arena the first one begins.
-    pub(crate) fn take_over(&mut self, lines: &[u8]) -> usize {
+    /// Takes a line over, as bytes for now, and lower-cases its name: [`Fields::take_line`] makes a
+    /// field of it.
+    pub(crate) fn take_name(&mut self, line: &[u8]) -> Name {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(lines);
-        start
-    }
-
-    /// Lower-cases the name of the line that begins there.
-    pub(crate) fn take_name(&mut self, start: usize) -> Name {
+        self.bytes.extend_from_slice(line);
         let len = self.lower_token(start);
         let kind = Kind::of(&self.bytes[start..start + len]);
         Name { start, len, kind }
-    }
-
-    pub(crate) fn name(&self, name: Name) -> &[u8] {
-        &self.bytes[name.start..name.start + name.len]
     }
 
     /// Makes a field of a line; `value` has no control characters. `is_bare`: nothing but one space

@@ -252,24 +252,23 @@ impl Chunked {
             lines_max: limits.fields_max,
             first_line_status: 431,
         };
-        let Some(section) = self.scan.find_end(rest, bounds)? else {
-            return Ok(Piece {
-                used: 0,
-                part: Part::None,
-            });
-        };
-        let used = section.len;
         let end = Part::Data { len: 0, end: true };
-        if section.lines == 0 {
-            return Ok(Piece { used, part: end });
+        if self.scan.is_fresh() && rest.starts_with(b"\r\n") {
+            return Ok(Piece { used: 2, part: end });
         }
         let mut fields = heads.take_fields();
-        parse::trailers(rest, section, &mut fields)?;
-        let part = match fields.is_empty() {
-            true => end,
-            false => Part::Trailers(fields),
+        let used = parse::trailers(&mut self.scan, rest, bounds, &mut fields)?;
+        let part = match used {
+            Some(_) if !fields.is_empty() => Part::Trailers(fields),
+            _ => {
+                heads.put_fields(fields);
+                used.map_or(Part::None, |_| end)
+            }
         };
-        Ok(Piece { used, part })
+        Ok(Piece {
+            used: used.unwrap_or(0),
+            part,
+        })
     }
 }
 

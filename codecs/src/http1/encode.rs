@@ -3,11 +3,12 @@
 //! A head may come from a filter, so nothing in it is trusted: framing and hop-by-hop fields are ours
 //! alone, and no byte of a name, value or target can end a line.
 
-use super::fields::{self, Trailer};
+use super::fields;
 use super::status;
 use super::target::is_target;
 use crate::bytes::{any, is_token, is_token_byte};
 use crate::fields::write_text;
+use crate::kind::Kind;
 use crate::{Fields, Head, Inline, Wrap};
 
 /// How a message's body is told.
@@ -189,7 +190,7 @@ pub(super) fn write_connection<const N: usize>(options: [(&str, bool); N], out: 
 
 fn write_trailers(fields: &Fields, out: &mut Vec<u8>) {
     fields.write(out, |kind, name| {
-        fields::trailer(kind, name) == Trailer::Keep
+        kind == Kind::Plain && fields::keeps_trailer(name)
     });
     out.extend_from_slice(b"\r\n");
 }

@@ -43,11 +43,10 @@ impl<'a> Special<'a> {
         }
     }
 
-    /// Reads a field; true if it goes on to the next hop, unless `Connection` names it.
-    pub(super) fn add(&mut self, kind: Kind, value: &'a [u8]) -> Result<bool, Malformed> {
+    /// Reads a special field.
+    pub(super) fn add(&mut self, kind: Kind, value: &'a [u8]) -> Result<(), Malformed> {
         match kind {
-            Kind::Plain => return Ok(true),
-            Kind::HopByHop | Kind::Invalid => Ok(()),
+            Kind::HopByHop | Kind::Invalid | Kind::Plain => Ok(()),
             Kind::Lookalike => Err(bad("ambiguous-field-name")),
             Kind::Connection => self.add_connection(value),
             Kind::ContentLength => {
@@ -74,7 +73,6 @@ impl<'a> Special<'a> {
                 Ok(())
             }
         }
-        .map(|()| false)
     }
 
     /// RFC 9110 §7.6.1. Naming a field that frames or routes the message is refused, because peers
@@ -179,32 +177,25 @@ const END_TO_END: &[&str] = &[
     "x-request-id",
 ];
 
-/// What becomes of a field in a trailer section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trailer {
-    Drop,
-    Keep,
-    Refuse,
-}
-
-/// RFC 9110 §6.5.1: framing is refused; routing, request modifiers, authentication, response control
-/// and content processing are dropped.
-pub(super) fn trailer(kind: Kind, name: &[u8]) -> Trailer {
-    let begins = |text: &&[u8]| name.starts_with(text);
+/// RFC 9110 §6.5.1: a field of this kind would frame the message anew.
+pub(super) fn refuses_trailer(kind: Kind) -> bool {
     match kind {
-        Kind::ContentLength | Kind::Host | Kind::Lookalike | Kind::TransferEncoding => {
-            Trailer::Refuse
-        }
+        Kind::ContentLength | Kind::Host | Kind::Lookalike | Kind::TransferEncoding => true,
         Kind::Connection
         | Kind::Expect
         | Kind::HopByHop
         | Kind::Invalid
+        | Kind::Plain
         | Kind::Te
-        | Kind::Upgrade => Trailer::Drop,
-        Kind::Plain if NO_TRAILERS.contains(&name) => Trailer::Drop,
-        Kind::Plain if [&b"if-"[..], b"x-forwarded-"].iter().any(begins) => Trailer::Drop,
-        Kind::Plain => Trailer::Keep,
+        | Kind::Upgrade => false,
     }
+}
+
+/// Whether a plain field may be in trailers (RFC 9110 §6.5.1): no routing, request modifiers,
+/// authentication, response control or content processing.
+pub(super) fn keeps_trailer(name: &[u8]) -> bool {
+    let is_begun = |text: &&[u8]| name.starts_with(text);
+    !NO_TRAILERS.contains(&name) && ![&b"if-"[..], b"x-forwarded-"].iter().any(is_begun)
 }
 
 const NO_TRAILERS: &[&[u8]] = &[
@@ -252,14 +243,14 @@ fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Without optional whitespace.
-pub(super) fn trim(value: &[u8]) -> &[u8] {
-    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(is_text).unwrap_or(value.len());
-    let end = value
-        .iter()
-        .rposition(is_text)
-        .map_or(start, |last| last + 1);
-    &value[start..end]
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 #[cfg(test)]
@@ -358,19 +349,27 @@ mod tests {
 
     #[test]
     fn trailers_frame_and_route_nothing() {
-        for (name, want) in [
-            ("Content-Length", Trailer::Refuse),
-            ("transfer-encoding", Trailer::Refuse),
-            ("HOST", Trailer::Refuse),
-            ("Authorization", Trailer::Drop),
-            ("If-Match", Trailer::Drop),
-            ("X-Forwarded-For", Trailer::Drop),
-            ("te", Trailer::Drop),
-            ("grpc-status", Trailer::Keep),
-            ("if", Trailer::Keep),
+        for (name, is_refused, is_kept) in [
+            ("Content-Length", true, false),
+            ("transfer-encoding", true, false),
+            ("transfer_encoding", true, false),
+            ("HOST", true, false),
+            ("te", false, false),
+            ("Expect", false, false),
+            ("Authorization", false, false),
+            ("If-Match", false, false),
+            ("X-Forwarded-For", false, false),
+            ("grpc-status", false, true),
+            ("if", false, true),
         ] {
-            let lower = name.to_ascii_lowercase();
-            assert_eq!(trailer(kind(name), lower.as_bytes()), want, "{name}");
+            let (kind, name) = (kind(name), name.to_ascii_lowercase());
+            assert_eq!(refuses_trailer(kind), is_refused, "{name}");
+            let is_plain = kind == Kind::Plain;
+            assert_eq!(
+                is_plain && keeps_trailer(name.as_bytes()),
+                is_kept,
+                "{name}"
+            );
         }
     }
 }

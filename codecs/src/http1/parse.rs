@@ -1,12 +1,11 @@
 //! Complete sections to `Head` and `Fields`: start lines, field lines, and what they mean together.
 
-use super::fields::{self, Special, Trailer, trim};
-use super::scan::Section;
+use super::fields::{self, Special, trim};
+use super::scan::{Bounds, Line, Scan, Section};
 use super::{bad, refused, target};
 use crate::bytes::{any, is_control, is_token};
 use crate::kind::Kind;
 use crate::{Fields, Head, Length, Malformed, Version};
-use memchr::memchr;
 
 /// The methods that change how an answer is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,10 +44,25 @@ impl Facts {
     }
 }
 
-/// Parses a request's head.
-pub(super) fn request(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
-    let (method, target, version) = request_line(&bytes[..section.first])?;
-    let special = special_fields(bytes, section, &mut head.fields)?;
+/// Reads a request's head off the front of `input`: its length, once it is complete.
+pub(super) fn request(
+    scan: &mut Scan,
+    input: &[u8],
+    bounds: Bounds,
+    head: &mut Head,
+) -> Result<Option<(usize, Facts)>, Malformed> {
+    let mut special = Special::default();
+    let mut lines = Lines::new(true, &mut head.fields, |kind, value| {
+        special.add(kind, value)
+    });
+    let Some(section) = lines.read(scan, input, bounds)? else {
+        return Ok(None);
+    };
+    if section.lines == 0 {
+        return Err(bad("repeated-empty-line"));
+    }
+    let (method, target, version) = request_line(&input[..section.first])?;
+    lines.finish()?;
     let is_http_10 = version == Version::Http10;
     head.version = version;
     head.set_method(method);
@@ -67,13 +81,26 @@ pub(super) fn request(bytes: &[u8], section: Section, head: &mut Head) -> Result
     {
         head.set_upgrade(upgrade);
     }
-    Ok(Facts::of(&special))
+    Ok(Some((section.len, Facts::of(&special))))
 }
 
-/// Parses an answer's head. `Head.length` is what the fields say, whether or not a body follows.
-pub(super) fn answer(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
-    let (version, status) = status_line(&bytes[..section.first])?;
-    let special = special_fields(bytes, section, &mut head.fields)?;
+/// Reads an answer's head off the front of `input`: its length, once it is complete. `Head.length` is
+/// what the fields say, whether or not a body follows.
+pub(super) fn answer(
+    scan: &mut Scan,
+    input: &[u8],
+    bounds: Bounds,
+    head: &mut Head,
+) -> Result<Option<(usize, Facts)>, Malformed> {
+    let mut special = Special::default();
+    let mut lines = Lines::new(true, &mut head.fields, |kind, value| {
+        special.add(kind, value)
+    });
+    let Some(section) = lines.read(scan, input, bounds)? else {
+        return Ok(None);
+    };
+    let (version, status) = status_line(&input[..section.first])?;
+    lines.finish()?;
     head.version = version;
     head.status = status;
     head.length = special.body_length(version)?;
@@ -81,41 +108,126 @@ pub(super) fn answer(bytes: &[u8], section: Section, head: &mut Head) -> Result<
     if let Some(upgrade) = special.upgrade() {
         head.set_upgrade(upgrade);
     }
-    Ok(Facts::of(&special))
+    Ok(Some((section.len, Facts::of(&special))))
 }
 
-/// Parses a trailer section.
-pub(super) fn trailers(bytes: &[u8], section: Section, into: &mut Fields) -> Result<(), Malformed> {
-    let lines = &bytes[..section.len - 2];
-    split(
-        lines,
-        section.has_control,
-        into,
-        |kind, name, _| match fields::trailer(kind, name) {
-            Trailer::Drop => Ok(false),
-            Trailer::Keep => Ok(true),
-            Trailer::Refuse => Err(bad("forbidden-trailer")),
-        },
-    )
+/// Reads a trailer section off the front of `input`: its length, once it is complete.
+pub(super) fn trailers(
+    scan: &mut Scan,
+    input: &[u8],
+    bounds: Bounds,
+    into: &mut Fields,
+) -> Result<Option<usize>, Malformed> {
+    let refuse = |kind, _: &[u8]| match fields::refuses_trailer(kind) {
+        true => Err(bad("forbidden-trailer")),
+        false => Ok(()),
+    };
+    let mut lines = Lines::new(false, into, refuse);
+    let Some(section) = lines.read(scan, input, bounds)? else {
+        return Ok(None);
+    };
+    lines.finish()?;
+    into.retain(|name, _| fields::keeps_trailer(name));
+    Ok(Some(section.len))
+}
+
+/// Field lines on their way into `Fields`.
+struct Lines<'f, S> {
+    has_start_line: bool,
+    into: &'f mut Fields,
+    /// Is told of each field that is not plain.
+    special: S,
+    /// The first line that is no field line.
+    syntax: Result<(), Malformed>,
+    /// The first field that `special` refused.
+    told: Result<(), Malformed>,
+}
+
+impl<'a, 'f, S> Lines<'f, S>
+where
+    S: FnMut(Kind, &'a [u8]) -> Result<(), Malformed>,
+{
+    fn new(has_start_line: bool, into: &'f mut Fields, special: S) -> Self {
+        Self {
+            has_start_line,
+            into,
+            special,
+            syntax: Ok(()),
+            told: Ok(()),
+        }
+    }
+
+    /// Reads the lines of a section, once it is complete.
+    fn read(
+        &mut self,
+        scan: &mut Scan,
+        input: &'a [u8],
+        bounds: Bounds,
+    ) -> Result<Option<Section>, Malformed> {
+        if scan.is_fresh() {
+            return scan.find_end(input, bounds, |line| self.add(line));
+        }
+        // It comes in pieces: what was read of the first one was thrown away.
+        let section = scan.find_end(input, bounds, |_| ())?;
+        if let Some(section) = section {
+            Scan::default().find_end(&input[..section.len], bounds, |line| self.add(line))?;
+        }
+        Ok(section)
+    }
+
+    /// A line that is none goes before a field that was refused.
+    fn finish(self) -> Result<(), Malformed> {
+        self.syntax.and(self.told)
+    }
+
+    fn add(&mut self, line: Line<'a>) {
+        let is_start_line = line.is_first && self.has_start_line;
+        if !is_start_line && self.syntax.is_ok() {
+            self.syntax = self.add_field(line);
+        }
+    }
+
+    /// RFC 9112 §5.
+    #[inline]
+    fn add_field(&mut self, line: Line<'a>) -> Result<(), Malformed> {
+        let name = self.into.take_name(line.bytes);
+        let rest = line.bytes[name.len..].strip_prefix(b":");
+        let rest = rest.filter(|_| name.len > 0);
+        let rest = rest.ok_or(bad("invalid-field-name"))?;
+        let text = &rest[..rest.len() - 2];
+        let value = trim(text);
+        if line.is_odd && any(value, is_control) {
+            return Err(bad("invalid-field-value"));
+        }
+        // As we write it, nothing but one space is around the value.
+        let is_bare = text.first() == Some(&b' ') && value.len() + 1 == text.len();
+        match name.kind {
+            Kind::Plain => self.into.take_line(name, value, is_bare),
+            kind if self.told.is_ok() => self.told = (self.special)(kind, value),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// RFC 9112 §3: exactly one space between method, target and version.
 fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], Version), Malformed> {
-    let mut words = line.split(|byte| *byte == b' ');
-    let method = words.next().unwrap_or_default();
-    let target = words.next().unwrap_or_default();
-    let version = words.next();
+    let (method, rest) = match line.iter().position(|byte| *byte == b' ') {
+        Some(at) => (&line[..at], &line[at + 1..]),
+        None => (line, &[][..]),
+    };
     if !is_token(method) {
         return Err(bad("invalid-method"));
     }
-    if target.is_empty() || words.next().is_some() {
+    let (target, word) = match rest.iter().rposition(|byte| *byte == b' ') {
+        Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+        None => (rest, None),
+    };
+    if target.is_empty() || any(target, |byte| byte == b' ') {
         return Err(bad("invalid-request-line"));
     }
-    Ok((
-        method,
-        target,
-        self::version(version.ok_or(bad("http-0.9"))?)?,
-    ))
+    let version = version(word.ok_or(bad("http-0.9"))?)?;
+    Ok((method, target, version))
 }
 
 /// RFC 9112 §4. The reason phrase is dropped; servers that leave out the space before it are common.
@@ -125,13 +237,8 @@ fn status_line(line: &[u8]) -> Result<(Version, u16), Malformed> {
     let [b' ', hundreds @ b'1'..=b'9', tens, ones, reason @ ..] = rest else {
         return Err(bad("invalid-status-line"));
     };
-    let is_reason = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
     let is_spaced = reason.is_empty() || reason[0] == b' ';
-    if !tens.is_ascii_digit()
-        || !ones.is_ascii_digit()
-        || !is_spaced
-        || !reason.iter().all(is_reason)
-    {
+    if !tens.is_ascii_digit() || !ones.is_ascii_digit() || !is_spaced || any(reason, is_control) {
         return Err(bad("invalid-status-line"));
     }
     let digit = |byte: u8| u16::from(byte - b'0');
@@ -152,75 +259,10 @@ fn version(word: &[u8]) -> Result<Version, Malformed> {
     }
 }
 
-/// Parses the fields of a head: the special ones are gathered, the others go to `into`.
-fn special_fields<'a>(
-    bytes: &'a [u8],
-    section: Section,
-    into: &mut Fields,
-) -> Result<Special<'a>, Malformed> {
-    let lines = &bytes[section.first + 2..section.len - 2];
-    let mut special = Special::default();
-    split(lines, section.has_control, into, |kind, _, value| {
-        special.add(kind, value)
-    })?;
-    Ok(special)
-}
-
-/// Splits field lines (RFC 9112 §5); those for which `keep(kind, name, value)` are added to `into`.
-/// A line that is none goes before whatever `keep` refuses.
-fn split<'a>(
-    lines: &'a [u8],
-    has_control: bool,
-    into: &mut Fields,
-    mut keep: impl FnMut(Kind, &[u8], &'a [u8]) -> Result<bool, Malformed>,
-) -> Result<(), Malformed> {
-    let start = into.take_over(lines);
-    let (mut at, mut kept) = (0, Ok(true));
-    while at < lines.len() {
-        let name = into.take_name(start + at);
-        let value = read_value(&lines[at..], name.len, has_control)?;
-        if kept.is_ok() {
-            kept = keep(name.kind, into.name(name), value.text);
-        }
-        if kept == Ok(true) {
-            into.take_line(name, value.text, value.is_bare);
-        }
-        at += value.end + 2;
-    }
-    kept.map(|_| ())
-}
-
-/// The value of a field line.
-struct Value<'a> {
-    text: &'a [u8],
-    /// Nothing but one space is around it.
-    is_bare: bool,
-    /// Where its line's CRLF is.
-    end: usize,
-}
-
-/// What is behind the name: a colon at once, then the value up to the CRLF that the scan has seen.
-fn read_value(line: &[u8], name_len: usize, has_control: bool) -> Result<Value<'_>, Malformed> {
-    let rest = line[name_len..].strip_prefix(b":");
-    let rest = rest.filter(|_| name_len > 0);
-    let rest = rest.ok_or(bad("invalid-field-name"))?;
-    let end = memchr(b'\r', rest).unwrap_or(rest.len());
-    let text = trim(&rest[..end]);
-    if has_control && any(text, is_control) {
-        return Err(bad("invalid-field-value"));
-    }
-    Ok(Value {
-        text,
-        is_bare: rest.first() == Some(&b' ') && text.len() + 1 == end,
-        end: name_len + 1 + end,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bytes::is_token_byte;
-    use crate::http1::scan::{Bounds, Scan};
 
     const BOUNDS: Bounds = Bounds {
         bytes_max: 1 << 16,
@@ -230,19 +272,16 @@ mod tests {
 
     fn parse_request(input: &[u8]) -> Result<(Head, Facts), (u16, &'static str)> {
         let mut head = Head::default();
-        let section = Scan::default().find_end(input, BOUNDS);
-        let section = section.map_err(|why| (why.status, why.detail))?.unwrap();
-        match request(input, section, &mut head) {
-            Ok(facts) => Ok((head, facts)),
+        match request(&mut Scan::default(), input, BOUNDS, &mut head) {
+            Ok(read) => Ok((head, read.unwrap().1)),
             Err(why) => Err((why.status, why.detail)),
         }
     }
 
     fn parse_answer(input: &str) -> Result<u16, &'static str> {
         let mut head = Head::default();
-        let section = Scan::default().find_end(input.as_bytes(), BOUNDS).unwrap();
-        let parsed = answer(input.as_bytes(), section.unwrap(), &mut head);
-        parsed.map(|_| head.status).map_err(|why| why.detail)
+        let read = answer(&mut Scan::default(), input.as_bytes(), BOUNDS, &mut head);
+        read.map(|_| head.status).map_err(|why| why.detail)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where a head or a trailer section ends.
+//! Where the lines of a head or a trailer section end.
 //!
 //! Only CRLF ends a line: a bare CR or LF, NUL and folded lines are refused here, so nothing behind
 //! this can disagree about where lines are. A scan is resumed, no byte is looked at twice, and limits
@@ -15,8 +15,17 @@ pub(super) struct Scan {
     line: usize,
     lines: usize,
     first: usize,
-    is_after_cr: bool,
-    has_control: bool,
+    is_odd: bool,
+}
+
+/// A complete line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    /// Its bytes, CRLF included.
+    pub(super) bytes: &'a [u8],
+    pub(super) is_first: bool,
+    /// Control characters are in it (a tab is one).
+    pub(super) is_odd: bool,
 }
 
 /// How much a section may take.
@@ -39,8 +48,6 @@ pub(super) struct Section {
     pub(super) first: usize,
     /// Lines without the blank one.
     pub(super) lines: usize,
-    /// Some control characters are in the lines (a tab is one).
-    pub(super) has_control: bool,
 }
 
 impl Scan {
@@ -49,22 +56,32 @@ impl Scan {
         self.at == 0
     }
 
-    /// Looks at what came since the last call; once it finds the end the scan is fresh again.
-    pub(super) fn find_end(
+    /// Looks at what came since the last call and tells of each line that it completes; once it finds
+    /// the end the scan is fresh again.
+    pub(super) fn find_end<'a>(
         &mut self,
-        input: &[u8],
+        input: &'a [u8],
         bounds: Bounds,
+        mut on_line: impl FnMut(Line<'a>),
     ) -> Result<Option<Section>, Malformed> {
         let window = &input[..input.len().min(bounds.bytes_max)];
-        while self.at < window.len() {
-            if self.is_after_cr {
-                if self.line_ends(window, bounds)? {
-                    return Ok(Some(self.take()));
-                }
-            } else {
-                self.line_goes_on(window)?;
+        // A CR at the end of what had come waits for its LF.
+        let is_after_cr = self.at > self.line && window[self.at - 1] == b'\r';
+        self.at -= usize::from(is_after_cr);
+        while let Some(n) = self.next_control(&window[self.at..])? {
+            let at = self.at + n;
+            self.at = at + 1;
+            match window[at..] {
+                [b'\r', b'\n', ..] if at == self.line => return Ok(Some(self.take())),
+                [b'\r', b'\n', ..] => on_line(self.line_ends(window, at, bounds)?),
+                [b'\r', _, ..] => return Err(bad("bare-cr")),
+                [b'\r'] => {}
+                [b'\n', ..] => return Err(bad("bare-lf")),
+                [0, ..] => return Err(bad("nul")),
+                _ => self.is_odd = true,
             }
         }
+        self.at = window.len();
         match window.len() == bounds.bytes_max {
             true if self.lines == 0 => Err(refused(bounds.first_line_status, "line-too-long")),
             true => Err(refused(431, "head-too-long")),
@@ -72,53 +89,44 @@ impl Scan {
         }
     }
 
-    /// The byte behind a CR; true at the end of the section.
-    fn line_ends(&mut self, window: &[u8], bounds: Bounds) -> Result<bool, Malformed> {
-        if window[self.at] != b'\n' {
-            return Err(bad("bare-cr"));
-        }
-        let len = self.at - 1 - self.line;
-        self.at += 1;
-        self.line = self.at;
-        self.is_after_cr = false;
-        if len == 0 {
-            return Ok(true);
-        }
-        if self.lines == 0 {
-            self.first = len;
-        }
-        self.lines += 1;
-        match self.lines > bounds.lines_max {
-            true => Err(refused(431, "too-many-fields")),
-            false => Ok(false),
+    /// A line may not go on where the next one begins (RFC 9112 §5.2).
+    fn next_control(&self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
+        let is_start = self.at == self.line && self.lines > 0;
+        match rest {
+            [b'\r', ..] => Ok(Some(0)),
+            [b' ' | b'\t', ..] if is_start => Err(bad("folded-line")),
+            _ => Ok(find_control(rest)),
         }
     }
 
-    fn line_goes_on(&mut self, window: &[u8]) -> Result<(), Malformed> {
-        let is_start = self.at == self.line && self.lines > 0;
-        if is_start && matches!(window[self.at], b' ' | b'\t') {
-            return Err(bad("folded-line"));
+    fn line_ends<'a>(
+        &mut self,
+        window: &'a [u8],
+        at: usize,
+        bounds: Bounds,
+    ) -> Result<Line<'a>, Malformed> {
+        let is_first = self.lines == 0;
+        if is_first {
+            self.first = at;
         }
-        let Some(n) = find_control(&window[self.at..]) else {
-            self.at = window.len();
-            return Ok(());
-        };
-        self.at += n + 1;
-        match window[self.at - 1] {
-            b'\r' => self.is_after_cr = true,
-            b'\n' => return Err(bad("bare-lf")),
-            0 => return Err(bad("nul")),
-            _ => self.has_control = true,
+        self.at = at + 2;
+        self.lines += 1;
+        if self.lines > bounds.lines_max {
+            return Err(refused(431, "too-many-fields"));
         }
-        Ok(())
+        let start = std::mem::replace(&mut self.line, self.at);
+        Ok(Line {
+            bytes: &window[start..self.at],
+            is_first,
+            is_odd: std::mem::take(&mut self.is_odd),
+        })
     }
 
     fn take(&mut self) -> Section {
         let section = Section {
-            len: self.at,
+            len: self.line + 2,
             first: self.first,
             lines: self.lines,
-            has_control: self.has_control,
         };
         *self = Self::default();
         section
@@ -136,7 +144,7 @@ mod tests {
     };
 
     fn scan_whole(input: &[u8]) -> Result<Option<Section>, (u16, &'static str)> {
-        let found = Scan::default().find_end(input, BOUNDS);
+        let found = Scan::default().find_end(input, BOUNDS, |_| ());
         found.map_err(|why| (why.status, why.detail))
     }
 
@@ -176,14 +184,13 @@ mod tests {
             len: 13,
             first: 3,
             lines: 2,
-            has_control: false,
         };
         assert_eq!(scan_whole(input), Ok(Some(whole)));
         let mut scan = Scan::default();
         for end in 0..13 {
-            assert_eq!(scan.find_end(&input[..end], BOUNDS), Ok(None));
+            assert_eq!(scan.find_end(&input[..end], BOUNDS, |_| ()), Ok(None));
         }
-        assert_eq!(scan.find_end(input, BOUNDS), Ok(Some(whole)));
+        assert_eq!(scan.find_end(input, BOUNDS, |_| ()), Ok(Some(whole)));
         assert!(scan.is_fresh());
     }
 }
