@@ -183,6 +183,7 @@ impl Fields {
     }
 
     /// Lower-cases the token that begins at `start`; its length.
+    #[inline(always)]
     fn lower_token(&mut self, start: usize) -> usize {
         let rest = &mut self.bytes[start..];
         let mut len = 0;
@@ -218,6 +219,7 @@ pub(crate) struct Name {
 impl Fields {
     /// Takes a line over, as bytes for now, and lower-cases its name: [`Fields::take_line`] makes a
     /// field of it.
+    #[inline(always)]
     pub(crate) fn take_name(&mut self, line: &[u8]) -> Name {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(line);
@@ -228,6 +230,7 @@ impl Fields {
 
     /// Makes a field of a line; `value` has no control characters. `is_bare`: nothing but one space
     /// is around it, so that the line is as we write it.
+    #[inline(always)]
     pub(crate) fn take_line(&mut self, name: Name, value: &[u8], is_bare: bool) {
         let start = match is_bare {
             true => short(name.start),

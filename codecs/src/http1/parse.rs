@@ -180,6 +180,8 @@ where
         self.syntax.and(self.told)
     }
 
+    #[inline(always)]
+
     fn add(&mut self, line: Line<'a>) {
         let is_start_line = line.is_first && self.has_start_line;
         if !is_start_line && self.syntax.is_ok() {
@@ -188,7 +190,7 @@ where
     }
 
     /// RFC 9112 §5.
-    #[inline]
+    #[inline(always)]
     fn add_field(&mut self, line: Line<'a>) -> Result<(), Malformed> {
         let name = self.into.take_name(line.bytes);
         let rest = line.bytes[name.len..].strip_prefix(b":");

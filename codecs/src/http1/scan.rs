@@ -90,6 +90,7 @@ impl Scan {
     }
 
     /// A line may not go on where the next one begins (RFC 9112 §5.2).
+    #[inline(always)]
     fn next_control(&self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
         let is_start = self.at == self.line && self.lines > 0;
         match rest {
