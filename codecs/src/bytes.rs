@@ -75,22 +75,6 @@ fn controls(word: u64) -> u64 {
     (!is_printed | is_delete) & !word & HIGH
 }
 
-/// Lower-cases the letters of a word, up to the first byte that is neither a letter nor a hyphen.
-/// How many bytes are before that one.
-pub(crate) fn lower_letters(word: &mut [u8; 8]) -> usize {
-    let bytes = u64::from_le_bytes(*word);
-    let low = bytes & (ONES * 0x7f);
-    // In the highest bit of each byte, as in `controls`.
-    let folded = low | (ONES * 0x20);
-    let is_letter = (folded + ONES * (0x80 - 0x61)) & !(folded + ONES * (0x80 - 0x7b));
-    let is_hyphen = !((low ^ (ONES * 0x2d)) + ONES * 0x7f);
-    let is_other = (bytes | !(is_letter | is_hyphen)) & HIGH;
-    let before = is_other.wrapping_sub(1) & !is_other;
-    let is_upper = is_letter & !(bytes << 2) & HIGH & before;
-    *word = (bytes | is_upper >> 2).to_le_bytes();
-    (is_other.trailing_zeros() / 8) as usize
-}
-
 /// A control character that no field value may hold (RFC 9110 §5.5).
 pub(crate) fn is_control(byte: u8) -> bool {
     (byte < b' ') & (byte != b'\t') | (byte == 0x7f)
@@ -159,22 +143,6 @@ mod tests {
                 }
                 let many = [vec![b' '; at], vec![0x1f], vec![0x7f; len - at]].concat();
                 assert_eq!(find_control(&many), Some(at));
-            }
-        }
-    }
-
-    #[test]
-    fn letters_are_lowered_up_to_the_first_other_byte() {
-        for byte in 0..=255_u8 {
-            for at in 0..8 {
-                let mut word = *b"aB-zZ-YA";
-                word[at] = byte;
-                let is_part = byte.is_ascii_alphabetic() || byte == b'-';
-                let len = if is_part { 8 } else { at };
-                let mut want = word;
-                want[..len].make_ascii_lowercase();
-                assert_eq!(lower_letters(&mut word), len, "{byte} at {at}");
-                assert_eq!(word, want, "{byte} at {at}");
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Fields of heads and trailers: one arena of bytes and an index.
 //!
-//! Each field lies in the arena as the line that HTTP/1 writes, `name: value` and CRLF: lines that
-//! came in are taken over in one copy, and neighbours go out in one.
+//! A field lies in the arena as the line that HTTP/1 writes, `name: value` and CRLF: a section that
+//! came in is copied at once, and neighbours go out in one copy.
 
-use crate::bytes::{any, is_control, lower_letters, lower_token_byte};
+use crate::bytes::{any, is_control, lower_token_byte};
 use crate::kind::Kind;
+use std::ops::Range;
 
 /// Fields in the order they came; names are lower-case.
 #[derive(Clone, Debug, Default)]
@@ -13,15 +14,14 @@ pub struct Fields {
     index: Vec<Field>,
 }
 
-/// Where a field's line is, and what was found out when it was added.
+/// Where a field is, and what was found out when it was added.
 #[derive(Clone, Copy, Debug)]
 struct Field {
-    start: u32,
-    name_len: u32,
-    value_len: u32,
+    name: Span,
+    value: Span,
     kind: Kind,
-    /// No control character is in the value.
-    is_text: bool,
+    /// The arena has it as the line that is written.
+    is_line: bool,
 }
 
 /// Bytes of a line around its name and value.
@@ -29,24 +29,12 @@ const SEPARATOR: &[u8] = b": ";
 const END: &[u8] = b"\r\n";
 
 impl Field {
-    fn name(self) -> Span {
-        Span {
-            start: self.start,
-            len: self.name_len,
-        }
-    }
-
-    fn value(self) -> Span {
-        Span {
-            start: self.start + self.name_len + SEPARATOR.len() as u32,
-            len: self.value_len,
-        }
-    }
-
+    /// Where its line is, if it is one.
     fn line(self) -> Span {
+        let start = self.name.start;
         Span {
-            start: self.start,
-            len: self.name_len + self.value_len + (SEPARATOR.len() + END.len()) as u32,
+            start,
+            len: self.value.end() - start + END.len() as u32,
         }
     }
 }
@@ -59,6 +47,13 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    fn of(range: Range<usize>) -> Self {
+        Self {
+            start: short(range.start),
+            len: short(range.len()),
+        }
+    }
+
     fn end(self) -> u32 {
         self.start + self.len
     }
@@ -96,14 +91,13 @@ impl Fields {
 
     /// The value of the first field of that (lower-case) name.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.position(name)
-            .map(|at| self.at(self.index[at].value()))
+        self.position(name).map(|at| self.at(self.index[at].value))
     }
 
     /// The values of all fields of that (lower-case) name.
     pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let named = self.index.iter().filter(|field| self.is(field, name));
-        named.map(|field| self.at(field.value()))
+        named.map(|field| self.at(field.value))
     }
 
     /// Removes all fields of that (lower-case) name; true if there was one.
@@ -117,14 +111,14 @@ impl Fields {
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
         let bytes = &self.bytes;
         self.index
-            .retain(|field| keep(slice(bytes, field.name()), slice(bytes, field.value())));
+            .retain(|field| keep(slice(bytes, field.name), slice(bytes, field.value)));
     }
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.index
             .iter()
-            .map(|field| (self.at(field.name()), self.at(field.value())))
+            .map(|field| (self.at(field.name), self.at(field.value)))
     }
 
     /// Removes all fields; keeps the memory.
@@ -143,7 +137,7 @@ impl Fields {
     }
 
     fn is(&self, field: &Field, name: &[u8]) -> bool {
-        field.name_len as usize == name.len() && self.at(field.name()) == name
+        field.name.len as usize == name.len() && self.at(field.name) == name
     }
 
     /// Puts bytes into the arena that are no field.
@@ -159,42 +153,33 @@ impl Fields {
     }
 
     fn store_line(&mut self, name: &[u8], value: &[u8]) -> Field {
-        let start = self.bytes.len();
         let around = SEPARATOR.len() + END.len();
         self.bytes.reserve(name.len() + value.len() + around);
-        self.bytes.extend_from_slice(name);
-        let kind = match self.lower_token(start) {
-            len if len == name.len() && len > 0 => Kind::of(&self.bytes[start..]),
+        let name = self.store(name);
+        let kind = match self.lower_token(name.start as usize) {
+            len if len == name.len as usize && len > 0 => Kind::of(self.at(name)),
             _ => {
-                self.bytes[start..].make_ascii_lowercase();
+                self.bytes[name.start as usize..].make_ascii_lowercase();
                 Kind::Invalid
             }
         };
         self.bytes.extend_from_slice(SEPARATOR);
-        self.bytes.extend_from_slice(value);
+        let is_line = !any(value, is_control);
+        let value = self.store(value);
         self.bytes.extend_from_slice(END);
         Field {
-            start: short(start),
-            name_len: short(name.len()),
-            value_len: short(value.len()),
+            name,
+            value,
             kind,
-            is_text: !any(value, is_control),
+            is_line,
         }
     }
 
     /// Lower-cases the token that begins at `start`; its length.
     #[inline(always)]
     fn lower_token(&mut self, start: usize) -> usize {
-        let rest = &mut self.bytes[start..];
         let mut len = 0;
-        for word in rest.as_chunks_mut::<8>().0 {
-            let letters = lower_letters(word);
-            len += letters;
-            if letters < word.len() {
-                break;
-            }
-        }
-        for byte in &mut rest[len..] {
+        for byte in &mut self.bytes[start..] {
             let lower = lower_token_byte(*byte);
             if lower == 0 {
                 break;
@@ -206,55 +191,51 @@ impl Fields {
     }
 }
 
-/// A name in the arena that came in with its line.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Name {
-    start: usize,
-    /// 0 if the line begins with no name.
-    pub(crate) len: usize,
-    pub(crate) kind: Kind,
-}
-
-/// Lines that came in.
+/// A section that comes in: its bytes are taken over first, then fields are made of its lines. Places
+/// in it count from where in the arena it begins.
 impl Fields {
-    /// Takes a line over, as bytes for now, and lower-cases its name: [`Fields::take_line`] makes a
-    /// field of it.
-    #[inline(always)]
-    pub(crate) fn take_name(&mut self, line: &[u8]) -> Name {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(line);
-        let len = self.lower_token(start);
-        let kind = Kind::of(&self.bytes[start..start + len]);
-        Name { start, len, kind }
+    /// Where the next section will begin.
+    pub(crate) fn section_start(&self) -> usize {
+        self.bytes.len()
     }
 
-    /// Makes a field of a line; `value` has no control characters. `is_bare`: nothing but one space
-    /// is around it, so that the line is as we write it.
+    /// Takes `section` over, at least up to `end`.
     #[inline(always)]
-    pub(crate) fn take_line(&mut self, name: Name, value: &[u8], is_bare: bool) {
-        let start = match is_bare {
-            true => short(name.start),
-            false => self.copy_line(name, value),
-        };
+    pub(crate) fn take_over(&mut self, start: usize, section: &[u8], end: usize) {
+        let has = self.bytes.len() - start;
+        if has < end {
+            let end = (end + TAKEN_AHEAD).min(section.len());
+            self.bytes.extend_from_slice(&section[has..end]);
+        }
+    }
+
+    /// Gives back what is behind the end of the section.
+    pub(crate) fn end_section(&mut self, start: usize, len: usize) {
+        self.bytes.truncate(start + len);
+    }
+
+    /// Lower-cases the name that begins there: its length, 0 without one, and its kind.
+    #[inline(always)]
+    pub(crate) fn take_name(&mut self, at: usize) -> (usize, Kind) {
+        let len = self.lower_token(at);
+        (len, Kind::of(&self.bytes[at..at + len]))
+    }
+
+    /// Makes a plain field of a name and a value without control characters. `is_line`: its line is
+    /// as we write it.
+    #[inline(always)]
+    pub(crate) fn take_field(&mut self, name: Range<usize>, value: Range<usize>, is_line: bool) {
         self.index.push(Field {
-            start,
-            name_len: short(name.len),
-            value_len: short(value.len()),
-            kind: name.kind,
-            is_text: true,
+            name: Span::of(name),
+            value: Span::of(value),
+            kind: Kind::Plain,
+            is_line,
         });
     }
-
-    fn copy_line(&mut self, name: Name, value: &[u8]) -> u32 {
-        let copy = short(self.bytes.len());
-        self.bytes
-            .extend_from_within(name.start..name.start + name.len);
-        self.bytes.extend_from_slice(SEPARATOR);
-        self.bytes.extend_from_slice(value);
-        self.bytes.extend_from_slice(END);
-        copy
-    }
 }
+
+/// What of a section is taken over at once.
+const TAKEN_AHEAD: usize = 512;
 
 /// Lines that go out.
 impl Fields {
@@ -262,16 +243,16 @@ impl Fields {
     pub(crate) fn write(&self, out: &mut Vec<u8>, is_wanted: impl Fn(Kind, &[u8]) -> bool) {
         let mut run = Span::default();
         for field in &self.index {
-            if !is_wanted(field.kind, self.at(field.name())) {
+            if !is_wanted(field.kind, self.at(field.name)) {
                 continue;
             }
             let line = field.line();
-            if field.is_text && line.start == run.end() {
+            if field.is_line && line.start == run.end() {
                 run.len += line.len;
                 continue;
             }
             out.extend_from_slice(self.at(run));
-            run = match field.is_text {
+            run = match field.is_line {
                 true => line,
                 false => {
                     self.write_odd(field, out);
@@ -283,9 +264,9 @@ impl Fields {
     }
 
     fn write_odd(&self, field: &Field, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.at(field.name()));
+        out.extend_from_slice(self.at(field.name));
         out.extend_from_slice(SEPARATOR);
-        write_text(self.at(field.value()), out);
+        write_text(self.at(field.value), out);
         out.extend_from_slice(END);
     }
 }

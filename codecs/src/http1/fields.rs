@@ -242,6 +242,11 @@ fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim)
 }
 
+/// Optional whitespace (RFC 9110 §5.6.3).
+pub(super) fn is_space(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
 /// Without optional whitespace.
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {

@@ -1,11 +1,12 @@
 //! Complete sections to `Head` and `Fields`: start lines, field lines, and what they mean together.
 
-use super::fields::{self, Special, trim};
+use super::fields::{self, Special, is_space, trim};
 use super::scan::{Bounds, Line, Scan, Section};
 use super::{bad, refused, target};
 use crate::bytes::{any, is_control, is_token};
 use crate::kind::Kind;
 use crate::{Fields, Head, Length, Malformed, Version};
+use std::ops::Range;
 
 /// The methods that change how an answer is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,6 +136,8 @@ pub(super) fn trailers(
 struct Lines<'f, S> {
     has_start_line: bool,
     into: &'f mut Fields,
+    /// Where in the arena of `into` the section begins.
+    start: usize,
     /// Is told of each field that is not plain.
     special: S,
     /// The first line that is no field line.
@@ -150,6 +153,7 @@ where
     fn new(has_start_line: bool, into: &'f mut Fields, special: S) -> Self {
         Self {
             has_start_line,
+            start: into.section_start(),
             into,
             special,
             syntax: Ok(()),
@@ -164,13 +168,19 @@ where
         input: &'a [u8],
         bounds: Bounds,
     ) -> Result<Option<Section>, Malformed> {
-        if scan.is_fresh() {
-            return scan.find_end(input, bounds, |line| self.add(line));
-        }
-        // It comes in pieces: what was read of the first one was thrown away.
-        let section = scan.find_end(input, bounds, |_| ())?;
+        let section = match scan.is_fresh() {
+            true => scan.find_end(input, bounds, |line| self.add(input, line))?,
+            // It comes in pieces: what was read of the first one was thrown away.
+            false => match scan.find_end(input, bounds, |_| ())? {
+                None => None,
+                Some(section) => {
+                    let input = &input[..section.len];
+                    Scan::default().find_end(input, bounds, |line| self.add(input, line))?
+                }
+            },
+        };
         if let Some(section) = section {
-            Scan::default().find_end(&input[..section.len], bounds, |line| self.add(line))?;
+            self.into.end_section(self.start, section.len);
         }
         Ok(section)
     }
@@ -181,34 +191,47 @@ where
     }
 
     #[inline(always)]
-
-    fn add(&mut self, line: Line<'a>) {
+    fn add(&mut self, input: &'a [u8], line: Line) {
         let is_start_line = line.is_first && self.has_start_line;
         if !is_start_line && self.syntax.is_ok() {
-            self.syntax = self.add_field(line);
+            self.syntax = self.add_field(input, line);
         }
     }
 
     /// RFC 9112 §5.
     #[inline(always)]
-    fn add_field(&mut self, line: Line<'a>) -> Result<(), Malformed> {
-        let name = self.into.take_name(line.bytes);
-        let rest = line.bytes[name.len..].strip_prefix(b":");
-        let rest = rest.filter(|_| name.len > 0);
-        let rest = rest.ok_or(bad("invalid-field-name"))?;
-        let text = &rest[..rest.len() - 2];
+    fn add_field(&mut self, input: &'a [u8], line: Line) -> Result<(), Malformed> {
+        self.into.take_over(self.start, input, line.end + 2);
+        let (name_len, kind) = self.into.take_name(self.start + line.start);
+        let colon = line.start + name_len;
+        if name_len == 0 || input[colon] != b':' {
+            return Err(bad("invalid-field-name"));
+        }
+        let text = &input[colon + 1..line.end];
         let value = trim(text);
         if line.is_odd && any(value, is_control) {
             return Err(bad("invalid-field-value"));
         }
-        // As we write it, nothing but one space is around the value.
-        let is_bare = text.first() == Some(&b' ') && value.len() + 1 == text.len();
-        match name.kind {
-            Kind::Plain => self.into.take_line(name, value, is_bare),
-            kind if self.told.is_ok() => self.told = (self.special)(kind, value),
-            _ => {}
+        if kind == Kind::Plain {
+            self.take_field(line.start..colon, text, value.len());
+        } else if self.told.is_ok() {
+            self.told = (self.special)(kind, value);
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn take_field(&mut self, name: Range<usize>, text: &[u8], value_len: usize) {
+        // As we write it, there is nothing but one space around the value.
+        let is_line = text.first() == Some(&b' ') && text.len() == value_len + 1;
+        let skipped = match is_line {
+            true => 1,
+            false => text.iter().take_while(|byte| is_space(**byte)).count(),
+        };
+        let name = self.start + name.start..self.start + name.end;
+        let value = name.end + 1 + skipped;
+        self.into
+            .take_field(name, value..value + value_len, is_line);
     }
 }
 

@@ -20,9 +20,10 @@ pub(super) struct Scan {
 
 /// A complete line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'a> {
-    /// Its bytes, CRLF included.
-    pub(super) bytes: &'a [u8],
+pub(super) struct Line {
+    /// Where it begins, and where its CRLF is.
+    pub(super) start: usize,
+    pub(super) end: usize,
     pub(super) is_first: bool,
     /// Control characters are in it (a tab is one).
     pub(super) is_odd: bool,
@@ -58,11 +59,11 @@ impl Scan {
 
     /// Looks at what came since the last call and tells of each line that it completes; once it finds
     /// the end the scan is fresh again.
-    pub(super) fn find_end<'a>(
+    pub(super) fn find_end(
         &mut self,
-        input: &'a [u8],
+        input: &[u8],
         bounds: Bounds,
-        mut on_line: impl FnMut(Line<'a>),
+        mut on_line: impl FnMut(Line),
     ) -> Result<Option<Section>, Malformed> {
         let window = &input[..input.len().min(bounds.bytes_max)];
         // A CR at the end of what had come waits for its LF.
@@ -73,7 +74,7 @@ impl Scan {
             self.at = at + 1;
             match window[at..] {
                 [b'\r', b'\n', ..] if at == self.line => return Ok(Some(self.take())),
-                [b'\r', b'\n', ..] => on_line(self.line_ends(window, at, bounds)?),
+                [b'\r', b'\n', ..] => on_line(self.line_ends(at, bounds)?),
                 [b'\r', _, ..] => return Err(bad("bare-cr")),
                 [b'\r'] => {}
                 [b'\n', ..] => return Err(bad("bare-lf")),
@@ -100,27 +101,22 @@ impl Scan {
         }
     }
 
-    fn line_ends<'a>(
-        &mut self,
-        window: &'a [u8],
-        at: usize,
-        bounds: Bounds,
-    ) -> Result<Line<'a>, Malformed> {
+    fn line_ends(&mut self, at: usize, bounds: Bounds) -> Result<Line, Malformed> {
         let is_first = self.lines == 0;
         if is_first {
             self.first = at;
         }
         self.at = at + 2;
         self.lines += 1;
-        if self.lines > bounds.lines_max {
-            return Err(refused(431, "too-many-fields"));
+        match self.lines > bounds.lines_max {
+            true => Err(refused(431, "too-many-fields")),
+            false => Ok(Line {
+                start: std::mem::replace(&mut self.line, self.at),
+                end: at,
+                is_first,
+                is_odd: std::mem::take(&mut self.is_odd),
+            }),
         }
-        let start = std::mem::replace(&mut self.line, self.at);
-        Ok(Line {
-            bytes: &window[start..self.at],
-            is_first,
-            is_odd: std::mem::take(&mut self.is_odd),
-        })
     }
 
     fn take(&mut self) -> Section {
