@@ -6,22 +6,22 @@
 /// Whether `is` holds for any of the bytes.
 #[inline]
 pub(crate) fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    if blocks.iter().any(|block| any_of(block, &is)) {
-        return true;
-    }
-    // The end once more, with what is before it, is cheaper than byte by byte.
-    match (bytes.last_chunk::<16>(), rest.first_chunk::<8>()) {
-        _ if rest.is_empty() => false,
-        (Some(last), _) => any_of(last, &is),
-        (None, Some(first)) => {
-            any_of(first, &is)
-                || bytes
-                    .last_chunk::<8>()
-                    .is_some_and(|last| any_of(last, &is))
+    match bytes.len() {
+        0..4 => bytes.iter().any(|byte| is(*byte)),
+        4..8 => any_at_ends::<4>(bytes, is),
+        8..16 => any_at_ends::<8>(bytes, is),
+        16.. => {
+            let (blocks, _) = bytes.as_chunks::<16>();
+            blocks.iter().any(|block| any_of(block, &is)) || any_at_ends::<16>(bytes, is)
         }
-        (None, None) => rest.iter().any(|byte| is(*byte)),
     }
+}
+
+/// The first and the last `N` bytes: they overlap, which is cheaper than byte by byte.
+#[inline]
+fn any_at_ends<const N: usize>(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    let ends = [bytes.first_chunk::<N>(), bytes.last_chunk::<N>()];
+    ends.into_iter().flatten().any(|block| any_of(block, &is))
 }
 
 #[inline]
@@ -36,7 +36,7 @@ pub(crate) fn find_control(bytes: &[u8]) -> Option<usize> {
     if let Some(n) = blocks.iter().position(|block| any_of(block, is)) {
         return Some(n * 16 + control_in(&blocks[n])?);
     }
-    // As in `any`: what is before the end has no control character.
+    // What is before the end has no control character, so that the last block may overlap it.
     match (
         bytes.last_chunk::<16>(),
         bytes.first_chunk::<8>(),

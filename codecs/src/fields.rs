@@ -16,10 +16,10 @@ pub struct Fields {
 
 /// Where a field is, and what was found out when it was added.
 #[derive(Clone, Copy, Debug)]
-struct Field {
-    name: Span,
+pub(crate) struct Field {
+    pub(crate) name: Span,
     value: Span,
-    kind: Kind,
+    pub(crate) kind: Kind,
     /// The arena has it as the line that is written.
     is_line: bool,
 }
@@ -239,11 +239,11 @@ const TAKEN_AHEAD: usize = 512;
 
 /// Lines that go out.
 impl Fields {
-    /// Writes the fields that `is_wanted(kind, name)`; control characters in values become spaces.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, is_wanted: impl Fn(Kind, &[u8]) -> bool) {
+    /// Writes the fields that are wanted; control characters in values become spaces.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, is_wanted: impl Fn(&Field) -> bool) {
         let mut run = Span::default();
         for field in &self.index {
-            if !is_wanted(field.kind, self.at(field.name)) {
+            if !is_wanted(field) {
                 continue;
             }
             let line = field.line();
@@ -282,9 +282,10 @@ pub(crate) fn write_text(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Heads are far shorter: limits count in 32 bits.
+/// Heads are far shorter than what 32 bits can count.
 fn short(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
+    debug_assert!(u32::try_from(len).is_ok(), "{len} bytes");
+    len as u32
 }
 
 fn slice(bytes: &[u8], span: Span) -> &[u8] {

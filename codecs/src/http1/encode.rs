@@ -113,9 +113,9 @@ pub(super) fn status_line(status: u16, out: &mut Vec<u8>) {
         100..1000 => status,
         _ => 500,
     };
+    let digit = |unit: u16| b'0' + (status / unit % 10) as u8;
     out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(u64::from(status), out);
-    out.push(b' ');
+    out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
     out.extend_from_slice(status::reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
@@ -165,7 +165,7 @@ fn write_target(target: &[u8], out: &mut Vec<u8>) {
 
 /// The fields, without those that an encoder writes itself.
 pub(super) fn write_fields(fields: &Fields, out: &mut Vec<u8>) {
-    fields.write(out, |kind, _| kind.is_passed());
+    fields.write(out, |field| field.kind.is_passed());
 }
 
 /// `te: trailers`, if the fields ask for it (RFC 9110 §10.1.4).
@@ -176,21 +176,26 @@ pub(super) fn wants_trailers(fields: &Fields) -> bool {
 }
 
 /// The Connection field, if there is an option to name.
+#[inline]
 pub(super) fn write_connection<const N: usize>(options: [(&str, bool); N], out: &mut Vec<u8>) {
+    if options.iter().any(|(_, is_set)| *is_set) {
+        write_options(&options, out);
+    }
+}
+
+fn write_options(options: &[(&str, bool)], out: &mut Vec<u8>) {
     let mut separator = "connection: ";
-    for (option, _) in options.into_iter().filter(|(_, is_set)| *is_set) {
+    for (option, _) in options.iter().filter(|(_, is_set)| *is_set) {
         out.extend_from_slice(separator.as_bytes());
         out.extend_from_slice(option.as_bytes());
         separator = ", ";
     }
-    if separator == ", " {
-        out.extend_from_slice(b"\r\n");
-    }
+    out.extend_from_slice(b"\r\n");
 }
 
 fn write_trailers(fields: &Fields, out: &mut Vec<u8>) {
-    fields.write(out, |kind, name| {
-        kind == Kind::Plain && fields::keeps_trailer(name)
+    fields.write(out, |field| {
+        field.kind == Kind::Plain && fields::keeps_trailer(fields.at(field.name))
     });
     out.extend_from_slice(b"\r\n");
 }

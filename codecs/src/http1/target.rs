@@ -116,20 +116,25 @@ fn ipv6_len(rest: &[u8]) -> Option<usize> {
 /// Length of a registered name or IPv4 address. The comma is refused: a list would be two hosts to
 /// some.
 fn name_len(value: &[u8]) -> Option<usize> {
-    let mut rest = value;
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (byte, tail) if NAME[usize::from(*byte)] => tail,
-            (b'%', [high, low, tail @ ..])
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                tail
+    let is_end = |byte: &u8| !NAME[usize::from(*byte)];
+    let mut len = 0;
+    loop {
+        let rest = &value[len..];
+        match rest.iter().position(is_end) {
+            None => len = value.len(),
+            Some(n) => {
+                len += n;
+                if let [b'%', high, low, ..] = rest[n..]
+                    && high.is_ascii_hexdigit()
+                    && low.is_ascii_hexdigit()
+                {
+                    len += 3;
+                    continue;
+                }
             }
-            _ => break,
-        };
+        }
+        return (len > 0).then_some(len);
     }
-    let len = value.len() - rest.len();
-    (len > 0).then_some(len)
 }
 
 static NAME: [bool; 256] = class(b"-._~!$&'()*+;=");
