@@ -242,20 +242,24 @@ fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim)
 }
 
-/// Optional whitespace (RFC 9110 §5.6.3).
-pub(super) fn is_space(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
-}
-
-/// Without optional whitespace.
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = value {
-        value = rest;
-    }
+/// Without optional whitespace (RFC 9110 §5.6.3).
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let mut value = trim_start(value);
     while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
     value
+}
+
+pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
+pub(super) fn is_trimmed(value: &[u8]) -> bool {
+    !matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
 #[cfg(test)]

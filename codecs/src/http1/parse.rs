@@ -1,12 +1,11 @@
 //! Complete sections to `Head` and `Fields`: start lines, field lines, and what they mean together.
 
-use super::fields::{self, Special, is_space, trim};
+use super::fields::{self, Special, is_trimmed, trim, trim_start};
 use super::scan::{Bounds, Line, Scan, Section};
 use super::{bad, refused, target};
 use crate::bytes::{any, is_control, is_token};
 use crate::kind::Kind;
 use crate::{Fields, Head, Length, Malformed, Version};
-use std::ops::Range;
 
 /// The methods that change how an answer is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,30 +207,23 @@ where
             return Err(bad("invalid-field-name"));
         }
         let text = &input[colon + 1..line.end];
-        let value = trim(text);
+        let bare = text.strip_prefix(b" ").filter(|value| is_trimmed(value));
+        let value = bare.unwrap_or_else(|| trim(text));
         if line.is_odd && any(value, is_control) {
             return Err(bad("invalid-field-value"));
         }
         if kind == Kind::Plain {
-            self.take_field(line.start..colon, text, value.len());
+            let skipped = match bare {
+                Some(_) => 1,
+                None => text.len() - trim_start(text).len(),
+            };
+            let name = self.start + line.start..self.start + colon;
+            let value = name.end + 1 + skipped..name.end + 1 + skipped + value.len();
+            self.into.take_field(name, value, bare.is_some());
         } else if self.told.is_ok() {
             self.told = (self.special)(kind, value);
         }
         Ok(())
-    }
-
-    #[inline(always)]
-    fn take_field(&mut self, name: Range<usize>, text: &[u8], value_len: usize) {
-        // As we write it, there is nothing but one space around the value.
-        let is_line = text.first() == Some(&b' ') && text.len() == value_len + 1;
-        let skipped = match is_line {
-            true => 1,
-            false => text.iter().take_while(|byte| is_space(**byte)).count(),
-        };
-        let name = self.start + name.start..self.start + name.end;
-        let value = name.end + 1 + skipped;
-        self.into
-            .take_field(name, value..value + value_len, is_line);
     }
 }
 
