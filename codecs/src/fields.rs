@@ -156,13 +156,7 @@ impl Fields {
         let around = SEPARATOR.len() + END.len();
         self.bytes.reserve(name.len() + value.len() + around);
         let name = self.store(name);
-        let kind = match self.lower_token(name.start as usize) {
-            len if len == name.len as usize && len > 0 => Kind::of(self.at(name)),
-            _ => {
-                self.bytes[name.start as usize..].make_ascii_lowercase();
-                Kind::Invalid
-            }
-        };
+        let kind = self.lower_name(name);
         self.bytes.extend_from_slice(SEPARATOR);
         let is_line = !any(value, is_control);
         let value = self.store(value);
@@ -173,6 +167,20 @@ impl Fields {
             kind,
             is_line,
         }
+    }
+
+    fn lower_name(&mut self, name: Span) -> Kind {
+        let is_lower =
+            |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-');
+        let (start, len) = (name.start as usize, name.len as usize);
+        // Names that we add ourselves are lower-case: they are judged in a few instructions.
+        let is_token =
+            !any(self.at(name), |byte| !is_lower(byte)) || self.lower_token(start) == len;
+        if is_token && len > 0 {
+            return Kind::of(self.at(name));
+        }
+        self.bytes[start..].make_ascii_lowercase();
+        Kind::Invalid
     }
 
     /// Lower-cases the token that begins at `start`; its length.
@@ -316,5 +324,28 @@ mod tests {
         let all: Vec<_> = fields.iter().collect();
         assert_eq!(all, [(&b"a"[..], &b"4"[..]), (b"b", b"2"), (b"c", b"5")]);
         assert!(fields.remove(b"b") && !fields.remove(b"b"));
+    }
+
+    #[test]
+    fn fields_are_written_as_lines_however_they_came() {
+        let mut fields = Fields::default();
+        let section = b"Host: a\r\nX-One: 1\r\nX-Two:2\r\n\r\nbody";
+        let start = fields.section_start();
+        fields.take_over(start, section, 9);
+        for (at, value, is_line) in [(9, 16..17, true), (19, 25..26, false)] {
+            let (len, kind) = fields.take_name(at);
+            assert_eq!((len, kind), (5, Kind::Plain));
+            fields.take_field(at..at + len, value, is_line);
+        }
+        fields.end_section(start, 30);
+        fields.append(b"X-Three", b"3\r\n4");
+        fields.append(b"x-four", b"");
+        fields.append(b"no token", b"5");
+        fields.append(b"Connection", b"x");
+        fields.set(b"x-one", b"one");
+        let mut out = Vec::new();
+        fields.write(&mut out, |field| field.kind.is_passed());
+        let want = "x-one: one\r\nx-two: 2\r\nx-three: 3  4\r\nx-four: \r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 }

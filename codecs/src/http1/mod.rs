@@ -9,6 +9,7 @@ mod encode;
 mod fields;
 #[doc(hidden)]
 pub mod fuzz;
+mod lines;
 mod parse;
 mod scan;
 mod server;

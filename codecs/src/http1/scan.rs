@@ -1,8 +1,8 @@
 //! Where the lines of a head or a trailer section end.
 //!
 //! Only CRLF ends a line: a bare CR or LF, NUL and folded lines are refused here, so nothing behind
-//! this can disagree about where lines are. A scan is resumed, no byte is looked at twice, and limits
-//! count while the section is incomplete.
+//! this can disagree about where lines are. A scan is resumed where it was, and limits count while the
+//! section is incomplete.
 
 use super::{bad, refused};
 use crate::Malformed;
