@@ -193,6 +193,19 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> 
     })
 }
 
+/// Reads into the parts, one after the other, in one call; 0 is the peer's FIN.
+pub(crate) fn receive_parts(
+    fd: BorrowedFd<'_>,
+    parts: &mut [io::IoSliceMut<'_>],
+) -> io::Result<usize> {
+    // IoSliceMut has the layout of iovec.
+    let (start, count) = (parts.as_mut_ptr().cast(), parts.len() as libc::c_int);
+    retry_len(|| {
+        // SAFETY: `count` parts, each writable for its length, that outlive the call.
+        unsafe { libc::readv(fd.as_raw_fd(), start, count) }
+    })
+}
+
 /// Sends the parts in one call; fewer bytes may go than there are.
 pub(crate) fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: all zeroes is a valid msghdr.

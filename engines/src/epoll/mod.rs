@@ -20,6 +20,7 @@ mod tests;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    bulk::{BULK_BLOCKS_MAX, Bulk},
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
@@ -29,6 +30,7 @@ use crate::{
 };
 use entry::Entry;
 use poller::{Poller, Ready};
+use receive::RECEIVES_MAX;
 use std::{
     collections::VecDeque,
     io,
@@ -40,7 +42,7 @@ use std::{
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that serving one socket may add after it found room.
-const EVENTS_EACH: usize = 8;
+const EVENTS_EACH: usize = 8 + RECEIVES_MAX * BULK_BLOCKS_MAX as usize;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
@@ -62,6 +64,8 @@ pub(crate) struct Reactor {
     reports: Due<Sock>,
     pipes: Pipes,
     blocks: Blocks,
+    /// Where several blocks are filled at once.
+    bulk: Bulk,
     /// Receive blocks that one socket may pin.
     quota: u16,
     /// Where the caller's list of events is full.
@@ -91,6 +95,7 @@ impl Reactor {
             reports: Due::after(REPORT_EVERY),
             pipes: Pipes::default(),
             blocks: Blocks::new(&options.blocks),
+            bulk: Bulk::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
             polled: false,

@@ -4,8 +4,8 @@ use super::line::{End, Gone, Line};
 use crate::{BufMut, Event, SlotKey, lessee::Park, outlet::Finish, sockaddr::RawAddr, socket};
 use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
 
-/// Blocks received before the other tasks go first.
-const BLOCKS_IN_TURN: usize = 4;
+/// Receives before the other tasks go first.
+pub(super) const RECEIVES_IN_TURN: usize = 4;
 
 /// A stream's life; `target` is where it is to connect first.
 pub(super) async fn serve(line: &Rc<Line>, target: Option<Box<RawAddr>>) -> Result<(), Gone> {
@@ -42,12 +42,12 @@ async fn connect(line: &Line, target: &RawAddr) -> Result<(), Gone> {
 
 /// Ends with the socket only: a socket that leaves does so when its sends have left.
 async fn receive(line: &Rc<Line>) -> Result<(), Gone> {
-    let mut blocks = 0;
+    let mut receives = 0;
     loop {
         line.until(|line| line.wants() && line.end.get() != End::Told)
             .await?;
-        if blocks == BLOCKS_IN_TURN || line.hub.is_full() {
-            blocks = 0;
+        if receives == RECEIVES_IN_TURN || line.hub.is_full() {
+            receives = 0;
             line.give_way().await?;
             continue;
         }
@@ -61,7 +61,7 @@ async fn receive(line: &Rc<Line>) -> Result<(), Gone> {
             line.readable().await?;
             if let Some(block) = lease(line).await? {
                 read(line, block)?;
-                blocks += 1;
+                receives += 1;
             }
         }
     }
@@ -95,15 +95,21 @@ fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
     block
 }
 
-/// Reads once into the block.
-fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
-    match line.with_fd(|fd| socket::receive(fd, &mut block)) {
+/// Reads once into the block, and into more if what comes is bulk.
+fn read(line: &Rc<Line>, block: BufMut) -> Result<(), Gone> {
+    let (hub, owner) = (&line.hub, line.sock.to_bits());
+    let mut bulk = hub.bulk.take();
+    let (blocks, quota) = (&hub.blocks, hub.quota);
+    bulk.lease(block, &mut line.lessee.borrow_mut(), owner, blocks, quota);
+    let received = line.with_fd(|fd| bulk.receive(fd));
+    if let Ok(bytes @ 1..) = received {
+        line.lessee.borrow_mut().note_size(bytes, bulk.first());
+        bulk.filled(bytes).for_each(|block| hand_over(line, block));
+    }
+    hub.bulk.replace(bulk);
+    match received {
         Ok(0) => line.end.set(End::Seen),
-        Ok(bytes) => {
-            line.lessee.borrow_mut().note_size(bytes, block.len());
-            block.truncate(bytes);
-            hand_over(line, block);
-        }
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.readable.set(false),
         Err(error) => return line.fail(error),
     }

@@ -107,6 +107,8 @@ pub(super) struct Inlet {
     pub(super) lessee: Lessee,
     /// Group that the receive in flight takes its blocks from.
     pub(super) group: Group,
+    /// That receive fills several blocks at once, and then ends.
+    pub(super) bundled: bool,
     /// Readiness was reported and not used up (datagrams, non-blocking listeners, splicing).
     pub(super) readable: bool,
     /// The descriptor does not block: accepting goes by readiness.
@@ -176,6 +178,7 @@ impl Inlet {
             wanted: false,
             lessee: Lessee::new(class),
             group: class.into(),
+            bundled: false,
             readable: false,
             nonblocking: false,
             local: None,
