@@ -6,11 +6,12 @@
 use super::{blocks::Filled, descriptor, relay::Relay, send::Gather};
 use crate::{
     Class, Kind, Sock, SockAddr, buf::Group, lessee::Lessee, outlet::Outlet, sockaddr::RawAddr,
+    socket,
 };
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
 };
 
 /// The operations of a socket that the kernel may have, at most one of each.
@@ -132,6 +133,10 @@ pub(super) enum End {
 
 impl Entry {
     pub(super) fn new(fd: Option<OwnedFd>, kind: Kind, class: Class) -> Self {
+        let listener = fd.as_ref().filter(|_| kind == Kind::Listener);
+        let local = listener.and_then(|fd| socket::fixed_local(fd.as_fd()));
+        let mut inlet = Inlet::new(class);
+        inlet.local = local.map(Box::new);
         Self {
             fd,
             kind,
@@ -142,7 +147,7 @@ impl Entry {
             dirty: false,
             ready: false,
             target: None,
-            inlet: Inlet::new(class),
+            inlet,
             outlet: Outlet::default(),
             gather: None,
             sending: 0,
