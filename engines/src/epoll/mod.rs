@@ -24,6 +24,7 @@ use crate::{
     due::{BACKOFF, Due},
     eventfd::Bell,
     lessee::{Budget, Starved, Turn},
+    outlet::Spares,
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
@@ -61,6 +62,7 @@ pub(crate) struct Reactor {
     /// Relays whose progress is to be told.
     reports: Due<Sock>,
     pipes: Pipes,
+    spares: Spares,
     blocks: Blocks,
     /// Receive blocks that one socket may pin.
     quota: u16,
@@ -90,6 +92,7 @@ impl Reactor {
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
             pipes: Pipes::default(),
+            spares: Spares::default(),
             blocks: Blocks::new(&options.blocks),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,

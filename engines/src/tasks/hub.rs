@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     due::{BACKOFF, Due},
     lessee::{Budget, Starved},
+    outlet::Spares,
     tally::REPORT_EVERY,
 };
 use std::{
@@ -25,6 +26,7 @@ pub(super) struct Hub {
     /// Receive blocks that one socket may pin.
     pub(super) quota: u16,
     pub(super) queue: RunQueue,
+    pub(super) spares: RefCell<Spares>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) counters: RefCell<EngineCounters>,
     pub(super) clock: Cell<Clock>,
@@ -54,6 +56,7 @@ impl Hub {
             blocks: Blocks::new(limits),
             quota: limits.socket_max.max(1),
             queue: RunQueue::default(),
+            spares: RefCell::default(),
             events: RefCell::default(),
             counters: RefCell::default(),
             clock: Cell::new(Clock::read()),

@@ -28,6 +28,7 @@ use crate::{
     due::{BACKOFF, Due},
     eventfd::Bell,
     lessee::Starved,
+    outlet::Spares,
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
@@ -69,6 +70,7 @@ pub(crate) struct Uring {
     /// Relays whose progress is to be told.
     reports: Due<Sock>,
     gathers: Vec<Gather>,
+    spares: Spares,
     pipes: Pipes,
     quota: u16,
     /// Where the caller's list of events is full.
@@ -106,6 +108,7 @@ impl Uring {
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
             gathers: Vec::new(),
+            spares: Spares::default(),
             pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
@@ -174,10 +177,10 @@ impl Uring {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
-        match (&entry.phase, entry.kind) {
+        match (entry.phase, entry.kind) {
             (Phase::Connecting, _) => self.start_connect(sock),
             (Phase::Leaving, _) => self.pump_leave(sock),
-            (Phase::Ending(_), _) => self.pump_end(sock),
+            (Phase::Ending, _) => self.pump_end(sock),
             (Phase::Open, Kind::Datagram) => self.pump_datagrams(sock),
             (Phase::Open, Kind::Listener) => self.pump_accept(sock),
             (Phase::Open, Kind::Stream) => {
@@ -223,10 +226,10 @@ impl Uring {
             return;
         };
         entry.ready = false;
-        match (&entry.phase, entry.kind) {
+        match (entry.phase, entry.kind) {
             (Phase::Connecting, _) => {}
             (Phase::Leaving, _) => self.serve_leave(sock, events),
-            (Phase::Ending(_), _) => self.serve_end(sock, events),
+            (Phase::Ending, _) => self.serve_end(sock, events),
             (Phase::Open, Kind::Datagram) => self.serve_datagrams(sock, events),
             (Phase::Open, Kind::Listener) => self.serve_listener(sock, events),
             (Phase::Open, Kind::Stream) => {
