@@ -25,7 +25,7 @@ pub(crate) enum Park {
     Quota,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Lessee {
     /// Class to be served from; of accepted sockets for a listener.
     pub(crate) class: Class,

@@ -41,7 +41,7 @@ impl Reactor {
         let Some(entry) = self.socks.get(listener) else {
             return;
         };
-        let fixed = entry.local.as_deref().cloned();
+        let fixed = entry.rare().and_then(|rare| rare.local.clone());
         let Some(local) = fixed.or_else(|| socket::local(fd.as_fd())) else {
             return; // Gone again already: nothing to tell.
         };

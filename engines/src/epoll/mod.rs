@@ -25,6 +25,7 @@ use crate::{
     due::{BACKOFF, Due},
     eventfd::Bell,
     lessee::{Budget, Starved, Turn},
+    outlet::Spares,
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
@@ -63,6 +64,7 @@ pub(crate) struct Reactor {
     /// Relays whose progress is to be told.
     reports: Due<Sock>,
     pipes: Pipes,
+    spares: Spares,
     blocks: Blocks,
     /// Where several blocks are filled at once.
     bulk: Bulk,
@@ -94,6 +96,7 @@ impl Reactor {
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
             pipes: Pipes::default(),
+            spares: Spares::default(),
             blocks: Blocks::new(&options.blocks),
             bulk: Bulk::default(),
             quota: options.blocks.socket_max.max(1),

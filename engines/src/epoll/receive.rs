@@ -39,8 +39,9 @@ impl Reactor {
         if !entry.receives() {
             return Next::Stop;
         }
-        if !entry.unread.is_empty() {
-            let unread = mem::take(&mut entry.unread);
+        if entry.has_unread() {
+            let unread = mem::take(&mut entry.rare_mut().unread);
+            entry.settle();
             self.hand_over(sock, BufMut::from(unread), events);
             return Next::Again;
         }

@@ -47,7 +47,7 @@ pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
 }
 
 fn back_off(line: &Rc<Line>, cause: io::Error) {
-    line.lessee.borrow_mut().parked = Some(Park::Backoff);
+    line.park(Park::Backoff);
     let now = line.hub.now();
     line.hub.backoffs.borrow_mut().push(now, line.clone());
     line.hub.count(|counters| counters.accept_failures += 1);

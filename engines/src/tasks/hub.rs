@@ -7,6 +7,7 @@ use crate::{
     clock::Clock,
     due::{BACKOFF, Due},
     lessee::{Budget, Starved},
+    outlet::Spares,
     tally::REPORT_EVERY,
 };
 use std::{
@@ -19,7 +20,7 @@ use std::{
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that one look of a task may add after it found room.
-const EVENTS_EACH: usize = 8 + RECEIVES_IN_TURN * BULK_BLOCKS_MAX as usize;
+const EVENTS_EACH: usize = 8 + RECEIVES_IN_TURN as usize * BULK_BLOCKS_MAX as usize;
 
 pub(super) struct Hub {
     pub(super) blocks: Blocks,
@@ -28,6 +29,7 @@ pub(super) struct Hub {
     /// Receive blocks that one socket may pin.
     pub(super) quota: u16,
     pub(super) queue: RunQueue,
+    pub(super) spares: RefCell<Spares>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) counters: RefCell<EngineCounters>,
     pub(super) clock: Cell<Clock>,
@@ -58,6 +60,7 @@ impl Hub {
             bulk: RefCell::default(),
             quota: limits.socket_max.max(1),
             queue: RunQueue::default(),
+            spares: RefCell::default(),
             events: RefCell::default(),
             counters: RefCell::default(),
             clock: Cell::new(Clock::read()),

@@ -88,7 +88,7 @@ impl Uring {
         if entry.is_ending() {
             return;
         }
-        let fixed = entry.inlet.local.as_deref().cloned();
+        let fixed = entry.rare().and_then(|rare| rare.local.clone());
         let local = fixed.or_else(|| socket::local(fd.as_fd()));
         let (Some(peer), Some(local)) = (peer, local) else {
             return; // Gone again already: nothing to tell.

@@ -29,6 +29,7 @@ use crate::{
     due::{BACKOFF, Due},
     eventfd::Bell,
     lessee::Starved,
+    outlet::Spares,
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
@@ -72,6 +73,7 @@ pub(crate) struct Uring {
     gathers: Vec<Gather>,
     /// Blocks of the completion at hand.
     filled: Vec<Filled>,
+    spares: Spares,
     pipes: Pipes,
     quota: u16,
     /// Where the caller's list of events is full.
@@ -110,6 +112,7 @@ impl Uring {
             reports: Due::after(REPORT_EVERY),
             gathers: Vec::new(),
             filled: Vec::new(),
+            spares: Spares::default(),
             pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
@@ -178,10 +181,10 @@ impl Uring {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
-        match (&entry.phase, entry.kind) {
+        match (entry.phase, entry.kind) {
             (Phase::Connecting, _) => self.start_connect(sock),
             (Phase::Leaving, _) => self.pump_leave(sock),
-            (Phase::Ending(_), _) => self.pump_end(sock),
+            (Phase::Ending, _) => self.pump_end(sock),
             (Phase::Open, Kind::Datagram) => self.pump_datagrams(sock),
             (Phase::Open, Kind::Listener) => self.pump_accept(sock),
             (Phase::Open, Kind::Stream) => {
@@ -227,10 +230,10 @@ impl Uring {
             return;
         };
         entry.ready = false;
-        match (&entry.phase, entry.kind) {
+        match (entry.phase, entry.kind) {
             (Phase::Connecting, _) => {}
             (Phase::Leaving, _) => self.serve_leave(sock, events),
-            (Phase::Ending(_), _) => self.serve_end(sock, events),
+            (Phase::Ending, _) => self.serve_end(sock, events),
             (Phase::Open, Kind::Datagram) => self.serve_datagrams(sock, events),
             (Phase::Open, Kind::Listener) => self.serve_listener(sock, events),
             (Phase::Open, Kind::Stream) => {

@@ -32,7 +32,7 @@ impl Uring {
         };
         let inlet = &entry.inlet;
         let armed = entry.flight.has(Op::Recv);
-        if inlet.wanted && (inlet.has_stored() || inlet.owes_end()) {
+        if inlet.wanted && (entry.has_stored() || entry.owes_end()) {
             self.mark_ready(sock);
         } else if !inlet.wanted || inlet.end != End::No {
             self.cancel(sock, Op::Recv);
@@ -226,18 +226,20 @@ impl Uring {
         if filled.group == Group::Reserve {
             self.counters.reserve_receives += 1;
         }
-        entry.inlet.stash.push_back(filled);
-        if matches!(entry.phase, Phase::Leaving) {
-            return;
+        if entry.phase == Phase::Leaving {
+            return entry.rare_mut().stash.push_back(filled);
         }
-        let first = entry.inlet.stash.len() == 1;
-        if first && entry.inlet.unread.is_empty() && entry.inlet.lessee.leases < quota {
-            self.deliver_stored(sock, events);
+        if !entry.has_stored() && entry.inlet.lessee.leases < quota {
+            entry.inlet.lessee.leases += 1;
+            let data = self.rings.claim(filled, owner);
+            self.hand_over(sock, data, events);
+        } else {
+            entry.rare_mut().stash.push_back(filled);
         }
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        let held = usize::from(entry.inlet.lessee.leases) + entry.inlet.stash.len();
+        let held = usize::from(entry.inlet.lessee.leases) + entry.stashed();
         if held >= usize::from(quota) && entry.inlet.lessee.parked.is_none() {
             entry.inlet.lessee.parked = Some(Park::Quota);
             self.counters.quota_reached += 1;
@@ -255,19 +257,22 @@ impl Uring {
             let Some(entry) = self.socks.get_mut(sock) else {
                 return;
             };
-            let inlet = &mut entry.inlet;
-            if !inlet.unread.is_empty() {
-                let unread = std::mem::take(&mut inlet.unread);
+            if !entry.has_stored() {
+                return entry.settle();
+            }
+            let rare = entry.rare_mut();
+            if !rare.unread.is_empty() {
+                let unread = std::mem::take(&mut rare.unread);
                 self.hand_over(sock, BufMut::from(unread), events);
                 continue;
             }
-            if inlet.lessee.leases >= self.quota || full {
+            if entry.inlet.lessee.leases >= self.quota || full {
                 return;
             }
-            let Some(filled) = inlet.stash.pop_front() else {
+            let Some(filled) = entry.rare_mut().stash.pop_front() else {
                 return;
             };
-            inlet.lessee.leases += 1;
+            entry.inlet.lessee.leases += 1;
             let data = self.rings.claim(filled, owner);
             self.hand_over(sock, data, events);
         }
@@ -297,18 +302,17 @@ impl Uring {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        let inlet = &mut entry.inlet;
-        if !inlet.stash.is_empty() && inlet.lessee.parked.is_none() {
-            inlet.lessee.parked = Some(Park::Quota);
+        if entry.stashed() > 0 && entry.inlet.lessee.parked.is_none() {
+            entry.inlet.lessee.parked = Some(Park::Quota);
         }
-        if inlet.owes_end() {
-            inlet.end = End::Told;
+        if entry.owes_end() {
+            entry.inlet.end = End::Told;
             if entry.relay.is_some() {
                 self.on_relay_end(sock);
             } else {
                 events.push(Event::Finished { sock });
             }
-        } else if !inlet.has_stored() {
+        } else if !entry.has_stored() {
             self.mark_dirty(sock);
         }
     }
@@ -324,16 +328,6 @@ fn receive_bulk(fd: Fd, bytes: u32) -> squeue::Entry {
 }
 
 impl Inlet {
-    /// Bytes wait to be delivered.
-    pub(super) fn has_stored(&self) -> bool {
-        !self.stash.is_empty() || !self.unread.is_empty()
-    }
-
-    /// The peer's end was seen, everything before it was delivered, and it may be told.
-    pub(super) fn owes_end(&self) -> bool {
-        self.end == End::Seen && self.wanted && !self.has_stored()
-    }
-
     /// The receive in flight takes small blocks where large ones are due, or one where many are.
     fn is_outgrown(&self, bundles: bool) -> bool {
         let Lessee {
