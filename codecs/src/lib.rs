@@ -1,8 +1,8 @@
 //! Codecs: bytes to frames and frames to bytes, nothing else.
 //!
 //! A codec does no I/O, reads no clock and knows nothing of routing. Input is consumed piecemeal, any
-//! split of it gives the same frames, and no byte is parsed twice. Adding a protocol is one folder and
-//! one line in [`PROTOCOLS`].
+//! split of it gives the same frames, and no byte is looked at more than twice. Adding a protocol is
+//! one folder and one line in [`PROTOCOLS`].
 #![forbid(unsafe_code)]
 
 mod bytes;
