@@ -69,7 +69,7 @@ impl Worker {
             return self.flush_and_close(key);
         }
         (conn.phase, conn.since, conn.discarding) = (ConnPhase::Lingering, self.now, None);
-        conn.inbox = Vec::new();
+        drop(conn.take_inbox());
         self.net.engine.finish(conn.sock);
         self.sync_conn(key);
     }
@@ -91,9 +91,7 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        let discarded = conn.discarding.unwrap_or(0) + len;
-        conn.discarding = Some(discarded);
-        if discarded > limits::LINGER_BYTES_MAX {
+        if conn.discard(len) > limits::LINGER_BYTES_MAX {
             if let Side::Down { listener, .. } = conn.side {
                 self.listener_stats(listener).linger_overflows.inc();
             }
