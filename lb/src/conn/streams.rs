@@ -9,10 +9,15 @@ pub(crate) enum Streams {
     #[default]
     None,
     One((StreamId, StreamKey)),
+    /// At least one.
     Many(Vec<(StreamId, StreamKey)>),
 }
 
 impl Streams {
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     pub(crate) fn push(&mut self, id: StreamId, key: StreamKey) {
         match self {
             Self::None => *self = Self::One((id, key)),
@@ -23,10 +28,15 @@ impl Streams {
 
     /// Drops the stream of that key; the last one takes the memory along.
     pub(crate) fn remove(&mut self, key: StreamKey) {
-        if let Self::Many(all) = self {
-            all.retain(|(_, other)| *other != key);
-        }
-        if self.iter().all(|(_, other)| *other == key) {
+        let is_last = match self {
+            Self::None => return,
+            Self::One((_, only)) => *only == key,
+            Self::Many(all) => {
+                all.retain(|(_, other)| *other != key);
+                all.is_empty()
+            }
+        };
+        if is_last {
             *self = Self::None;
         }
     }
