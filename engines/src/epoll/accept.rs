@@ -22,7 +22,7 @@ impl Reactor {
             if !entry.readable || !entry.receives() {
                 return;
             }
-            match entry.with_fd(socket::accept) {
+            match entry.with_fd(|fd| socket::accept(fd, false)) {
                 Ok((fd, peer)) => self.admit(listener, fd, peer, events),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
                 Err(error) if socket::is_of_peer(&error) => {}

@@ -80,10 +80,7 @@ impl Engine for Reactor {
 
     fn listen(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
         let fd = socket::listen(at, options)?;
-        let local = socket::fixed_local(fd.as_fd());
-        let mut entry = Entry::new(fd, Kind::Listener, options.class);
-        entry.rare_mut().local = local;
-        Ok(self.insert(entry))
+        Ok(self.insert(Entry::new(fd, Kind::Listener, options.class)))
     }
 
     fn bind(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {

@@ -6,6 +6,7 @@ use crate::{
     lessee::{Lessee, Park},
     outlet::{Finish, Outlet},
     sockaddr::RawAddr,
+    socket,
 };
 use nix::sys::epoll::EpollFlags;
 use std::{
@@ -91,7 +92,13 @@ pub(super) struct Rare {
 
 impl Entry {
     pub(super) fn new(fd: OwnedFd, kind: Kind, class: Class) -> Self {
-        Self::with(Some(fd), kind, class)
+        let listens = kind == Kind::Listener;
+        let local = listens.then(|| socket::fixed_local(fd.as_fd())).flatten();
+        let mut entry = Self::with(Some(fd), kind, class);
+        if local.is_some() {
+            entry.rare_mut().local = local;
+        }
+        entry
     }
 
     /// A stream that is to connect first.

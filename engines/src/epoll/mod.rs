@@ -20,6 +20,7 @@ mod tests;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    bulk::{BULK_BLOCKS_MAX, Bulk},
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
@@ -30,6 +31,7 @@ use crate::{
 };
 use entry::Entry;
 use poller::{Poller, Ready};
+use receive::RECEIVES_MAX;
 use std::{
     collections::VecDeque,
     io,
@@ -41,7 +43,7 @@ use std::{
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that serving one socket may add after it found room.
-const EVENTS_EACH: usize = 8;
+const EVENTS_EACH: usize = 8 + RECEIVES_MAX * BULK_BLOCKS_MAX as usize;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
@@ -64,6 +66,8 @@ pub(crate) struct Reactor {
     pipes: Pipes,
     spares: Spares,
     blocks: Blocks,
+    /// Where several blocks are filled at once.
+    bulk: Bulk,
     /// Receive blocks that one socket may pin.
     quota: u16,
     /// Where the caller's list of events is full.
@@ -94,6 +98,7 @@ impl Reactor {
             pipes: Pipes::default(),
             spares: Spares::default(),
             blocks: Blocks::new(&options.blocks),
+            bulk: Bulk::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
             polled: false,

@@ -27,7 +27,7 @@ pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
         if !line.wants() {
             continue;
         }
-        match line.with_fd(socket::accept) {
+        match line.with_fd(|fd| socket::accept(fd, false)) {
             Ok((fd, peer)) => {
                 let local = local.clone().or_else(|| socket::local(fd.as_fd()));
                 let listener = line.sock;

@@ -4,8 +4,8 @@ use super::line::{End, Gone, Line};
 use crate::{BufMut, Event, SlotKey, lessee::Park, outlet::Finish, sockaddr::RawAddr, socket};
 use std::{future::poll_fn, io, pin::Pin, rc::Rc, task::Poll};
 
-/// Blocks received before the other tasks go first.
-const BLOCKS_IN_TURN: u8 = 4;
+/// Receives before the other tasks go first.
+pub(super) const RECEIVES_IN_TURN: u8 = 4;
 
 /// Connects, if there is a target.
 pub(super) async fn open(line: &Line) -> Result<(), Gone> {
@@ -49,18 +49,18 @@ async fn connect(line: &Line, target: Box<RawAddr>) -> Result<(), Gone> {
 #[allow(clippy::manual_async_fn, reason = "keeps `line` once")]
 pub(super) fn receive(line: &Rc<Line>) -> impl Future<Output = Result<(), Gone>> {
     async move {
-        let mut blocks = 0;
+        let mut receives = 0;
         loop {
             line.until(|line| line.wants() && line.end.get() != End::Told)
                 .await?;
-            if blocks == BLOCKS_IN_TURN || line.hub.is_full() {
-                blocks = 0;
+            if receives == RECEIVES_IN_TURN || line.hub.is_full() {
+                receives = 0;
                 line.give_way().await?;
             } else if !deliver_stored(line) {
                 line.readable().await?;
                 line.until(|line| line.parked().is_none() || !line.wants())
                     .await?;
-                blocks += u8::from(receive_once(line)?);
+                receives += u8::from(receive_once(line)?);
             }
         }
     }
@@ -105,15 +105,21 @@ fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
     block
 }
 
-/// Reads once into the block.
-fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
-    match line.with_fd(|fd| socket::receive(fd, &mut block)) {
+/// Reads once into the block, and into more if what comes is bulk.
+fn read(line: &Rc<Line>, block: BufMut) -> Result<(), Gone> {
+    let (hub, owner) = (&line.hub, line.sock.to_bits());
+    let mut bulk = hub.bulk.take();
+    let (blocks, quota) = (&hub.blocks, hub.quota);
+    line.with_lessee(|lessee| bulk.lease(block, lessee, owner, blocks, quota));
+    let received = line.with_fd(|fd| bulk.receive(fd));
+    if let Ok(bytes @ 1..) = received {
+        line.with_lessee(|lessee| lessee.note_size(bytes, bulk.first()));
+        bulk.filled(bytes).for_each(|block| hand_over(line, block));
+    }
+    hub.bulk.replace(bulk);
+    match received {
         Ok(0) => line.end.set(End::Seen),
-        Ok(bytes) => {
-            line.with_lessee(|lessee| lessee.note_size(bytes, block.len()));
-            block.truncate(bytes);
-            hand_over(line, block);
-        }
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.readable.set(false),
         Err(error) => return line.fail(error),
     }

@@ -142,13 +142,8 @@ impl Uring {
                 break;
             }
             let Some(fd) = &entry.fd else { return };
-            match socket::accept(fd.as_fd()) {
-                Ok((fd, peer)) => {
-                    let admitted = descriptor::set_blocking(fd.as_fd(), true);
-                    if admitted.is_ok() {
-                        self.admit(listener, fd, Some(peer), events);
-                    }
-                }
+            match socket::accept(fd.as_fd(), true) {
+                Ok((fd, peer)) => self.admit(listener, fd, Some(peer), events),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     entry.inlet.readable = false;
                     return;

@@ -84,11 +84,8 @@ impl Engine for Uring {
 
     fn listen(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
         let fd = socket::listen(at, options)?;
-        descriptor::prepare_listener(&fd)?;
-        let local = socket::fixed_local(fd.as_fd());
-        let mut entry = Entry::new(Some(fd), Kind::Listener, options.class);
-        entry.rare_mut().local = local;
-        Ok(self.insert(entry))
+        descriptor::set_blocking(fd.as_fd(), true)?;
+        Ok(self.insert(Entry::new(Some(fd), Kind::Listener, options.class)))
     }
 
     fn bind(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {

@@ -6,11 +6,12 @@
 use super::{blocks::Filled, descriptor, relay::Relay, send::Gather};
 use crate::{
     Class, Kind, Sock, SockAddr, buf::Group, lessee::Lessee, outlet::Outlet, sockaddr::RawAddr,
+    socket,
 };
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
 };
 
 /// The operations of a socket that the kernel may have, at most one of each.
@@ -124,6 +125,8 @@ pub(super) struct Inlet {
     pub(super) lessee: Lessee,
     /// Group that the receive in flight takes its blocks from.
     pub(super) group: Group,
+    /// That receive fills several blocks at once, and then ends.
+    pub(super) bundled: bool,
     /// Readiness was reported and not used up (datagrams, non-blocking listeners, splicing).
     pub(super) readable: bool,
     /// The descriptor does not block: accepting goes by readiness.
@@ -141,7 +144,9 @@ pub(super) enum End {
 
 impl Entry {
     pub(super) fn new(fd: Option<OwnedFd>, kind: Kind, class: Class) -> Self {
-        Self {
+        let listener = fd.as_ref().filter(|_| kind == Kind::Listener);
+        let local = listener.and_then(|fd| socket::fixed_local(fd.as_fd()));
+        let mut entry = Self {
             fd,
             kind,
             phase: Phase::Open,
@@ -156,7 +161,11 @@ impl Entry {
             gather: None,
             relay: None,
             rare: None,
+        };
+        if local.is_some() {
+            entry.rare_mut().local = local;
         }
+        entry
     }
 
     /// Is to go from now on; `cause`: not by the caller's will.
@@ -266,6 +275,7 @@ impl Inlet {
             wanted: false,
             lessee: Lessee::new(class),
             group: class.into(),
+            bundled: false,
             readable: false,
             nonblocking: false,
             end: End::No,

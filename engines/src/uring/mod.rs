@@ -24,6 +24,7 @@ pub use probe::uring_available;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    bulk::BULK_BLOCKS_MAX,
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
@@ -32,7 +33,7 @@ use crate::{
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
-use blocks::BlockRings;
+use blocks::{BlockRings, Filled};
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
 use ring::{Ring, Stay};
@@ -47,7 +48,7 @@ use std::{
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that one completion may give.
-const EVENTS_EACH: usize = 2;
+const EVENTS_EACH: usize = 2 + BULK_BLOCKS_MAX as usize;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
 /// How long the last operations may take to end when the engine is dropped.
@@ -70,6 +71,8 @@ pub(crate) struct Uring {
     /// Relays whose progress is to be told.
     reports: Due<Sock>,
     gathers: Vec<Gather>,
+    /// Blocks of the completion at hand.
+    filled: Vec<Filled>,
     spares: Spares,
     pipes: Pipes,
     quota: u16,
@@ -108,6 +111,7 @@ impl Uring {
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
             gathers: Vec::new(),
+            filled: Vec::new(),
             spares: Spares::default(),
             pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),

@@ -11,8 +11,9 @@ use super::{
     entry::{End, Entry, Inlet, Op, Phase},
 };
 use crate::{
-    BufMut, Class, Event, SlotKey, Sock,
+    BufMut, Event, SlotKey, Sock,
     buf::Group,
+    bulk::BULK_BLOCKS_MAX,
     lessee::{Budget, Lessee, Park, Turn},
 };
 use io_uring::{cqueue, opcode, squeue, types::Fd};
@@ -20,6 +21,8 @@ use std::io;
 
 /// Full blocks in a row after which the receive in flight is ended to go on with large ones.
 const FULL_BLOCKS_URGENT: u8 = 8;
+/// Flag of a receive that may fill several provided buffers.
+const RECVSEND_BUNDLE: u16 = 1 << 4;
 
 impl Uring {
     /// Starts or ends the receive in flight, as wanted.
@@ -55,10 +58,16 @@ impl Uring {
         let fd = Fd(entry.raw());
         let operation = if self.rings.lent(own) > 0 {
             entry.inlet.group = own;
-            opcode::RecvMulti::new(fd, own as u16).build()
+            entry.inlet.bundled = entry.inlet.lessee.is_bulk() && self.ring.has_bundles();
+            if entry.inlet.bundled {
+                let blocks = (quota - entry.inlet.lessee.leases).min(BULK_BLOCKS_MAX);
+                receive_bulk(fd, u32::from(blocks) * self.rings.blocks().bytes_of(own))
+            } else {
+                opcode::RecvMulti::new(fd, own as u16).build()
+            }
         } else if entry.inlet.lessee.is_served_by_reserve() && self.rings.lent(Group::Reserve) > 0 {
             // One block only: it has to come home before there is another.
-            entry.inlet.group = Group::Reserve;
+            (entry.inlet.group, entry.inlet.bundled) = (Group::Reserve, false);
             opcode::Recv::new(fd, std::ptr::null_mut(), 0)
                 .buf_group(Group::Reserve as u16)
                 .build()
@@ -137,13 +146,17 @@ impl Uring {
         };
         let result = completion.result();
         if let Some(index) = cqueue::buffer_select(completion.flags()) {
-            let filled = Filled {
-                group: entry.inlet.group,
-                index,
-                bytes: result.max(0) as u32,
-            };
-            self.rings.filled(filled.group);
-            self.on_filled(sock, filled, events);
+            let (group, bytes) = (entry.inlet.group, result.max(0) as u32);
+            if entry.is_open() {
+                let room = self.rings.blocks().bytes_of(group);
+                entry.inlet.lessee.note_size(bytes as usize, room as usize);
+            }
+            let mut filled = std::mem::take(&mut self.filled);
+            filled.extend(self.rings.filled_from(group, index, bytes));
+            for filled in filled.drain(..) {
+                self.on_filled(sock, filled, events);
+            }
+            self.filled = filled;
         }
         match result {
             1.. => {}
@@ -202,7 +215,7 @@ impl Uring {
     /// Takes a block that the kernel filled.
     fn on_filled(&mut self, sock: Sock, filled: Filled, events: &mut Vec<Event>) {
         let owner = sock.to_bits();
-        let quota = self.quota;
+        let (quota, bundles) = (self.quota, self.ring.has_bundles());
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
@@ -216,8 +229,6 @@ impl Uring {
         if entry.phase == Phase::Leaving {
             return entry.rare_mut().stash.push_back(filled);
         }
-        let small = self.rings.blocks().block_bytes(Class::Small);
-        entry.inlet.lessee.note_size(filled.bytes as usize, small);
         if !entry.has_stored() && entry.inlet.lessee.leases < quota {
             entry.inlet.lessee.leases += 1;
             let data = self.rings.claim(filled, owner);
@@ -233,7 +244,7 @@ impl Uring {
             entry.inlet.lessee.parked = Some(Park::Quota);
             self.counters.quota_reached += 1;
             self.cancel(sock, Op::Recv);
-        } else if entry.inlet.is_outgrown() {
+        } else if entry.inlet.is_outgrown(bundles) {
             self.cancel(sock, Op::Recv);
         }
     }
@@ -307,10 +318,23 @@ impl Uring {
     }
 }
 
+/// A receive of at most `bytes` into as many blocks of the large group as it takes.
+fn receive_bulk(fd: Fd, bytes: u32) -> squeue::Entry {
+    opcode::Recv::new(fd, std::ptr::null_mut(), bytes)
+        .buf_group(Group::Large as u16)
+        .ioprio(RECVSEND_BUNDLE)
+        .build()
+        .flags(squeue::Flags::BUFFER_SELECT)
+}
+
 impl Inlet {
-    /// The receive in flight takes small blocks where large ones are due.
-    fn is_outgrown(&self) -> bool {
-        let Lessee { class, .. } = self.lessee;
-        self.lessee.full_blocks >= FULL_BLOCKS_URGENT && self.group != Group::from(class)
+    /// The receive in flight takes small blocks where large ones are due, or one where many are.
+    fn is_outgrown(&self, bundles: bool) -> bool {
+        let Lessee {
+            class, full_blocks, ..
+        } = self.lessee;
+        let is_small = self.group != Group::from(class);
+        let is_single = bundles && !self.bundled && self.lessee.is_bulk();
+        full_blocks >= FULL_BLOCKS_URGENT && (is_small || is_single)
     }
 }

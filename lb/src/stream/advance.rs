@@ -240,7 +240,7 @@ impl Worker {
             let Some(target) = self.net.conns.get(conn) else {
                 return;
             };
-            let (full, room) = (target.is_full(), target.codec.room(id));
+            let (crammed, room) = (target.is_crammed(), target.codec.room(id));
             let Some(stream) = self.streams.get_mut(key) else {
                 return;
             };
@@ -256,7 +256,7 @@ impl Worker {
             if half.ready.is_empty() {
                 return self.send_end(key, dir, conn, id);
             }
-            if full || room == 0 {
+            if crammed || room == 0 {
                 return;
             }
             let Some(data) = half.ready.take(room) else {
