@@ -2,7 +2,7 @@
 //! finishes too, then close. Closing at once would make the kernel answer late input with RST, which
 //! takes back what the peer has not read yet.
 
-use super::{ConnKey, ConnPhase, Side};
+use super::{Conn, ConnKey, ConnPhase, Side};
 use crate::{
     limits,
     stream::{Flags, Record},
@@ -97,5 +97,20 @@ impl Worker {
             }
             self.drop_conn(key);
         }
+    }
+}
+
+impl Conn {
+    /// More of a request that nobody wants any more; returns how much came so far.
+    pub(crate) fn discard(&mut self, bytes: usize) -> usize {
+        let more = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let all = self.discarding.unwrap_or(0).saturating_add(more);
+        self.discarding = Some(all);
+        all as usize
+    }
+
+    /// A request is complete, or a new one began: nothing of it is unwanted.
+    pub(crate) fn end_discarding(&mut self) {
+        self.discarding = None;
     }
 }

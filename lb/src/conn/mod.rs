@@ -160,19 +160,6 @@ impl Conn {
         self.streams.remove(key);
     }
 
-    /// More of a request that nobody wants any more; returns how much came so far.
-    pub(crate) fn discard(&mut self, bytes: usize) -> usize {
-        let more = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let all = self.discarding.unwrap_or(0).saturating_add(more);
-        self.discarding = Some(all);
-        all as usize
-    }
-
-    /// A request is complete, or a new one began: nothing of it is unwanted.
-    pub(crate) fn end_discarding(&mut self) {
-        self.discarding = None;
-    }
-
     pub(crate) fn target(&self) -> Option<Target> {
         match self.side {
             Side::Down { .. } => None,
