@@ -1,6 +1,7 @@
 //! Bodies that come in: by length, in chunks (RFC 9112 §7.1), or until the connection ends.
 
-use super::scan::{Bounds, Scan};
+use super::resume::Resume;
+use super::scan::Bounds;
 use super::{bad, parse};
 use crate::bytes::is_token_byte;
 use crate::{Fields, Heads, Limits, Malformed};
@@ -43,14 +44,16 @@ impl Body {
         Self::Chunked(Chunked::default())
     }
 
+    /// Takes a step; `scan` is that of the trailers.
     pub(super) fn decode(
         &mut self,
         input: &[u8],
         limits: &Limits,
+        scan: &mut Resume,
         heads: &mut Heads,
     ) -> Result<Piece, Malformed> {
         match self {
-            Self::Chunked(chunked) => chunked.decode(input, limits, heads),
+            Self::Chunked(chunked) => chunked.decode(input, limits, scan, heads),
             Self::Known(left) => Ok(take(left, input)),
             Self::UntilEnd => Ok(take(&mut u64::MAX.clone(), input)),
         }
@@ -74,17 +77,17 @@ fn take(left: &mut u64, input: &[u8]) -> Piece {
 #[derive(Debug)]
 pub(super) struct Chunked {
     at: At,
-    size: u64,
     digits: u8,
     extension_line: u16,
     extension_body: u16,
-    scan: Scan,
+    /// Of the chunk: as far as its digits came, then what is left of it.
+    size: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum At {
     Line(Line),
-    Payload(u64),
+    Payload,
     Trailers,
 }
 
@@ -114,11 +117,10 @@ impl Default for Chunked {
     fn default() -> Self {
         Self {
             at: At::Line(Line::Size),
-            size: 0,
             digits: 0,
             extension_line: 0,
             extension_body: 0,
-            scan: Scan::default(),
+            size: 0,
         }
     }
 }
@@ -128,18 +130,19 @@ impl Chunked {
         &mut self,
         input: &[u8],
         limits: &Limits,
+        scan: &mut Resume,
         heads: &mut Heads,
     ) -> Result<Piece, Malformed> {
         let mut used = 0;
         loop {
             let rest = &input[used..];
             let piece = match (self.at, rest) {
-                (At::Trailers, _) => self.trailers(rest, limits, heads)?,
+                (At::Trailers, _) => trailers(rest, limits, scan, heads)?,
                 (_, []) => Piece {
                     used: 0,
                     part: Part::None,
                 },
-                (At::Payload(left), _) => self.payload(left, rest),
+                (At::Payload, _) => self.payload(rest),
                 (At::Line(line), [byte, ..]) => {
                     self.at = self.line(line, *byte)?;
                     used += 1;
@@ -153,12 +156,11 @@ impl Chunked {
         }
     }
 
-    fn payload(&mut self, mut left: u64, rest: &[u8]) -> Piece {
-        let Piece { used, .. } = take(&mut left, rest);
-        self.at = match left {
-            0 => At::Line(Line::PayloadCr),
-            left => At::Payload(left),
-        };
+    fn payload(&mut self, rest: &[u8]) -> Piece {
+        let Piece { used, .. } = take(&mut self.size, rest);
+        if self.size == 0 {
+            self.at = At::Line(Line::PayloadCr);
+        }
         let part = Part::Data {
             len: used,
             end: false,
@@ -197,9 +199,9 @@ impl Chunked {
     fn size_end(&mut self) -> At {
         self.digits = 0;
         self.extension_line = 0;
-        match std::mem::take(&mut self.size) {
+        match self.size {
             0 => At::Trailers,
-            size => At::Payload(size),
+            _ => At::Payload,
         }
     }
 
@@ -240,36 +242,36 @@ impl Chunked {
         }
         Ok(At::Line(Line::Extension(next)))
     }
+}
 
-    fn trailers(
-        &mut self,
-        rest: &[u8],
-        limits: &Limits,
-        heads: &mut Heads,
-    ) -> Result<Piece, Malformed> {
-        let bounds = Bounds {
-            bytes_max: limits.trailer_bytes_max,
-            lines_max: limits.fields_max,
-            first_line_status: 431,
-        };
-        let end = Part::Data { len: 0, end: true };
-        if self.scan.is_fresh() && rest.starts_with(b"\r\n") {
-            return Ok(Piece { used: 2, part: end });
-        }
-        let mut fields = heads.take_fields();
-        let used = parse::trailers(&mut self.scan, rest, bounds, &mut fields)?;
-        let part = match used {
-            Some(_) if !fields.is_empty() => Part::Trailers(fields),
-            _ => {
-                heads.put_fields(fields);
-                used.map_or(Part::None, |_| end)
-            }
-        };
-        Ok(Piece {
-            used: used.unwrap_or(0),
-            part,
-        })
+fn trailers(
+    rest: &[u8],
+    limits: &Limits,
+    scan: &mut Resume,
+    heads: &mut Heads,
+) -> Result<Piece, Malformed> {
+    let bounds = Bounds {
+        bytes_max: limits.trailer_bytes_max as usize,
+        lines_max: limits.fields_max as usize,
+        first_line_status: 431,
+    };
+    let end = Part::Data { len: 0, end: true };
+    if scan.is_fresh() && rest.starts_with(b"\r\n") {
+        return Ok(Piece { used: 2, part: end });
     }
+    let mut fields = heads.take_fields();
+    let used = parse::trailers(scan, rest, bounds, &mut fields)?;
+    let part = match used {
+        Some(_) if !fields.is_empty() => Part::Trailers(fields),
+        _ => {
+            heads.put_fields(fields);
+            used.map_or(Part::None, |_| end)
+        }
+    };
+    Ok(Piece {
+        used: used.unwrap_or(0),
+        part,
+    })
 }
 
 #[cfg(test)]
@@ -279,9 +281,10 @@ mod tests {
     /// The payload, the trailers and the unused rest of a chunked body fed `step` bytes at a time.
     fn read(input: &[u8], step: usize) -> Result<(Vec<u8>, Fields, usize), &'static str> {
         let (mut body, limits, mut heads) = (Body::chunked(), Limits::default(), Heads::default());
+        let mut scan = Resume::default();
         let (mut payload, mut used, mut end) = (Vec::new(), 0, 0);
         loop {
-            let piece = body.decode(&input[used..end], &limits, &mut heads);
+            let piece = body.decode(&input[used..end], &limits, &mut scan, &mut heads);
             let piece = piece.map_err(|why| why.detail)?;
             used += piece.used;
             match piece.part {

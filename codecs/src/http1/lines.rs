@@ -1,11 +1,9 @@
 //! Field lines to `Fields`, in the same pass that finds where they end.
-//!
-//! Of a section that comes in pieces only the scan's state is kept, and its lines are read once more
-//! when it is complete: no byte is looked at more than twice.
 
 use super::bad;
 use super::fields::{is_trimmed, trim, trim_start};
-use super::scan::{Bounds, Line, Scan, Section};
+use super::resume::Resume;
+use super::scan::{Bounds, Line, Section};
 use crate::bytes::{any, is_control};
 use crate::kind::Kind;
 use crate::{Fields, Malformed};
@@ -39,25 +37,14 @@ where
         }
     }
 
-    /// Reads the section at the front of `input`, as far as it came: all of it was read once this gives
-    /// its end.
+    /// Reads the section at the front of `input`; its end, once all of it was read.
     pub(super) fn read(
         &mut self,
-        scan: &mut Scan,
+        scan: &mut Resume,
         input: &'a [u8],
         bounds: Bounds,
     ) -> Result<Option<Section>, Malformed> {
-        let section = match scan.is_fresh() {
-            true => scan.find_end(input, bounds, |line| self.add(input, line))?,
-            // It came in pieces: nothing was kept but where the scan is.
-            false => match scan.find_end(input, bounds, |_| ())? {
-                None => None,
-                Some(section) => {
-                    let input = &input[..section.len];
-                    Scan::default().find_end(input, bounds, |line| self.add(input, line))?
-                }
-            },
-        };
+        let section = scan.find_end(input, bounds, |line| self.add(input, line))?;
         if let Some(section) = section {
             self.into.end_section(self.start, section.len);
         }

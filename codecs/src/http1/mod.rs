@@ -11,6 +11,7 @@ mod fields;
 pub mod fuzz;
 mod lines;
 mod parse;
+mod resume;
 mod scan;
 mod server;
 mod status;

@@ -2,7 +2,8 @@
 
 use super::fields::{self, Special};
 use super::lines::Lines;
-use super::scan::{Bounds, Scan};
+use super::resume::Resume;
+use super::scan::Bounds;
 use super::{bad, refused, target};
 use crate::bytes::{any, is_control, is_token};
 use crate::{Fields, Head, Length, Malformed, Version};
@@ -46,7 +47,7 @@ impl Facts {
 
 /// Reads a request's head off the front of `input`: its length, once it is complete.
 pub(super) fn request(
-    scan: &mut Scan,
+    scan: &mut Resume,
     input: &[u8],
     bounds: Bounds,
     head: &mut Head,
@@ -87,7 +88,7 @@ pub(super) fn request(
 /// Reads an answer's head off the front of `input`: its length, once it is complete. `Head.length` is
 /// what the fields say, whether or not a body follows.
 pub(super) fn answer(
-    scan: &mut Scan,
+    scan: &mut Resume,
     input: &[u8],
     bounds: Bounds,
     head: &mut Head,
@@ -113,7 +114,7 @@ pub(super) fn answer(
 
 /// Reads a trailer section off the front of `input`: its length, once it is complete.
 pub(super) fn trailers(
-    scan: &mut Scan,
+    scan: &mut Resume,
     input: &[u8],
     bounds: Bounds,
     into: &mut Fields,
@@ -193,7 +194,7 @@ mod tests {
 
     fn parse_request(input: &[u8]) -> Result<(Head, Facts), (u16, &'static str)> {
         let mut head = Head::default();
-        match request(&mut Scan::default(), input, BOUNDS, &mut head) {
+        match request(&mut Resume::default(), input, BOUNDS, &mut head) {
             Ok(read) => Ok((head, read.unwrap().1)),
             Err(why) => Err((why.status, why.detail)),
         }
@@ -201,7 +202,7 @@ mod tests {
 
     fn parse_answer(input: &str) -> Result<u16, &'static str> {
         let mut head = Head::default();
-        let read = answer(&mut Scan::default(), input.as_bytes(), BOUNDS, &mut head);
+        let read = answer(&mut Resume::default(), input.as_bytes(), BOUNDS, &mut head);
         read.map(|_| head.status).map_err(|why| why.detail)
     }
 

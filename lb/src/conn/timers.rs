@@ -45,7 +45,7 @@ impl Worker {
             (ConnPhase::Connecting | ConnPhase::Open, _) if conn.discarding.is_some() => {
                 Some((Patience::Discard, limits::DISCARD_TIME))
             }
-            (ConnPhase::Connecting | ConnPhase::Open, _) if !conn.inbox.is_empty() => {
+            (ConnPhase::Connecting | ConnPhase::Open, _) if conn.has_inbox() => {
                 head.or(idle).map(|time| (Patience::Head, time))
             }
             (ConnPhase::Connecting | ConnPhase::Open, _) => idle.map(|time| (Patience::Idle, time)),

@@ -27,7 +27,7 @@ impl Worker {
         // No upgrade is supported: its wish is ignored, and what may follow it is not forwarded.
         let end = end || !head.upgrade().is_empty() || head.method() == b"CONNECT";
         owner.requests += 1;
-        owner.discarding = None;
+        owner.end_discarding();
         let requests = owner.requests;
         let stats = self.listener_stats(listener);
         stats.requests.inc();
@@ -43,7 +43,7 @@ impl Worker {
         }
         let key = self.streams.insert(stream);
         if let Some(owner) = self.net.conns.get_mut(conn) {
-            owner.streams.push((id, key));
+            owner.streams.push(id, key);
         }
         let epoch = self.epoch.clone();
         let http = epoch.http(listener);
@@ -111,7 +111,7 @@ impl Worker {
         if http.use_remote_address {
             head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));
             if !http.skip_xff_append
-                && let Some(peer) = addresses.0.inet()
+                && let Some(peer) = addresses.peer().inet()
             {
                 append_forwarded_for(&mut head.fields, peer.ip());
             }
@@ -154,7 +154,7 @@ impl Worker {
 
     fn count_discarded(&mut self, conn: ConnKey, len: usize) {
         if let Some(conn) = self.net.conns.get_mut(conn) {
-            conn.discarding = Some(conn.discarding.unwrap_or(0) + len);
+            conn.discard(len);
         }
     }
 
@@ -352,9 +352,9 @@ impl Worker {
         if let Some(owner) = self.net.conns.get_mut(conn) {
             owner.forget(key);
             if unfinished {
-                owner.discarding.get_or_insert(0);
+                owner.discard(0);
             } else {
-                owner.discarding = None;
+                owner.end_discarding();
             }
         }
         self.after_answer(conn);
