@@ -59,8 +59,11 @@ where
     #[inline(always)]
     fn add(&mut self, input: &'a [u8], line: Line) {
         let is_start_line = line.is_first && self.has_start_line;
-        if !is_start_line && self.syntax.is_ok() {
-            self.syntax = self.add_field(input, line);
+        if is_start_line || self.syntax.is_err() {
+            return;
+        }
+        if let Err(why) = self.add_field(input, line) {
+            self.syntax = Err(why);
         }
     }
 
@@ -88,8 +91,10 @@ where
             let name = self.start + line.start..self.start + colon;
             let value = name.end + 1 + skipped..name.end + 1 + skipped + value.len();
             self.into.take_field(name, value, bare.is_some());
-        } else if self.told.is_ok() {
-            self.told = (self.special)(kind, value);
+        } else if self.told.is_ok()
+            && let Err(why) = (self.special)(kind, value)
+        {
+            self.told = Err(why);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::lines::Lines;
 use super::resume::Resume;
 use super::scan::Bounds;
 use super::{bad, refused, target};
-use crate::bytes::{any, is_control, is_token};
+use crate::bytes::{any, is_control, is_token_byte};
 use crate::{Fields, Head, Length, Malformed, Version};
 
 /// The methods that change how an answer is framed.
@@ -134,13 +134,14 @@ pub(super) fn trailers(
 
 /// RFC 9112 §3: exactly one space between method, target and version.
 fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], Version), Malformed> {
-    let (method, rest) = match line.iter().position(|byte| *byte == b' ') {
-        Some(at) => (&line[..at], &line[at + 1..]),
-        None => (line, &[][..]),
+    let is_end = |byte: &u8| !is_token_byte(*byte);
+    let (method, rest) = line.split_at(line.iter().position(is_end).unwrap_or(line.len()));
+    let rest = match rest {
+        _ if method.is_empty() => return Err(bad("invalid-method")),
+        [b' ', rest @ ..] => rest,
+        [] => rest,
+        [_, ..] => return Err(bad("invalid-method")),
     };
-    if !is_token(method) {
-        return Err(bad("invalid-method"));
-    }
     let (target, word) = match rest.iter().rposition(|byte| *byte == b' ') {
         Some(at) => (&rest[..at], Some(&rest[at + 1..])),
         None => (rest, None),
@@ -184,7 +185,6 @@ fn version(word: &[u8]) -> Result<Version, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytes::is_token_byte;
 
     const BOUNDS: Bounds = Bounds {
         bytes_max: 1 << 16,

@@ -97,13 +97,17 @@ fn is_port(rest: &[u8]) -> bool {
     let [b':', digits @ ..] = rest else {
         return false;
     };
-    let add = |port: u32, digit: &u8| match digit {
-        b'0'..=b'9' => Some(port * 10 + u32::from(digit - b'0')),
-        _ => None,
-    };
-    let is_short = (1..=5).contains(&digits.len());
-    let port = digits.iter().filter(|_| is_short).try_fold(0, add);
-    port.is_some_and(|port| (1..=65535).contains(&port))
+    if !(1..=5).contains(&digits.len()) {
+        return false;
+    }
+    let mut port = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return false;
+        }
+        port = port * 10 + u32::from(digit - b'0');
+    }
+    (1..=65535).contains(&port)
 }
 
 /// Length of an address in brackets, the closing one included.
