@@ -14,6 +14,7 @@ mod conn;
 pub mod control;
 mod date;
 mod drain;
+mod epoch;
 pub mod filter;
 pub mod filters;
 mod http_service;

@@ -5,51 +5,23 @@
 //! its own call stack (a pooled connection for another stream, a held connection's next request) is put
 //! on `todo` and done before the next event, so nothing recurses.
 
+pub use crate::epoch::Epoch;
+
 use crate::{
     access_log::LogRing,
     cluster::{Cluster, SharedBreakers},
-    config::{ClusterConfig, HttpConfig, ListenerConfig, Snapshot, Terminal},
+    config::{Snapshot, Terminal},
     conn::{Conn, ConnKey, Net},
     drain::Drain,
     mailbox::{Command, Mailbox},
     owners::Owners,
     pool::Pool,
-    route::Route,
     stats::{ClusterStats, ListenerStats, WorkerStats},
-    stream::{RouteId, Stream, StreamKey},
+    stream::{Stream, StreamKey},
     tcp::{Tunnel, TunnelKey},
 };
 use engines::{Carried, Engine, Event, Rng, Slots, Sock, Wheel};
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
-
-/// One configuration as a worker holds it; streams keep theirs to their end.
-#[derive(Debug)]
-pub struct Epoch {
-    /// The compiled configuration.
-    pub snapshot: Arc<Snapshot>,
-}
-
-impl Epoch {
-    pub(crate) fn listener(&self, index: usize) -> &ListenerConfig {
-        &self.snapshot.listeners[index]
-    }
-
-    /// The HTTP settings of a listener that has streams.
-    pub(crate) fn http(&self, index: usize) -> &Arc<HttpConfig> {
-        match &self.listener(index).chain.terminal {
-            Terminal::Http(http) => http,
-            Terminal::Tcp(_) => unreachable!("a TCP listener has no streams"),
-        }
-    }
-
-    pub(crate) fn route(&self, listener: usize, id: RouteId) -> &Route {
-        &self.http(listener).routes.hosts()[id.host as usize].routes[id.route as usize]
-    }
-
-    pub(crate) fn cluster(&self, index: usize) -> &ClusterConfig {
-        &self.snapshot.clusters[index]
-    }
-}
 
 /// Whose a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

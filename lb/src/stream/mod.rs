@@ -1,13 +1,17 @@
 //! A stream: one request and its answer, from the head that arrived to the last byte that left.
 
 mod advance;
+mod clocks;
 mod downstream;
+mod dress;
+mod filtering;
 mod half;
 mod local_reply;
 mod record;
 mod retry;
 mod upstream;
 
+pub(crate) use clocks::Deadlines;
 pub use half::Half;
 pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
@@ -82,28 +86,6 @@ pub(crate) struct Stream {
     /// The answer is ours, no longer the upstream's.
     pub(crate) is_local: bool,
     pub(crate) rematches: u8,
-}
-
-/// When a stream's patience ends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Deadlines {
-    /// The request has to be complete.
-    pub(crate) request: Option<Instant>,
-    /// The answer has to be complete.
-    pub(crate) route: Option<Instant>,
-    /// This try's answer has to begin.
-    pub(crate) per_try: Option<Instant>,
-    /// A byte has to come by, in either direction.
-    pub(crate) idle: Option<Instant>,
-}
-
-impl Deadlines {
-    pub(crate) fn earliest(&self) -> Option<Instant> {
-        [self.request, self.route, self.per_try, self.idle]
-            .into_iter()
-            .flatten()
-            .min()
-    }
 }
 
 /// What a further try would need, and how many there were.

@@ -5,12 +5,10 @@ use crate::{
     cluster::Breaker,
     conn::{ConnKey, Side},
     pool::may_reuse,
-    route::Action,
     short_text::ShortText,
     worker::{Todo, Worker},
 };
 use codecs::{Head, Life, Malformed};
-use std::time::Duration;
 
 impl Worker {
     /// A pool has a connection for a stream that waited.
@@ -49,20 +47,6 @@ impl Worker {
         stream.up = Some(Leg { conn, id });
         stream.phase = Phase::Stream;
         self.start_try_clock(key);
-    }
-
-    fn start_try_clock(&mut self, key: StreamKey) {
-        let now = self.now;
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let Some(id) = stream.record.route else {
-            return;
-        };
-        if let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action {
-            let time: Option<Duration> = forward.retry.per_try_timeout;
-            stream.deadlines.per_try = time.and_then(|time| now.checked_add(time));
-        }
     }
 
     /// An answer's head arrived.
