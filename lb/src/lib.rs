@@ -24,6 +24,7 @@ mod owners;
 mod pool;
 mod request_id;
 pub mod route;
+mod settle;
 mod short_text;
 pub mod stats;
 pub mod stream;

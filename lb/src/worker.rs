@@ -16,6 +16,7 @@ use crate::{
     mailbox::{Command, Mailbox},
     owners::Owners,
     pool::Pool,
+    settle::Marked,
     stats::{ClusterStats, ListenerStats, WorkerStats},
     stream::{Stream, StreamKey},
     tcp::{Tunnel, TunnelKey},
@@ -114,6 +115,7 @@ pub struct Worker {
     pub(crate) log: LogRing,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) todo: VecDeque<Todo>,
+    pub(crate) marked: Marked,
     pub(crate) drain: Drain,
     pub(crate) date: crate::date::Date,
     /// Turns so far.
@@ -163,6 +165,7 @@ impl Worker {
             log: plan.log,
             mailbox: plan.mailbox,
             todo: VecDeque::new(),
+            marked: Marked::default(),
             drain: Drain::default(),
             date: crate::date::Date::default(),
             turns: 0,
@@ -209,6 +212,7 @@ impl Worker {
         }
         self.events = events;
         self.fire_timers();
+        self.settle_marked();
         self.net.flush();
         self.log.hand_over();
         self.check_drained();

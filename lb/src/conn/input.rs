@@ -31,7 +31,7 @@ impl Worker {
         }
         if conn.held {
             conn.inbox.extend_from_slice(&data);
-            return self.sync_conn(key);
+            return self.mark_conn(key);
         }
         let input = if conn.inbox.is_empty() {
             data.freeze()
@@ -61,7 +61,7 @@ impl Worker {
             return;
         }
         if conn.inbox.is_empty() && !conn.peer_done {
-            return self.sync_conn(key);
+            return self.mark_conn(key);
         }
         let input = Buf::from(std::mem::take(&mut conn.inbox));
         self.decode(key, input);
@@ -72,7 +72,7 @@ impl Worker {
         self.decode_all(key, input);
         self.set_decoding(key, false);
         self.write_control(key);
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     fn set_decoding(&mut self, key: ConnKey, decoding: bool) {
@@ -220,7 +220,7 @@ impl Worker {
             ConnPhase::Open if !conn.held => self.end_of_input(key),
             ConnPhase::Open | ConnPhase::Connecting | ConnPhase::Flushing => {}
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     fn end_of_input(&mut self, key: ConnKey) {

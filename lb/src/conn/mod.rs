@@ -82,6 +82,8 @@ pub(crate) struct Conn {
     held: bool,
     /// Input is being decoded further up the call stack, which will see to what follows.
     decoding: bool,
+    /// Among what is settled at the end of the turn.
+    pub(crate) is_marked: bool,
     /// The peer has finished.
     pub(crate) peer_done: bool,
     /// Bytes read and dropped: of a request that is already answered, or while lingering.
@@ -109,6 +111,7 @@ impl Conn {
             reading: false,
             held: false,
             decoding: false,
+            is_marked: false,
             peer_done: false,
             discarding: None,
             since: now,
@@ -194,7 +197,7 @@ impl Worker {
             .conns
             .insert(Conn::new(sock, side, codec, high, self.now));
         self.own(sock, crate::worker::Owner::Conn(key));
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     /// A connection that we began is open.
@@ -206,7 +209,7 @@ impl Worker {
         if let Some(target) = conn.target() {
             self.pool_connected(key, target);
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     /// Part of what was queued has left.
@@ -228,7 +231,7 @@ impl Worker {
             self.drop_conn(key);
         } else if matches!(conn.phase, ConnPhase::Flushing | ConnPhase::Lingering) {
             conn.since = self.now;
-            self.sync_conn(key);
+            self.mark_conn(key);
         } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
             let streams = conn.streams.iter();
             self.todo
@@ -283,7 +286,8 @@ impl Worker {
         }
     }
 
-    /// Brings the engine's receiving and the alarm of a connection in line with its state.
+    /// Brings the engine's receiving and the alarm of a connection in line with its state; see
+    /// `mark_conn`.
     pub(crate) fn sync_conn(&mut self, key: ConnKey) {
         let Some(conn) = self.net.conns.get(key) else {
             return;
@@ -299,7 +303,7 @@ impl Worker {
         }
         let deadline = self.conn_deadline(key);
         if let Some(conn) = self.net.conns.get_mut(key) {
-            conn.reading = wanted;
+            (conn.reading, conn.is_marked) = (wanted, false);
             self.wheels.conns.set(key.index(), deadline);
         }
     }
@@ -363,7 +367,7 @@ impl Worker {
         } else if conn.peer_done && conn.streams.is_empty() && !conn.decoding {
             self.flush_and_close(key);
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     /// The worker drains: an idle connection is closed, another with its current answer.
@@ -379,6 +383,6 @@ impl Worker {
         } else if conn.is_down() {
             self.net.write(key, |codec, out| codec.drain(out));
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 }

@@ -54,7 +54,7 @@ impl Worker {
 
     pub(crate) fn on_conn_timer(&mut self, key: ConnKey) {
         if self.conn_deadline(key).is_none_or(|at| at > self.now) {
-            return self.sync_conn(key);
+            return self.mark_conn(key);
         }
         let Some(conn) = self.net.conns.get(key) else {
             return;

@@ -13,7 +13,6 @@ use crate::{
     worker::Worker,
 };
 use codecs::{Head, StreamId};
-use engines::SlotKey;
 
 /// Whether a phase came to an end.
 enum Step {
@@ -43,7 +42,7 @@ impl Worker {
                 break;
             }
         }
-        self.settle_stream(key);
+        self.mark_stream(key);
     }
 
     /// Match: the route, and the chain of filters that it configures.
@@ -289,29 +288,6 @@ impl Worker {
         } else {
             self.net
                 .write_data(conn, id, &engines::Buf::default(), true);
-        }
-    }
-
-    /// What still waits leaves its receive block; reading and timers follow the new state.
-    fn settle_stream(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        stream.request.settle();
-        stream.response.settle();
-        if let Some(chain) = &mut stream.chain {
-            chain.settle();
-        }
-        let filters = stream.chain.as_ref().and_then(|chain| chain.next_timer());
-        let deadline = [stream.deadlines.earliest(), filters]
-            .into_iter()
-            .flatten()
-            .min();
-        self.wheels.streams.set(key.index(), deadline);
-        let (down, up) = (stream.down.conn, stream.up.map(|up| up.conn));
-        self.sync_conn(down);
-        if let Some(up) = up {
-            self.sync_conn(up);
         }
     }
 }

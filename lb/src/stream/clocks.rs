@@ -1,6 +1,6 @@
 //! A stream's deadlines: when each begins, and what happens when it passes.
 
-use super::{Failure, Flags, LocalReply, Phase, StreamKey};
+use super::{Failure, Flags, LocalReply, Phase, Stream, StreamKey};
 use crate::{config::HttpConfig, route::Action, worker::Worker};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,17 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     pub(crate) fn earliest(&self) -> Option<Instant> {
         [self.request, self.route, self.per_try, self.idle]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl Stream {
+    /// When its first deadline or filter's timer passes.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let filters = self.chain.as_ref().and_then(|chain| chain.next_timer());
+        [self.deadlines.earliest(), filters]
             .into_iter()
             .flatten()
             .min()

@@ -73,6 +73,7 @@ impl Worker {
             retry: Retry::default(),
             is_local: false,
             rematches: 0,
+            is_marked: false,
         })
     }
 

@@ -86,6 +86,8 @@ pub(crate) struct Stream {
     /// The answer is ours, no longer the upstream's.
     pub(crate) is_local: bool,
     pub(crate) rematches: u8,
+    /// Among what is settled at the end of the turn.
+    pub(crate) is_marked: bool,
 }
 
 /// What a further try would need, and how many there were.
@@ -124,6 +126,7 @@ impl Stream {
         (self.down, self.listener, self.epoch) = (down, listener, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.chain, self.is_local, self.rematches) = (None, false, 0);
+        self.is_marked = false;
         self.request.reset();
         self.response.reset();
         self.record = Record::new(now);

@@ -143,7 +143,7 @@ impl Worker {
         if requested && free && wanted && !conn.peer_done && !conn.is_full() {
             conn.rest(self.now);
             self.rest_or_put_idle(up.conn, target, down);
-            self.sync_conn(up.conn);
+            self.mark_conn(up.conn);
         } else {
             self.todo.push_back(Todo::Drop(up.conn));
         }
