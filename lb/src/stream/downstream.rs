@@ -249,7 +249,7 @@ impl Worker {
             chain.on_complete(&stream.record);
         }
         self.log_stream(&stream);
-        stream.chain = None;
+        stream.clear();
         if let Some(answer) = stream.answer.take() {
             self.net.heads.put(answer);
         }

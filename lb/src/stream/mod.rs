@@ -111,26 +111,27 @@ pub(crate) struct Retry {
 
 impl Retry {
     fn reset(&mut self) {
-        let mut kept = std::mem::take(&mut self.kept);
-        kept.clear();
-        *self = Self {
-            kept,
-            ..Self::default()
-        };
+        self.kept.clear();
+        (self.left, self.stale, self.avoid) = (0, 0, None);
+        (self.lost, self.fresh, self.credit) = (false, false, false);
     }
 }
 
 impl Stream {
-    /// Makes an ended stream, or a blank one, that of a new request; its memory is kept.
+    /// Makes a blank stream that of a new request.
     fn reset(&mut self, down: Leg, listener: usize, epoch: Rc<Epoch>, now: Instant) {
         (self.down, self.listener, self.epoch) = (down, listener, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
-        (self.chain, self.is_local, self.rematches) = (None, false, 0);
-        self.is_marked = false;
-        self.request.reset();
-        self.response.reset();
+        (self.is_local, self.is_marked, self.rematches) = (false, false, 0);
         self.record = Record::new(now);
         self.deadlines = Deadlines::default();
+    }
+
+    /// Drops what an ended stream still holds of its message, so that it is blank; its memory is kept.
+    fn clear(&mut self) {
+        self.chain = None;
+        self.request.reset();
+        self.response.reset();
         self.retry.reset();
     }
 
