@@ -60,6 +60,8 @@ impl Wheels {
 pub(crate) enum Todo {
     /// A stream may go on.
     Advance(StreamKey),
+    /// A connection's codec may have something to say.
+    Control(ConnKey),
     /// A connection is of no more use.
     Drop(ConnKey),
     /// A connection's held input may be decoded.
@@ -339,6 +341,7 @@ impl Worker {
         while let Some(todo) = self.todo.pop_front() {
             match todo {
                 Todo::Advance(key) => self.advance(key),
+                Todo::Control(key) => self.write_control(key),
                 Todo::Drop(key) => self.drop_conn(key),
                 Todo::Decode(key) => self.decode_held(key),
                 Todo::Serve { cluster, endpoint } => self.serve_pool(cluster, endpoint),

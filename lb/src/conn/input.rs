@@ -1,7 +1,10 @@
 //! From received bytes to frames, and from frames to streams.
 
 use super::{ConnKey, ConnPhase, Side};
-use crate::{limits, worker::Worker};
+use crate::{
+    limits,
+    worker::{Todo, Worker},
+};
 use codecs::{Frame, Malformed, Wait};
 use engines::{Buf, BufMut};
 
@@ -68,17 +71,9 @@ impl Worker {
     }
 
     fn decode(&mut self, key: ConnKey, input: Buf) {
-        self.set_decoding(key, true);
         self.decode_all(key, input);
-        self.set_decoding(key, false);
-        self.write_control(key);
+        self.todo.push_back(Todo::Control(key));
         self.mark_conn(key);
-    }
-
-    fn set_decoding(&mut self, key: ConnKey, decoding: bool) {
-        if let Some(conn) = self.net.conns.get_mut(key) {
-            conn.decoding = decoding;
-        }
     }
 
     fn decode_all(&mut self, key: ConnKey, mut input: Buf) {
@@ -139,7 +134,8 @@ impl Worker {
         }
     }
 
-    fn write_control(&mut self, key: ConnKey) {
+    /// Lets the codec say what it has to, once the streams have seen what was decoded.
+    pub(crate) fn write_control(&mut self, key: ConnKey) {
         let wanted = |conn: &super::Conn| conn.phase == ConnPhase::Open && conn.is_down();
         if self.net.conns.get(key).is_some_and(wanted) {
             self.net.write(key, |codec, out| codec.control(out));
@@ -175,7 +171,7 @@ impl Worker {
             }
             (Frame::Reset { .. }, Some(stream)) if down => self.on_downstream_lost(stream),
             (Frame::Reset { .. }, Some(stream)) => self.on_upstream_reset(stream),
-            (Frame::Window { .. }, Some(stream)) => self.advance(stream),
+            (Frame::Window { .. }, Some(stream)) => self.wake_stream(stream),
             (Frame::Trailers { .. }, None) => self.on_discarded(key, 0, true),
             (Frame::Reset { .. } | Frame::Window { .. }, None)
             | (Frame::GoAway { .. } | Frame::Pong, _) => {}

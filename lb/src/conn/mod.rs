@@ -80,8 +80,6 @@ pub(crate) struct Conn {
     reading: bool,
     /// The codec waits for the current answer.
     held: bool,
-    /// Input is being decoded further up the call stack, which will see to what follows.
-    decoding: bool,
     /// Among what is settled at the end of the turn.
     pub(crate) is_marked: bool,
     /// The peer has finished.
@@ -110,7 +108,6 @@ impl Conn {
             requests: 0,
             reading: false,
             held: false,
-            decoding: false,
             is_marked: false,
             peer_done: false,
             discarding: None,
@@ -364,7 +361,7 @@ impl Worker {
         } else if conn.held {
             conn.held = false;
             self.todo.push_back(crate::worker::Todo::Decode(key));
-        } else if conn.peer_done && conn.streams.is_empty() && !conn.decoding {
+        } else if conn.peer_done && conn.streams.is_empty() {
             self.flush_and_close(key);
         }
         self.mark_conn(key);

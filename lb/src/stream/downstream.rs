@@ -48,7 +48,7 @@ impl Worker {
         }
         self.dress_request(key, http);
         self.start_clocks(key, http, end);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     fn blank_stream(&self) -> Box<Stream> {
@@ -96,7 +96,7 @@ impl Worker {
             stream.response.receive(data, end);
         }
         self.on_end(key, down, end);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     fn count_discarded(&mut self, conn: ConnKey, len: usize) {
@@ -119,7 +119,7 @@ impl Worker {
         half.trailers = Some(fields);
         half.incoming_end = true;
         self.on_end(key, down, true);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     /// A message may be complete.
@@ -271,9 +271,12 @@ impl Worker {
         }
     }
 
-    /// A stream of this connection may have become ready.
+    /// The stream may go on, once the input at hand is decoded: one step for all its frames.
     pub(crate) fn wake_stream(&mut self, key: StreamKey) {
-        self.todo.push_back(Todo::Advance(key));
+        let todo = Todo::Advance(key);
+        if self.todo.back() != Some(&todo) {
+            self.todo.push_back(todo);
+        }
     }
 
     pub(super) fn retry_or_fail(&mut self, key: StreamKey, failure: Failure) {

@@ -14,7 +14,7 @@ impl Worker {
     /// A pool has a connection for a stream that waited.
     pub(crate) fn attach(&mut self, key: StreamKey, conn: ConnKey) {
         self.bind(key, conn);
-        self.todo.push_back(Todo::Advance(key));
+        self.wake_stream(key);
     }
 
     /// The stream goes through that connection from now on.
@@ -93,7 +93,7 @@ impl Worker {
         }
         stream.response.incoming_end = end;
         self.on_end(key, false, end);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     /// 1xx heads go on at once, or not at all; `100 Continue` was ours to give.
@@ -237,6 +237,6 @@ impl Worker {
             stream.retry.avoid = endpoint;
         }
         self.retry_or_fail(key, failure);
-        self.todo.push_back(Todo::Advance(key));
+        self.wake_stream(key);
     }
 }
