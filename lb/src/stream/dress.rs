@@ -91,7 +91,7 @@ impl Worker {
 }
 
 fn append_forwarded_for(fields: &mut Fields, peer: std::net::IpAddr) {
-    let address = &ShortText::of(peer);
+    let address = &ShortText::of_ip(peer);
     let Some(before) = fields.get(b"x-forwarded-for") else {
         return fields.append(b"x-forwarded-for", address);
     };
