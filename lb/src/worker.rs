@@ -204,7 +204,8 @@ impl Worker {
     /// The engine broke.
     pub fn turn(&mut self) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
-        self.net.engine.wait(self.next_deadline(), &mut events)?;
+        let deadline = self.next_deadline();
+        self.net.engine.wait(deadline, &mut events)?;
         self.now = self.net.engine.now();
         self.turns += 1;
         self.put_pools_first(&mut events);
@@ -213,7 +214,9 @@ impl Worker {
             self.do_todo();
         }
         self.events = events;
-        self.fire_timers();
+        if deadline.is_some_and(|at| at <= self.now) {
+            self.fire_timers();
+        }
         self.settle_marked();
         self.net.flush();
         self.log.hand_over();
