@@ -169,7 +169,8 @@ impl Worker {
         let Some(stream) = self.streams.get(key) else {
             return Step::Wait;
         };
-        let Some(up) = stream.up.filter(|_| !stream.is_local) else {
+        let is_over = stream.is_local || stream.request.end_sent;
+        let Some(up) = stream.up.filter(|_| !is_over) else {
             return Step::Wait;
         };
         if let Some(flow) = self.run_chain(key, Dir::Request)
@@ -234,26 +235,22 @@ impl Worker {
     /// Hands what has passed the filters to a connection, while it has room.
     fn send_body(&mut self, key: StreamKey, dir: Dir, conn: ConnKey, id: StreamId) {
         loop {
-            let Some(target) = self.net.conns.get(conn) else {
-                return;
-            };
-            let (full, room) = (target.is_full(), target.codec.room(id));
             let Some(stream) = self.streams.get_mut(key) else {
                 return;
             };
             let keep = dir == Dir::Request && stream.may_replay();
-            let half = if dir == Dir::Request {
-                &mut stream.request
-            } else {
-                &mut stream.response
-            };
+            let half = stream.half(dir);
             if half.end_sent {
                 return;
             }
             if half.ready.is_empty() {
                 return self.send_end(key, dir, conn, id);
             }
-            if full || room == 0 {
+            let Some(target) = self.net.conns.get(conn).filter(|conn| !conn.is_full()) else {
+                return;
+            };
+            let room = target.codec.room(id);
+            if room == 0 {
                 return;
             }
             let Some(data) = half.ready.take(room) else {
@@ -273,11 +270,7 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let half = if dir == Dir::Request {
-            &mut stream.request
-        } else {
-            &mut stream.response
-        };
+        let half = stream.half(dir);
         if !half.ready_end {
             return;
         }

@@ -13,27 +13,28 @@ pub(crate) struct Deadlines {
     pub(crate) route: Option<Instant>,
     /// This try's answer has to begin.
     pub(crate) per_try: Option<Instant>,
-    /// A byte has to come by, in either direction.
-    pub(crate) idle: Option<Instant>,
-}
-
-impl Deadlines {
-    pub(crate) fn earliest(&self) -> Option<Instant> {
-        [self.request, self.route, self.per_try, self.idle]
-            .into_iter()
-            .flatten()
-            .min()
-    }
+    /// When the last byte came by, in either direction; the idle time runs from then on.
+    pub(crate) touched: Option<Instant>,
 }
 
 impl Stream {
     /// When its first deadline or filter's timer passes.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = &self.deadlines;
         let filters = self.chain.as_ref().and_then(|chain| chain.next_timer());
-        [self.deadlines.earliest(), filters]
-            .into_iter()
-            .flatten()
-            .min()
+        let all = [
+            deadlines.request,
+            deadlines.route,
+            deadlines.per_try,
+            self.idle_deadline(),
+            filters,
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// When it has been idle for too long.
+    fn idle_deadline(&self) -> Option<Instant> {
+        self.deadlines.touched?.checked_add(self.idle_time?)
     }
 }
 
@@ -111,7 +112,7 @@ impl Worker {
             return;
         };
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        let deadlines = stream.deadlines;
+        let (deadlines, idle) = (stream.deadlines, stream.idle_deadline());
         if stream
             .chain
             .as_ref()
@@ -125,7 +126,7 @@ impl Worker {
         } else if passed(deadlines.per_try) {
             stream.deadlines.per_try = None;
             self.on_upstream_failed(key, Failure::Timeout);
-        } else if passed(deadlines.idle) {
+        } else if passed(idle) {
             self.on_stream_idle(key);
         }
         self.advance(key);
@@ -157,7 +158,7 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        stream.deadlines.idle = None;
+        stream.deadlines.touched = None;
         stream.record.flags.set(Flags::STREAM_IDLE);
         let (listener, waits) = (stream.listener, stream.request.incoming_end);
         self.listener_stats(listener).stream_idle_timeouts.inc();

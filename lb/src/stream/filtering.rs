@@ -12,19 +12,13 @@ impl Worker {
     /// Runs a direction's filters; `None` if there are none.
     pub(super) fn run_chain(&mut self, key: StreamKey, dir: Dir) -> Option<Flow> {
         let stream = self.streams.get_mut(key)?;
-        let half = if dir == Dir::Request {
-            &mut stream.request
-        } else {
-            &mut stream.response
-        };
         let Some(mut chain) = stream.chain.take() else {
-            half.pass();
+            stream.half(dir).pass();
             return None;
         };
-        let head = if dir == Dir::Request {
-            Some(&mut stream.head)
-        } else {
-            stream.answer.as_mut()
+        let (half, head) = match dir {
+            Dir::Request => (&mut stream.request, Some(&mut stream.head)),
+            Dir::Response => (&mut stream.response, stream.answer.as_mut()),
         };
         let epoch = stream.epoch.clone();
         let empty = Default::default();

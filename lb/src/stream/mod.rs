@@ -17,7 +17,11 @@ pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
 pub(crate) use retry::Failure;
 
-use crate::{conn::ConnKey, filter::Chain, worker::Epoch};
+use crate::{
+    conn::ConnKey,
+    filter::{Chain, Dir},
+    worker::Epoch,
+};
 use codecs::{Head, StreamId};
 use engines::{BufList, slot_key};
 use std::{
@@ -137,18 +141,25 @@ impl Stream {
 
     /// A byte came by.
     fn touch(&mut self, now: Instant) {
-        self.deadlines.idle = self.idle_time.and_then(|time| now.checked_add(time));
+        self.deadlines.touched = Some(now);
+    }
+
+    fn half(&mut self, dir: Dir) -> &mut Half {
+        match dir {
+            Dir::Request => &mut self.request,
+            Dir::Response => &mut self.response,
+        }
     }
 
     /// Bytes that wait to be sent upstream.
     pub(crate) fn request_waiting(&self) -> usize {
-        let held = |chain: &Chain| chain.held_bytes(crate::filter::Dir::Request);
+        let held = |chain: &Chain| chain.held_bytes(Dir::Request);
         self.request.buffered() + self.chain.as_deref().map_or(0, held)
     }
 
     /// Bytes that wait to be sent downstream.
     pub(crate) fn response_waiting(&self) -> usize {
-        let held = |chain: &Chain| chain.held_bytes(crate::filter::Dir::Response);
+        let held = |chain: &Chain| chain.held_bytes(Dir::Response);
         self.response.buffered() + self.chain.as_deref().map_or(0, held)
     }
 
