@@ -63,9 +63,6 @@ impl Worker {
         if conn.phase != ConnPhase::Open || conn.held {
             return;
         }
-        if conn.inbox.is_empty() && !conn.peer_done {
-            return self.mark_conn(key);
-        }
         let input = Buf::from(std::mem::take(&mut conn.inbox));
         self.decode(key, input);
     }
@@ -155,26 +152,34 @@ impl Worker {
             | Frame::Window { id } => conn.find(*id),
             Frame::GoAway { .. } | Frame::Pong => None,
         };
-        match (frame, stream) {
-            (Frame::Head { id, head, end }, None) if down => self.open_stream(key, id, head, end),
-            (Frame::Head { head, end, .. }, Some(stream)) if !down => {
-                self.on_answer_head(stream, head, end);
+        match frame {
+            Frame::Head { id, head, end } => match stream {
+                None if down => self.open_stream(key, id, head, end),
+                Some(stream) if !down => self.on_answer_head(stream, head, end),
+                None | Some(_) => self.net.heads.put(head),
+            },
+            Frame::Data { len, end, .. } => match stream {
+                Some(stream) => {
+                    part.skip(part.len() - len);
+                    self.on_data(stream, down, part, end);
+                }
+                None => self.on_discarded(key, len, end),
+            },
+            Frame::Trailers { fields, .. } => match stream {
+                Some(stream) => self.on_trailers(stream, down, fields),
+                None => self.on_discarded(key, 0, true),
+            },
+            Frame::Reset { .. } => match stream {
+                Some(stream) if down => self.on_downstream_lost(stream),
+                Some(stream) => self.on_upstream_reset(stream),
+                None => {}
+            },
+            Frame::Window { .. } => {
+                if let Some(stream) = stream {
+                    self.wake_stream(stream);
+                }
             }
-            (Frame::Head { head, .. }, _) => self.net.heads.put(head),
-            (Frame::Data { len, end, .. }, Some(stream)) => {
-                part.skip(part.len() - len);
-                self.on_data(stream, down, part, end);
-            }
-            (Frame::Data { len, end, .. }, None) => self.on_discarded(key, len, end),
-            (Frame::Trailers { fields, .. }, Some(stream)) => {
-                self.on_trailers(stream, down, fields);
-            }
-            (Frame::Reset { .. }, Some(stream)) if down => self.on_downstream_lost(stream),
-            (Frame::Reset { .. }, Some(stream)) => self.on_upstream_reset(stream),
-            (Frame::Window { .. }, Some(stream)) => self.wake_stream(stream),
-            (Frame::Trailers { .. }, None) => self.on_discarded(key, 0, true),
-            (Frame::Reset { .. } | Frame::Window { .. }, None)
-            | (Frame::GoAway { .. } | Frame::Pong, _) => {}
+            Frame::GoAway { .. } | Frame::Pong => {}
         }
     }
 

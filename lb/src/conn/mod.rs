@@ -358,9 +358,10 @@ impl Worker {
         }
         if conn.codec.life() == Life::Closed {
             self.linger(key);
-        } else if conn.held {
-            conn.held = false;
-            self.todo.push_back(crate::worker::Todo::Decode(key));
+        } else if std::mem::take(&mut conn.held) {
+            if conn.peer_done || !conn.inbox.is_empty() {
+                self.todo.push_back(crate::worker::Todo::Decode(key));
+            }
         } else if conn.peer_done && conn.streams.is_empty() {
             self.flush_and_close(key);
         }
