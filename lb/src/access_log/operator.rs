@@ -3,7 +3,11 @@
 use super::Facts;
 use codecs::Head;
 use engines::SockAddr;
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    time::Duration,
+};
 
 /// An operator, with Envoy's name and meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,6 +223,8 @@ const NONE: u8 = 0;
 const NUMBER: u8 = 1;
 const TEXT: u8 = 2;
 const TIME: u8 = 3;
+const INET: u8 = 4;
+const IP: u8 = 5;
 
 fn number(out: &mut Vec<u8>, value: Option<u64>) {
     match value {
@@ -249,7 +255,16 @@ fn written(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
+/// The common kind is copied; the writer makes a text of it.
 fn address(out: &mut Vec<u8>, address: Option<&SockAddr>, port: bool) {
+    if let Some(SockAddr::Inet(SocketAddr::V4(at))) = address {
+        out.push(if port { INET } else { IP });
+        out.extend_from_slice(&at.ip().octets());
+        if port {
+            out.extend_from_slice(&at.port().to_le_bytes());
+        }
+        return;
+    }
     written(out, |to| {
         let _ = match address {
             Some(SockAddr::Inet(at)) if !port => write!(to, "{}", at.ip()),
@@ -262,6 +277,8 @@ fn address(out: &mut Vec<u8>, address: Option<&SockAddr>, port: bool) {
 /// A raw value, read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
+    Inet(SocketAddrV4),
+    Ip(Ipv4Addr),
     Number(u64),
     Text(&'a [u8]),
     /// Milliseconds since 1970.
@@ -288,6 +305,17 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Value<'a>> {
             let (len, rest) = rest.split_first_chunk::<4>()?;
             let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
             (Value::Text(text), rest)
+        }
+        INET | IP => {
+            let (ip, rest) = rest.split_first_chunk::<4>()?;
+            let ip = Ipv4Addr::from_octets(*ip);
+            if *tag == INET {
+                let (port, rest) = rest.split_first_chunk::<2>()?;
+                let port = u16::from_le_bytes(*port);
+                (Value::Inet(SocketAddrV4::new(ip, port)), rest)
+            } else {
+                (Value::Ip(ip), rest)
+            }
         }
         _ => {
             *bytes = rest;
