@@ -11,6 +11,8 @@ mod timers;
 
 pub(crate) use outbox::Net;
 
+use timers::Patience;
+
 use crate::{
     config::{ClusterConfig, HttpConfig},
     limits,
@@ -88,6 +90,8 @@ pub(crate) struct Conn {
     pub(crate) discarding: Option<usize>,
     /// When the present state began: idle, part of a head, lingering, connecting.
     since: Instant,
+    /// The patience whose end its alarm was set for.
+    alarm: Option<Patience>,
 }
 
 impl Conn {
@@ -112,6 +116,7 @@ impl Conn {
             peer_done: false,
             discarding: None,
             since: now,
+            alarm: None,
         }
     }
 
@@ -290,6 +295,7 @@ impl Worker {
             return;
         };
         let (wanted, reading, sock) = (self.wants_reading(conn), conn.reading, conn.sock);
+        let alarm = self.missing_alarm(conn);
         if wanted != reading {
             if wanted {
                 self.net.engine.resume(sock);
@@ -298,10 +304,12 @@ impl Worker {
                 self.net.engine.pause(sock);
             }
         }
-        let deadline = self.conn_deadline(key);
         if let Some(conn) = self.net.conns.get_mut(key) {
             (conn.reading, conn.is_marked) = (wanted, false);
-            self.wheels.conns.set(key.index(), deadline);
+            if let Some((patience, end)) = alarm {
+                conn.alarm = Some(patience);
+                self.wheels.conns.set(key.index(), end);
+            }
         }
     }
 
