@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 
 /// Full blocks in a row after which large ones are taken.
 const FULL_BLOCKS: u8 = 3;
+/// Full blocks in a row after which one receive fills several.
+const FULL_BLOCKS_BULK: u8 = 8;
 
 /// Why a socket waits although the kernel has something for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(crate) enum Park {
     Quota,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Lessee {
     /// Class to be served from; of accepted sockets for a listener.
     pub(crate) class: Class,
@@ -89,6 +91,16 @@ impl Lessee {
         block
     }
 
+    /// Leases one more block for the same receive, if what comes is bulk.
+    pub(crate) fn lease_more(&mut self, owner: u64, blocks: &Blocks, quota: u16) -> Option<BufMut> {
+        if !self.is_bulk() || self.leases >= quota {
+            return None;
+        }
+        let block = blocks.lease(Group::Large, owner)?;
+        self.leases += 1;
+        Some(block)
+    }
+
     pub(crate) fn is_served_by_reserve(&self) -> bool {
         self.leases == 0 && !self.copied && !cfg!(planted = "starved_blocks")
     }
@@ -114,6 +126,11 @@ impl Lessee {
         if self.full_blocks >= FULL_BLOCKS {
             self.class = Class::Large;
         }
+    }
+
+    /// What it receives is bulk: one receive is to fill several blocks.
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.class == Class::Large && self.full_blocks >= FULL_BLOCKS_BULK
     }
 
     /// Lets the starved socket go on if one of the free blocks can be its own.

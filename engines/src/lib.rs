@@ -7,6 +7,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod buf;
+mod bulk;
 mod clock;
 mod due;
 mod engine;

@@ -1,4 +1,6 @@
 //! What is queued to be sent on a stream, and who gave it.
+//!
+//! A socket has a queue only while there is something in it; emptied ones are kept for the next send.
 
 use crate::{Buf, BufList, socket};
 use std::{
@@ -8,14 +10,42 @@ use std::{
 
 /// Slices in one gathered send.
 const SLICES_MAX: usize = 64;
+/// Emptied queues kept for the next sends. One that had room for more slices than
+/// [`SPARE_SLICES_MAX`] goes.
+const SPARES_MAX: usize = 256;
+const SPARE_SLICES_MAX: usize = 16;
 
 /// The sending side of a socket.
 #[derive(Debug, Default)]
 pub(crate) struct Outlet {
-    pub(crate) queue: BufList,
-    /// Who gave the queued bytes, once the socket was a relay's target.
-    shares: Vec<Share>,
+    queue: Option<Box<Queue>>,
     pub(crate) finish: Finish,
+}
+
+/// Bytes that wait to be sent. Never empty in an outlet.
+#[derive(Debug, Default)]
+struct Queue {
+    bufs: BufList,
+    /// Who gave the bytes, once the socket was a relay's target.
+    shares: Vec<Share>,
+}
+
+/// Emptied queues of one engine.
+#[derive(Debug, Default)]
+#[allow(clippy::vec_box, reason = "the boxes themselves move into outlets")]
+pub(crate) struct Spares(Vec<Box<Queue>>);
+
+impl Spares {
+    fn take(&mut self) -> Box<Queue> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn put(&mut self, queue: Box<Queue>) {
+        let is_small = queue.bufs.capacity() <= SPARE_SLICES_MAX;
+        if is_small && self.0.len() < SPARES_MAX {
+            self.0.push(queue);
+        }
+    }
 }
 
 /// Whether our direction is to end.
@@ -35,11 +65,57 @@ struct Share {
 }
 
 impl Outlet {
+    /// Nothing is queued.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_none()
+    }
+
+    /// The queued slices, if there are any.
+    pub(crate) fn queue(&self) -> Option<&BufList> {
+        self.queue.as_deref().map(|queue| &queue.bufs)
+    }
+
     /// Queues bytes of the caller or of a relay.
-    pub(crate) fn push(&mut self, data: Buf, relayed: bool) {
-        if relayed && self.shares.is_empty() && !self.queue.is_empty() {
+    pub(crate) fn push(&mut self, data: Buf, relayed: bool, spares: &mut Spares) {
+        if !data.is_empty() {
+            let queue = self.queue.get_or_insert_with(|| spares.take());
+            queue.push(data, relayed);
+        }
+    }
+
+    /// Sends once what is at the front; returns how much of how much the kernel took.
+    pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
+        let mut parts = [IoSlice::new(&[]); SLICES_MAX];
+        let (mut count, mut bytes) = (0, 0);
+        let bufs = self.queue().into_iter().flat_map(BufList::iter);
+        for (part, buf) in parts.iter_mut().zip(bufs) {
+            *part = IoSlice::new(buf);
+            count += 1;
+            bytes += buf.len();
+        }
+        Ok((socket::send(fd, &parts[..count])?, bytes))
+    }
+
+    /// Drops bytes that left; returns how many were the caller's and how many a relay's.
+    pub(crate) fn advance(&mut self, bytes: usize, spares: &mut Spares) -> (usize, usize) {
+        let Some(queue) = &mut self.queue else {
+            return (bytes, 0);
+        };
+        let sides = queue.advance(bytes);
+        if queue.bufs.is_empty()
+            && let Some(queue) = self.queue.take()
+        {
+            spares.put(queue);
+        }
+        sides
+    }
+}
+
+impl Queue {
+    fn push(&mut self, data: Buf, relayed: bool) {
+        if relayed && self.shares.is_empty() && !self.bufs.is_empty() {
             self.shares.push(Share {
-                bytes: self.queue.len(),
+                bytes: self.bufs.len(),
                 relayed: false,
             });
         }
@@ -52,24 +128,11 @@ impl Outlet {
                 }),
             }
         }
-        self.queue.push(data);
+        self.bufs.push(data);
     }
 
-    /// Sends once what is at the front; returns how much of how much the kernel took.
-    pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
-        let mut parts = [IoSlice::new(&[]); SLICES_MAX];
-        let (mut count, mut bytes) = (0, 0);
-        for (part, buf) in parts.iter_mut().zip(self.queue.iter()) {
-            *part = IoSlice::new(buf);
-            count += 1;
-            bytes += buf.len();
-        }
-        Ok((socket::send(fd, &parts[..count])?, bytes))
-    }
-
-    /// Drops bytes that left; returns how many were the caller's and how many a relay's.
-    pub(crate) fn advance(&mut self, bytes: usize) -> (usize, usize) {
-        self.queue.skip(bytes);
+    fn advance(&mut self, bytes: usize) -> (usize, usize) {
+        self.bufs.skip(bytes);
         if self.shares.is_empty() {
             return (bytes, 0);
         }
@@ -98,13 +161,31 @@ mod tests {
 
     #[test]
     fn bytes_are_told_apart_by_who_gave_them() {
-        let mut outlet = Outlet::default();
+        let (mut outlet, mut spares) = (Outlet::default(), Spares::default());
         for (bytes, relayed) in [(3, false), (4, true), (5, true), (2, false)] {
-            outlet.push(Buf::copy_of(&vec![0; bytes]), relayed);
+            outlet.push(Buf::copy_of(&vec![0; bytes]), relayed, &mut spares);
         }
-        assert_eq!(outlet.advance(2), (2, 0));
-        assert_eq!(outlet.advance(5), (1, 4));
-        assert_eq!(outlet.advance(7), (2, 5));
-        assert!(outlet.queue.is_empty());
+        assert_eq!(outlet.advance(2, &mut spares), (2, 0));
+        assert_eq!(outlet.advance(5, &mut spares), (1, 4));
+        assert_eq!(outlet.advance(7, &mut spares), (2, 5));
+        assert!(outlet.is_empty());
+    }
+
+    #[test]
+    fn an_emptied_queue_serves_the_next_outlet_unless_it_had_grown() {
+        let mut spares = Spares::default();
+        for (slices, kept) in [(1, 1), (2, 1), (100, 0)] {
+            let mut outlet = Outlet::default();
+            for _ in 0..slices {
+                outlet.push(Buf::from_static(b"x"), false, &mut spares);
+            }
+            assert_eq!(outlet.advance(slices, &mut spares), (slices, 0));
+            assert_eq!((outlet.is_empty(), spares.0.len()), (true, kept));
+        }
+    }
+
+    #[test]
+    fn an_outlet_without_a_queue_is_small() {
+        assert!(size_of::<Outlet>() <= 16);
     }
 }

@@ -37,6 +37,8 @@ pub(crate) fn listen(at: &SockAddr, options: &ListenOptions) -> io::Result<Owned
     }
     let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
     listen_on(&fd, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
+    // Its connections inherit this.
+    set_nodelay(fd.as_fd(), raw.family());
     Ok(fd)
 }
 
@@ -78,17 +80,18 @@ pub(crate) fn connect(fd: BorrowedFd<'_>, to: &RawAddr) -> io::Result<bool> {
     }
 }
 
-/// Takes the next connection out of a listener's queue, ready for use.
-pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
+/// Takes the next connection out of a listener's queue. It has inherited that it sends without delay;
+/// `blocks`: calls on it may wait.
+pub(crate) fn accept(listener: BorrowedFd<'_>, blocks: bool) -> io::Result<(OwnedFd, SockAddr)> {
+    let flags = if blocks { libc::SOCK_CLOEXEC } else { FLAGS };
     let mut raw = RawAddr::empty();
     let (at, len) = raw.as_mut_ptrs();
     let accepted = retry(|| {
         // SAFETY: `at` has room for `len` bytes.
-        unsafe { libc::accept4(listener.as_raw_fd(), at, len, FLAGS) }
+        unsafe { libc::accept4(listener.as_raw_fd(), at, len, flags) }
     })?;
     // SAFETY: a fresh descriptor that nobody else owns.
     let fd = unsafe { OwnedFd::from_raw_fd(accepted) };
-    set_nodelay(fd.as_fd(), raw.family());
     Ok((fd, raw.decode().unwrap_or_else(unnamed)))
 }
 
@@ -128,12 +131,12 @@ pub(crate) fn prepare(fd: BorrowedFd<'_>, kind: Kind) -> io::Result<()> {
     check(unsafe { libc::fcntl(raw_fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
     let family = raw_local(fd)?.family();
     match kind {
-        Kind::Stream => set_nodelay(fd, family),
+        // A listener's connections inherit it.
+        Kind::Stream | Kind::Listener => set_nodelay(fd, family),
         Kind::Datagram if family == libc::AF_INET6 => {
             setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
         }
         Kind::Datagram => setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?,
-        Kind::Listener => {}
     }
     Ok(())
 }
@@ -190,6 +193,19 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> 
     retry_len(|| {
         // SAFETY: `room` is writable for its length.
         unsafe { libc::recv(fd.as_raw_fd(), room.as_mut_ptr().cast(), room.len(), 0) }
+    })
+}
+
+/// Reads into the parts, one after the other, in one call; 0 is the peer's FIN.
+pub(crate) fn receive_parts(
+    fd: BorrowedFd<'_>,
+    parts: &mut [io::IoSliceMut<'_>],
+) -> io::Result<usize> {
+    // IoSliceMut has the layout of iovec.
+    let (start, count) = (parts.as_mut_ptr().cast(), parts.len() as libc::c_int);
+    retry_len(|| {
+        // SAFETY: `count` parts, each writable for its length, that outlive the call.
+        unsafe { libc::readv(fd.as_raw_fd(), start, count) }
     })
 }
 

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// no smaller limit. A receive block stays pinned for at most four times as many bytes.
 pub const UNSENT_HIGH_BYTES: usize = 128 << 10;
 
+/// How many times that much is queued on a connection at most. What was under way when reading
+/// stopped is queued too: to keep it back would mean to copy it.
+pub const UNSENT_FULL: usize = 4;
+
 /// Bytes of a request that an already given answer makes useless, read and dropped before the
 /// connection is closed.
 pub const DISCARD_BYTES_MAX: usize = 256 << 10;

@@ -107,6 +107,11 @@ impl BufList {
         }
     }
 
+    /// Slices that there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bufs.capacity()
+    }
+
     /// The slice, if there is exactly one.
     pub(crate) fn only(&self) -> Option<&Buf> {
         self.bufs.front().filter(|_| self.bufs.len() == 1)

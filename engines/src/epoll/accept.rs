@@ -22,7 +22,7 @@ impl Reactor {
             if !entry.readable || !entry.receives() {
                 return;
             }
-            match entry.with_fd(socket::accept) {
+            match entry.with_fd(|fd| socket::accept(fd, false)) {
                 Ok((fd, peer)) => self.admit(listener, fd, peer, events),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
                 Err(error) if socket::is_of_peer(&error) => {}
@@ -41,7 +41,7 @@ impl Reactor {
         let Some(entry) = self.socks.get(listener) else {
             return;
         };
-        let fixed = entry.local.as_deref().cloned();
+        let fixed = entry.rare().and_then(|rare| rare.local.clone());
         let Some(local) = fixed.or_else(|| socket::local(fd.as_fd())) else {
             return; // Gone again already: nothing to tell.
         };

@@ -1,6 +1,6 @@
 //! How sockets go: closing, failing, and being given up.
 
-use super::{Reactor, entry::Phase};
+use super::Reactor;
 use crate::{Carried, Event, Handle, Sock};
 use std::io;
 
@@ -14,7 +14,7 @@ impl Reactor {
         if let Some(entry) = self.socks.get_mut(sock)
             && !entry.is_ending()
         {
-            entry.phase = Phase::Ending(cause);
+            entry.end(cause);
             self.mark_ready(sock);
         }
     }
@@ -32,7 +32,7 @@ impl Reactor {
 
     fn tell_closed(&mut self, sock: Sock, events: &mut Vec<Event>) {
         self.unlink(sock);
-        let Some(entry) = self.socks.remove(sock) else {
+        let Some(mut entry) = self.socks.remove(sock) else {
             return;
         };
         if entry.shared
@@ -41,11 +41,10 @@ impl Reactor {
         {
             self.poller.remove(fd);
         }
-        if let Phase::Ending(cause) = entry.phase {
-            // Closes the descriptor and gives the blocks of queued sends back.
-            drop((entry.fd, entry.outlet));
-            events.push(Event::Closed { sock, cause });
-        }
+        let cause = entry.take_rare().cause;
+        // Closes the descriptor and gives the blocks of queued sends back.
+        drop(entry);
+        events.push(Event::Closed { sock, cause });
     }
 
     fn tell_detached(&mut self, sock: Sock, events: &mut Vec<Event>) {
@@ -53,7 +52,7 @@ impl Reactor {
         let Some(mut entry) = self.socks.remove(sock) else {
             return;
         };
-        unread.append(&mut entry.unread);
+        unread.append(&mut entry.take_rare().unread);
         if let Some(fd) = entry.fd {
             if entry.armed.is_some() {
                 self.poller.remove(&fd);

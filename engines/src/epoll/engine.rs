@@ -2,7 +2,7 @@
 
 use super::{
     EVENTS_MAX, Reactor,
-    entry::{Dial, Entry, Phase},
+    entry::{Entry, Phase},
 };
 use crate::{
     Blocks, Buf, Carried, Class, ConnectOptions, Datagram, Engine, EngineCounters, Event, Kind,
@@ -58,11 +58,14 @@ impl Engine for Reactor {
             unread,
         } = carried;
         let entry = match handle.into_prepared(kind) {
-            Ok(fd) => Entry {
-                unread,
-                shared: true,
-                ..Entry::new(fd, kind, Class::default())
-            },
+            Ok(fd) => {
+                let mut entry = Entry::new(fd, kind, Class::default());
+                entry.shared = true;
+                if !unread.is_empty() {
+                    entry.rare_mut().unread = unread;
+                }
+                entry
+            }
             Err(cause) => Entry::broken(cause, kind),
         };
         self.insert(entry)
@@ -77,11 +80,7 @@ impl Engine for Reactor {
 
     fn listen(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
         let fd = socket::listen(at, options)?;
-        let local = socket::fixed_local(fd.as_fd()).map(Box::new);
-        Ok(self.insert(Entry {
-            local,
-            ..Entry::new(fd, Kind::Listener, options.class)
-        }))
+        Ok(self.insert(Entry::new(fd, Kind::Listener, options.class)))
     }
 
     fn bind(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
@@ -91,12 +90,7 @@ impl Engine for Reactor {
 
     fn connect(&mut self, to: &SockAddr, options: &ConnectOptions) -> Sock {
         let entry = match socket::dial(to) {
-            Ok((fd, target)) => Entry {
-                dial: Dial::Asked(target),
-                // A new connection's peer has not heard of us yet.
-                readable: false,
-                ..Entry::new(fd, Kind::Stream, options.class)
-            },
+            Ok((fd, target)) => Entry::dialing(fd, target, options.class),
             Err(cause) => Entry::broken(cause, Kind::Stream),
         };
         self.insert(entry)
@@ -111,11 +105,12 @@ impl Engine for Reactor {
     }
 
     fn send(&mut self, sock: Sock, data: Buf) {
-        if let Some(entry) = self.live(sock)
+        if let Some(entry) = self.socks.get_mut(sock)
+            && !entry.is_ending()
             && entry.kind == Kind::Stream
             && entry.outlet.finish == Finish::No
         {
-            entry.outlet.push(data, false);
+            entry.outlet.push(data, false, &mut self.spares);
             self.mark_ready(sock);
         }
     }

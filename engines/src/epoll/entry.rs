@@ -1,4 +1,4 @@
-//! What the engine knows of one socket.
+//! What the engine knows of one socket. What an idle stream does not need lies apart, in [`Rare`].
 
 use super::relay::Relay;
 use crate::{
@@ -6,6 +6,7 @@ use crate::{
     lessee::{Lessee, Park},
     outlet::{Finish, Outlet},
     sockaddr::RawAddr,
+    socket,
 };
 use nix::sys::epoll::EpollFlags;
 use std::{
@@ -20,17 +21,20 @@ const BROKEN: EpollFlags = EpollFlags::EPOLLERR.union(EpollFlags::EPOLLHUP);
 const ENDING: EpollFlags = EpollFlags::EPOLLRDHUP.union(BROKEN);
 
 /// A socket's way through the engine.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
     /// `detach` was called: goes when its sends have left.
     Leaving,
-    Ending(Option<io::Error>),
+    /// Is to go; see [`Rare::cause`].
+    Ending,
 }
 
 /// A connection on its way to being one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dial {
-    Asked(Box<RawAddr>),
+    /// See [`Rare::target`].
+    Asked,
     UnderWay,
     Done,
 }
@@ -59,35 +63,66 @@ pub(super) struct Entry {
     pub(super) wanted: bool,
     /// The peer's end was told.
     pub(super) ended: bool,
+    /// The source has bytes in a pipe and waits for the socket to take them.
+    pub(super) piped: bool,
     pub(super) lessee: Lessee,
-    /// Bytes that an adopted socket brought along.
-    pub(super) unread: Vec<u8>,
-    /// A listener's address, if all its connections have just that one.
-    pub(super) local: Option<Box<SockAddr>>,
     pub(super) outlet: Outlet,
     /// As the source of a relay.
     pub(super) relay: Option<Box<Relay>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// An idle connection costs this much, of which there may be very many.
+const _: () = assert!(size_of::<Entry>() <= 64);
+
+/// What few sockets have, and idle streams never.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// Why it ends, unless the caller has closed it.
+    pub(super) cause: Option<io::Error>,
+    /// Where it connects to; in place until that has begun.
+    pub(super) target: Option<Box<RawAddr>>,
+    /// A listener's address, if all its connections have just that one.
+    pub(super) local: Option<SockAddr>,
+    /// Bytes that an adopted socket brought along.
+    pub(super) unread: Vec<u8>,
     /// As the target of a relay: its source.
     pub(super) source: Option<Sock>,
-    /// The source has bytes in a pipe and waits for the socket to take them.
-    pub(super) piped: bool,
 }
 
 impl Entry {
     pub(super) fn new(fd: OwnedFd, kind: Kind, class: Class) -> Self {
-        Self::with(Some(fd), Phase::Open, kind, class)
+        let listens = kind == Kind::Listener;
+        let local = listens.then(|| socket::fixed_local(fd.as_fd())).flatten();
+        let mut entry = Self::with(Some(fd), kind, class);
+        if local.is_some() {
+            entry.rare_mut().local = local;
+        }
+        entry
+    }
+
+    /// A stream that is to connect first.
+    pub(super) fn dialing(fd: OwnedFd, target: Box<RawAddr>, class: Class) -> Self {
+        let mut this = Self::new(fd, Kind::Stream, class);
+        this.dial = Dial::Asked;
+        // A new connection's peer has not heard of us yet.
+        this.readable = false;
+        this.rare_mut().target = Some(target);
+        this
     }
 
     /// A socket that could not be opened.
     pub(super) fn broken(cause: io::Error, kind: Kind) -> Self {
-        Self::with(None, Phase::Ending(Some(cause)), kind, Class::default())
+        let mut this = Self::with(None, kind, Class::default());
+        this.end(Some(cause));
+        this
     }
 
-    fn with(fd: Option<OwnedFd>, phase: Phase, kind: Kind, class: Class) -> Self {
+    fn with(fd: Option<OwnedFd>, kind: Kind, class: Class) -> Self {
         Self {
             fd,
             kind,
-            phase,
+            phase: Phase::Open,
             dial: Dial::Done,
             listed: false,
             unarmed: false,
@@ -99,13 +134,57 @@ impl Entry {
             hung_up: false,
             wanted: false,
             ended: false,
+            piped: false,
             lessee: Lessee::new(class),
-            unread: Vec::new(),
-            local: None,
             outlet: Outlet::default(),
             relay: None,
-            source: None,
-            piped: false,
+            rare: None,
+        }
+    }
+
+    /// Is to go from now on; `cause`: not by the caller's will.
+    pub(super) fn end(&mut self, cause: Option<io::Error>) {
+        self.phase = Phase::Ending;
+        if cause.is_some() {
+            self.rare_mut().cause = cause;
+        }
+    }
+
+    /// What lies apart, if there is anything.
+    pub(super) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    /// What lies apart, to be added to.
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// What lies apart, to be taken to pieces.
+    pub(super) fn take_rare(&mut self) -> Rare {
+        self.rare.take().map_or_else(Rare::default, |rare| *rare)
+    }
+
+    /// Gives up what lies apart if none of it is needed any more.
+    pub(super) fn settle(&mut self) {
+        if self.rare().is_some_and(Rare::is_blank) {
+            self.rare = None;
+        }
+    }
+
+    /// There are bytes that an adopted socket brought along.
+    pub(super) fn has_unread(&self) -> bool {
+        self.rare().is_some_and(|rare| !rare.unread.is_empty())
+    }
+
+    /// As the target of a relay: its source.
+    pub(super) fn source(&self) -> Option<Sock> {
+        self.rare()?.source
+    }
+
+    pub(super) fn set_source(&mut self, source: Option<Sock>) {
+        if source.is_some() || self.rare.is_some() {
+            self.rare_mut().source = source;
         }
     }
 
@@ -120,23 +199,20 @@ impl Entry {
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        matches!(self.phase, Phase::Ending(_))
+        self.phase == Phase::Ending
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(self.phase, Phase::Leaving)
+        self.phase == Phase::Leaving
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        matches!(self.dial, Dial::Done)
+        self.dial == Dial::Done
     }
 
     /// Receiving or accepting is asked for, and nothing stands against it.
     pub(super) fn receives(&self) -> bool {
-        self.wanted
-            && !self.ended
-            && self.lessee.parked.is_none()
-            && matches!(self.phase, Phase::Open)
+        self.wanted && !self.ended && self.lessee.parked.is_none() && self.phase == Phase::Open
     }
 
     pub(super) fn is_starved(&self) -> bool {
@@ -145,7 +221,7 @@ impl Entry {
 
     /// Nothing is left to send in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.queue.is_empty() && self.outlet.finish != Finish::Asked && self.is_connected()
+        self.outlet.is_empty() && self.outlet.finish != Finish::Asked && self.is_connected()
     }
 
     /// Notes what the kernel told; it will tell no more until the socket is armed again.
@@ -159,16 +235,30 @@ impl Entry {
     /// What the kernel is to tell of and was not asked for yet.
     pub(super) fn missing(&self) -> Option<EpollFlags> {
         let mut interest = EpollFlags::empty();
-        match (&self.phase, &self.dial) {
-            (Phase::Ending(_), _) | (_, Dial::Asked(_)) => {}
+        match (self.phase, self.dial) {
+            (Phase::Ending, _) | (_, Dial::Asked) => {}
             (_, Dial::UnderWay) => interest.insert(OUT),
             (Phase::Open | Phase::Leaving, Dial::Done) => {
-                let sends = !self.outlet.queue.is_empty() || self.piped;
+                let sends = !self.outlet.is_empty() || self.piped;
                 interest.set(IN, !self.readable && self.receives());
                 interest.set(OUT, !self.writable && sends);
             }
         }
         let armed = self.armed.unwrap_or(EpollFlags::empty());
         (!armed.contains(interest)).then_some(interest)
+    }
+}
+
+impl Rare {
+    fn is_blank(&self) -> bool {
+        let Self {
+            cause,
+            target,
+            local,
+            unread,
+            source,
+        } = self;
+        let holds = cause.is_some() || target.is_some() || local.is_some() || source.is_some();
+        !holds && unread.is_empty()
     }
 }

@@ -20,15 +20,18 @@ mod tests;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    bulk::{BULK_BLOCKS_MAX, Bulk},
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
     lessee::{Budget, Starved, Turn},
+    outlet::Spares,
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
 use entry::Entry;
 use poller::{Poller, Ready};
+use receive::RECEIVES_MAX;
 use std::{
     collections::VecDeque,
     io,
@@ -40,7 +43,7 @@ use std::{
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that serving one socket may add after it found room.
-const EVENTS_EACH: usize = 8;
+const EVENTS_EACH: usize = 8 + RECEIVES_MAX * BULK_BLOCKS_MAX as usize;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
@@ -61,7 +64,10 @@ pub(crate) struct Reactor {
     /// Relays whose progress is to be told.
     reports: Due<Sock>,
     pipes: Pipes,
+    spares: Spares,
     blocks: Blocks,
+    /// Where several blocks are filled at once.
+    bulk: Bulk,
     /// Receive blocks that one socket may pin.
     quota: u16,
     /// Where the caller's list of events is full.
@@ -90,7 +96,9 @@ impl Reactor {
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
             pipes: Pipes::default(),
+            spares: Spares::default(),
             blocks: Blocks::new(&options.blocks),
+            bulk: Bulk::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
             polled: false,

@@ -1,11 +1,11 @@
 //! Receiving from streams: a block is leased when there is something to read into it.
 
 use super::Reactor;
-use crate::{BufMut, Event, SlotKey, Sock, lessee::Park, socket};
+use crate::{BufMut, Event, SlotKey, Sock, lessee::Park};
 use std::{io, mem};
 
-/// Blocks received from one socket in one turn.
-const BLOCKS_MAX: usize = 4;
+/// Receives from one socket in one turn.
+pub(super) const RECEIVES_MAX: usize = 4;
 
 /// Whether to go on with a socket.
 pub(super) enum Next {
@@ -24,7 +24,7 @@ impl Reactor {
 
     /// Receives what there is, up to the socket's share of a turn.
     pub(super) fn receive(&mut self, sock: Sock, events: &mut Vec<Event>) {
-        for _ in 0..BLOCKS_MAX {
+        for _ in 0..RECEIVES_MAX {
             if let Next::Stop = self.receive_once(sock, events) {
                 return;
             }
@@ -39,8 +39,9 @@ impl Reactor {
         if !entry.receives() {
             return Next::Stop;
         }
-        if !entry.unread.is_empty() {
-            let unread = mem::take(&mut entry.unread);
+        if entry.has_unread() {
+            let unread = mem::take(&mut entry.rare_mut().unread);
+            entry.settle();
             self.hand_over(sock, BufMut::from(unread), events);
             return Next::Again;
         }
@@ -51,24 +52,29 @@ impl Reactor {
         let leased = entry
             .lessee
             .lease(owner, &self.blocks, self.quota, counters);
-        let Some(mut block) = leased else {
+        let Some(block) = leased else {
             if entry.lessee.parked == Some(Park::Blocks) {
                 self.starved.push(sock);
             }
             return Next::Stop;
         };
-        match entry.with_fd(|fd| socket::receive(fd, &mut block)) {
+        let bulk = &mut self.bulk;
+        bulk.lease(block, &mut entry.lessee, owner, &self.blocks, self.quota);
+        let received = entry.with_fd(|fd| bulk.receive(fd));
+        match received {
             Ok(0) => {
                 entry.ended = true;
                 self.tell_end(sock, events);
                 Next::Stop
             }
             Ok(bytes) => {
-                entry.lessee.note_size(bytes, block.len());
+                entry.lessee.note_size(bytes, bulk.first());
                 // A block that was not filled is the last, unless there is an end behind it.
-                entry.readable = bytes == block.len() || entry.hung_up;
-                block.truncate(bytes);
-                self.hand_over(sock, block, events);
+                entry.readable = bytes == bulk.room() || entry.hung_up;
+                let mut bulk = mem::take(&mut self.bulk);
+                bulk.filled(bytes)
+                    .for_each(|block| self.hand_over(sock, block, events));
+                self.bulk = bulk;
                 Next::Again
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

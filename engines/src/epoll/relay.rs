@@ -31,7 +31,7 @@ impl Reactor {
         self.mark_ready(from);
         match self.socks.get_mut(to) {
             Some(target) if target.kind == Kind::Stream && !target.is_ending() => {
-                target.source = Some(from);
+                target.set_source(Some(from));
             }
             Some(_) | None => self.break_relay(from),
         }
@@ -42,7 +42,7 @@ impl Reactor {
             return;
         };
         let Some(relay) = &entry.relay else { return };
-        if !relay.tally.is_bulk() || relay.copies || !entry.unread.is_empty() {
+        if !relay.tally.is_bulk() || relay.copies || entry.has_unread() {
             self.receive(from, events);
         } else if self.socks.get(relay.to).is_some_and(|to| to.has_sent_all()) {
             self.splice(from, events);
@@ -64,7 +64,7 @@ impl Reactor {
         relay.tally.on_queued(data.len());
         let (to, data) = (relay.to, entry.lessee.keep(data));
         if let Some(target) = self.socks.get_mut(to) {
-            target.outlet.push(data, true);
+            target.outlet.push(data, true, &mut self.spares);
             self.mark_ready(to);
         }
     }
@@ -150,7 +150,8 @@ impl Reactor {
         let Some(entry) = self.socks.get_mut(sock) else {
             return Vec::new();
         };
-        let (source, relay) = (entry.source.take(), entry.relay.take());
+        let (source, relay) = (entry.source(), entry.relay.take());
+        entry.set_source(None);
         if let Some(from) = source {
             self.break_relay(from);
         }
@@ -158,7 +159,8 @@ impl Reactor {
             return Vec::new();
         };
         if let Some(target) = self.socks.get_mut(relay.to) {
-            (target.source, target.piped) = (None, false);
+            target.set_source(None);
+            target.piped = false;
         }
         relay
             .pipe
@@ -175,7 +177,7 @@ impl Reactor {
     }
 
     fn source_of(&self, to: Sock) -> Option<Sock> {
-        self.socks.get(to)?.source
+        self.socks.get(to)?.source()
     }
 
     pub(super) fn relay_of(&mut self, from: Sock) -> Option<&mut Relay> {

@@ -1,7 +1,10 @@
 //! Connecting and sending: all that a turn queued leaves in one call, the rest when the socket takes
 //! it.
 
-use super::{Reactor, entry::Dial};
+use super::{
+    Reactor,
+    entry::{Dial, Entry},
+};
 use crate::{Event, Sock, outlet::Finish, socket};
 use std::io;
 
@@ -14,8 +17,13 @@ impl Reactor {
         let Some(entry) = self.socks.get_mut(sock) else {
             return false;
         };
-        let connected = match &entry.dial {
-            Dial::Asked(target) => entry.with_fd(|fd| socket::connect(fd, target)),
+        let connected = match entry.dial {
+            Dial::Asked => {
+                let target = entry.rare_mut().target.take();
+                entry.settle();
+                let gone = || io::Error::from_raw_os_error(libc::EBADF);
+                entry.with_fd(|fd| socket::connect(fd, &*target.ok_or_else(gone)?))
+            }
             Dial::UnderWay if entry.writable => entry.with_fd(socket::take_error).map(|()| true),
             Dial::UnderWay => Ok(false),
             Dial::Done => Ok(true),
@@ -37,7 +45,8 @@ impl Reactor {
     }
 
     pub(super) fn serve_send(&mut self, sock: Sock, events: &mut Vec<Event>) {
-        let before = self.socks.get(sock).map(|entry| entry.outlet.queue.len());
+        let queued = |entry: &Entry| !entry.outlet.is_empty();
+        let had_queued = self.socks.get(sock).is_some_and(queued);
         let own = self.send_queued(sock);
         if own > 0 {
             events.push(Event::Sent { sock, bytes: own });
@@ -45,14 +54,14 @@ impl Reactor {
         let Some(entry) = self.socks.get_mut(sock).filter(|entry| !entry.is_ending()) else {
             return;
         };
-        if !entry.outlet.queue.is_empty() {
+        if !entry.outlet.is_empty() {
             if entry.writable {
                 self.mark_later(sock);
             }
             return;
         }
         // A source that waits for this socket may go on.
-        let frees = before > Some(0) || entry.piped && entry.writable;
+        let frees = had_queued || entry.piped && entry.writable;
         if entry.outlet.finish == Finish::Asked {
             entry.outlet.finish = Finish::Done;
             // A connection that is gone already refuses: its next use will tell.
@@ -71,14 +80,14 @@ impl Reactor {
             let Some(entry) = self.socks.get_mut(sock) else {
                 break;
             };
-            if !entry.writable || entry.outlet.queue.is_empty() {
+            if !entry.writable || entry.outlet.is_empty() {
                 break;
             }
             match entry.with_fd(|fd| entry.outlet.send(fd)) {
                 Ok((sent, asked)) => {
                     // What took less than it was given is full.
                     entry.writable = sent == asked;
-                    let (of_caller, of_relay) = entry.outlet.advance(sent);
+                    let (of_caller, of_relay) = entry.outlet.advance(sent, &mut self.spares);
                     own += of_caller;
                     if of_relay > 0 {
                         self.on_relayed(sock, of_relay);

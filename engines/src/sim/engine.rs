@@ -104,11 +104,12 @@ impl Engine for SimEngine {
     }
 
     fn send(&mut self, sock: Sock, data: Buf) {
-        if let Some(entry) = self.live(sock)
+        if let Some(entry) = self.entries.get_mut(sock)
+            && !entry.is_ending()
             && entry.kind == Kind::Stream
             && entry.outlet.finish == Finish::No
         {
-            entry.outlet.push(data, false);
+            entry.outlet.push(data, false, &mut self.spares);
             self.mark(sock);
         }
     }

@@ -85,9 +85,7 @@ impl Entry {
     }
 
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.queue.is_empty()
-            && self.outlet.finish != Finish::Asked
-            && self.datagrams.is_empty()
+        self.outlet.is_empty() && self.outlet.finish != Finish::Asked && self.datagrams.is_empty()
     }
 }
 

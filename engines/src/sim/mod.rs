@@ -31,6 +31,7 @@ use crate::{
     buf::Group,
     clock::Clock,
     lessee::{Budget, Park, Starved, Turn},
+    outlet::Spares,
 };
 use agenda::Timer;
 use bell::Bell;
@@ -57,6 +58,7 @@ pub struct SimEngine {
     quota: u16,
     /// Sockets that wait for blocks.
     starved: Starved<Sock>,
+    spares: Spares,
     /// Blocks that nobody has until a drought is over.
     hoard: Vec<(Group, u16)>,
     bell: Arc<Bell>,
@@ -79,6 +81,7 @@ impl SimEngine {
             net,
             id,
             entries: Slots::default(),
+            spares: Spares::default(),
             blocks,
             quota: limits.socket_max.max(1),
             starved: Starved::default(),

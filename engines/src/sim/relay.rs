@@ -48,8 +48,10 @@ impl SimEngine {
         };
         relay.tally.on_queued(data.len());
         let (to, data) = (relay.to, entry.lessee.keep(data));
-        if let Some(target) = self.live(to) {
-            target.outlet.push(data, true);
+        if let Some(target) = self.entries.get_mut(to)
+            && !target.is_ending()
+        {
+            target.outlet.push(data, true, &mut self.spares);
             self.mark(to);
         }
     }

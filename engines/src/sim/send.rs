@@ -7,16 +7,15 @@ use std::io;
 impl SimEngine {
     pub(super) fn send_queued(&mut self, sock: Sock, key: NetKey, events: &mut Vec<Event>) {
         let Some(entry) = self.live(sock) else { return };
-        if entry.outlet.queue.is_empty() {
+        let Some(queued) = entry.outlet.queue().map(BufList::len) else {
             return self.finish_if_asked(sock, key);
-        }
-        let queued = entry.outlet.queue.len();
+        };
         let mut world = self.net.world();
         let sent = match world.room(key) {
             Ok(0) => return,
             Ok(room) => {
                 let bytes = world.cut_send(queued.min(room));
-                let queue = self.entries.get(sock).map(|entry| &entry.outlet.queue);
+                let queue = self.entries.get(sock).and_then(|e| e.outlet.queue());
                 let data = queue.map_or_else(Vec::new, |queue| first_bytes(queue, bytes));
                 world.write(key, data).map(|()| bytes)
             }
@@ -33,7 +32,7 @@ impl SimEngine {
         let Some(entry) = self.entries.get_mut(sock) else {
             return;
         };
-        let (own, relayed) = entry.outlet.advance(bytes);
+        let (own, relayed) = entry.outlet.advance(bytes, &mut self.spares);
         let done = entry.has_sent_all();
         if !done {
             self.mark(sock);

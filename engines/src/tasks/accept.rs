@@ -27,7 +27,7 @@ pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
         if !line.wants() {
             continue;
         }
-        match line.with_fd(socket::accept) {
+        match line.with_fd(|fd| socket::accept(fd, false)) {
             Ok((fd, peer)) => {
                 let local = local.clone().or_else(|| socket::local(fd.as_fd()));
                 let listener = line.sock;
@@ -47,7 +47,7 @@ pub(super) async fn accept(line: &Rc<Line>) -> Result<(), Gone> {
 }
 
 fn back_off(line: &Rc<Line>, cause: io::Error) {
-    line.lessee.borrow_mut().parked = Some(Park::Backoff);
+    line.park(Park::Backoff);
     let now = line.hub.now();
     line.hub.backoffs.borrow_mut().push(now, line.clone());
     line.hub.count(|counters| counters.accept_failures += 1);

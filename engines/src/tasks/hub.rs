@@ -1,11 +1,13 @@
 //! What the tasks of one engine share.
 
-use super::{executor::RunQueue, line::Line};
+use super::{executor::RunQueue, line::Line, stream::RECEIVES_IN_TURN};
 use crate::{
     BlockLimits, Blocks, EngineCounters, Event, Sock, SockAddr,
+    bulk::{BULK_BLOCKS_MAX, Bulk},
     clock::Clock,
     due::{BACKOFF, Due},
     lessee::{Budget, Starved},
+    outlet::Spares,
     tally::REPORT_EVERY,
 };
 use std::{
@@ -18,13 +20,16 @@ use std::{
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that one look of a task may add after it found room.
-const EVENTS_EACH: usize = 8;
+const EVENTS_EACH: usize = 8 + RECEIVES_IN_TURN as usize * BULK_BLOCKS_MAX as usize;
 
 pub(super) struct Hub {
     pub(super) blocks: Blocks,
+    /// Where several blocks are filled at once.
+    pub(super) bulk: RefCell<Bulk>,
     /// Receive blocks that one socket may pin.
     pub(super) quota: u16,
     pub(super) queue: RunQueue,
+    pub(super) spares: RefCell<Spares>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) counters: RefCell<EngineCounters>,
     pub(super) clock: Cell<Clock>,
@@ -52,8 +57,10 @@ impl Hub {
     pub(super) fn new(limits: &BlockLimits, registry: mio::Registry) -> Self {
         Self {
             blocks: Blocks::new(limits),
+            bulk: RefCell::default(),
             quota: limits.socket_max.max(1),
             queue: RunQueue::default(),
+            spares: RefCell::default(),
             events: RefCell::default(),
             counters: RefCell::default(),
             clock: Cell::new(Clock::read()),

@@ -1,10 +1,12 @@
-//! A socket as its task, the engine and other tasks see it.
+//! A socket as its task, the engine and other tasks see it. What an idle stream does not need lies
+//! apart, in [`Rare`].
 
 use super::{executor::token_of, hub::Hub, relay::Relay};
 use crate::{
-    Carried, Class, Event, Handle, Kind, Sock,
+    Buf, Carried, Class, Event, Handle, Kind, Sock,
     lessee::{Budget, Lessee, Park, Turn},
     outlet::{Finish, Outlet},
+    sockaddr::RawAddr,
 };
 use mio::{Interest, unix::SourceFd};
 use std::{
@@ -20,12 +22,13 @@ use std::{
 pub(super) struct Gone;
 
 /// A socket's way through the engine.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
     /// `detach` was called: goes when its sends have left.
     Leaving,
-    Ending(Option<io::Error>),
+    /// Is to go; see [`Rare::cause`].
+    Ending,
 }
 
 /// The end of what the peer sends.
@@ -42,22 +45,49 @@ pub(super) struct Line {
     pub(super) hub: Rc<Hub>,
     /// None before it could be opened and after it was closed.
     pub(super) fd: RefCell<Option<OwnedFd>>,
-    pub(super) phase: RefCell<Phase>,
+    pub(super) phase: Cell<Phase>,
     /// On the run queue.
     scheduled: Cell<bool>,
     pub(super) readable: Cell<bool>,
     pub(super) writable: Cell<bool>,
     /// `resume` was called.
     pub(super) wanted: Cell<bool>,
-    pub(super) lessee: RefCell<Lessee>,
+    lessee: Cell<Lessee>,
     pub(super) end: Cell<End>,
-    /// Bytes that an adopted socket brought along.
-    pub(super) unread: RefCell<Vec<u8>>,
     pub(super) outlet: RefCell<Outlet>,
+    rare: RefCell<Option<Box<Rare>>>,
+}
+
+/// An idle connection costs this much, of which there may be very many.
+const _: () = assert!(size_of::<Line>() <= 88);
+
+/// What few sockets have, and idle streams never.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// Why it ends, unless the caller has closed it.
+    cause: Option<io::Error>,
+    /// Where it connects to; until its task takes it.
+    pub(super) target: Option<Box<RawAddr>>,
+    /// Bytes that an adopted socket brought along.
+    pub(super) unread: Vec<u8>,
     /// As the source of a relay.
-    pub(super) relay: RefCell<Option<Relay>>,
+    pub(super) relay: Option<Rc<Relay>>,
     /// As the target of a relay: its source.
-    pub(super) source: RefCell<Option<Rc<Self>>>,
+    pub(super) source: Option<Rc<Line>>,
+}
+
+impl Rare {
+    fn is_blank(&self) -> bool {
+        let Self {
+            cause,
+            target,
+            unread,
+            relay,
+            source,
+        } = self;
+        let holds = cause.is_some() || target.is_some() || relay.is_some() || source.is_some();
+        !holds && unread.is_empty()
+    }
 }
 
 impl Line {
@@ -68,27 +98,77 @@ impl Line {
         fd: io::Result<OwnedFd>,
         hub: &Rc<Hub>,
     ) -> Rc<Self> {
-        let (fd, phase) = match fd {
-            Ok(fd) => (Some(fd), Phase::Open),
-            Err(error) => (None, Phase::Ending(Some(error))),
+        let (fd, cause) = match fd {
+            Ok(fd) => (Some(fd), None),
+            Err(error) => (None, Some(error)),
         };
-        Rc::new(Self {
+        let line = Self {
             sock,
             kind,
             hub: hub.clone(),
             fd: RefCell::new(fd),
-            phase: RefCell::new(phase),
+            phase: Cell::new(Phase::Open),
             scheduled: Cell::new(false),
             readable: Cell::new(false),
             writable: Cell::new(false),
             wanted: Cell::new(false),
-            lessee: RefCell::new(Lessee::new(class)),
+            lessee: Cell::new(Lessee::new(class)),
             end: Cell::new(End::No),
-            unread: RefCell::default(),
             outlet: RefCell::default(),
-            relay: RefCell::default(),
-            source: RefCell::default(),
-        })
+            rare: RefCell::default(),
+        };
+        if cause.is_some() {
+            line.end_for(cause);
+        }
+        Rc::new(line)
+    }
+
+    /// Is to go from now on; `cause`: not by the caller's will.
+    fn end_for(&self, cause: Option<io::Error>) {
+        self.phase.set(Phase::Ending);
+        if cause.is_some() {
+            self.with_rare(|rare| rare.cause = cause);
+        }
+    }
+
+    /// Changes what lies apart, and gives it up if none of it is needed any more.
+    pub(super) fn with_rare<T>(&self, change: impl FnOnce(&mut Rare) -> T) -> T {
+        let mut place = self.rare.borrow_mut();
+        let rare = place.get_or_insert_default();
+        let result = change(rare);
+        if rare.is_blank() {
+            *place = None;
+        }
+        result
+    }
+
+    /// Takes a part out of what lies apart, if there is anything.
+    pub(super) fn take_rare<T: Default>(&self, part: impl FnOnce(&mut Rare) -> &mut T) -> T {
+        if self.rare.borrow().is_none() {
+            return T::default();
+        }
+        self.with_rare(|rare| std::mem::take(part(rare)))
+    }
+
+    /// As the source of a relay.
+    pub(super) fn relay(&self) -> Option<Rc<Relay>> {
+        self.rare.borrow().as_ref()?.relay.clone()
+    }
+
+    /// As the target of a relay: its source.
+    pub(super) fn source(&self) -> Option<Rc<Self>> {
+        self.rare.borrow().as_ref()?.source.clone()
+    }
+
+    pub(super) fn class(&self) -> Class {
+        self.lessee.get().class
+    }
+
+    pub(super) fn with_lessee<T>(&self, change: impl FnOnce(&mut Lessee) -> T) -> T {
+        let mut lessee = self.lessee.get();
+        let result = change(&mut lessee);
+        self.lessee.set(lessee);
+        result
     }
 
     /// Lets the task look again.
@@ -114,27 +194,34 @@ impl Line {
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        matches!(*self.phase.borrow(), Phase::Ending(_))
+        self.phase.get() == Phase::Ending
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(*self.phase.borrow(), Phase::Leaving)
+        self.phase.get() == Phase::Leaving
     }
 
     /// Receiving or accepting is asked for.
     pub(super) fn wants(&self) -> bool {
-        self.wanted.get() && matches!(*self.phase.borrow(), Phase::Open)
+        self.wanted.get() && self.phase.get() == Phase::Open
+    }
+
+    /// Queues bytes of the caller or of a relay.
+    pub(super) fn queue(&self, data: Buf, relayed: bool) {
+        let mut spares = self.hub.spares.borrow_mut();
+        self.outlet.borrow_mut().push(data, relayed, &mut spares);
+        self.schedule();
     }
 
     pub(super) fn has_to_send(&self) -> bool {
         let outlet = self.outlet.borrow();
-        !outlet.queue.is_empty() || outlet.finish == Finish::Asked
+        !outlet.is_empty() || outlet.finish == Finish::Asked
     }
 
     /// Ends the socket, with a cause if not by the caller's will.
     pub(super) fn close(&self, cause: Option<io::Error>) {
         if !self.is_ending() {
-            self.phase.replace(Phase::Ending(cause));
+            self.end_for(cause);
             self.schedule();
         }
     }
@@ -179,8 +266,12 @@ impl Line {
     }
 
     /// Parks until `condition` holds.
-    pub(super) async fn until(&self, condition: impl Fn(&Self) -> bool) -> Result<(), Gone> {
-        poll_fn(|_| {
+    // Not `async`: a task's memory is that of the futures it may wait in, and this one is one pointer.
+    pub(super) fn until<C>(&self, condition: C) -> impl Future<Output = Result<(), Gone>>
+    where
+        C: Fn(&Self) -> bool,
+    {
+        poll_fn(move |_| {
             if self.is_ending() {
                 Poll::Ready(Err(Gone))
             } else if condition(self) {
@@ -189,24 +280,22 @@ impl Line {
                 Poll::Pending
             }
         })
-        .await
     }
 
     /// Parks until there is something to read, or reading is not wanted any more.
-    pub(super) async fn readable(&self) -> Result<(), Gone> {
+    pub(super) fn readable(&self) -> impl Future<Output = Result<(), Gone>> {
         self.until(|line| line.readable.get() || !line.wants())
-            .await
     }
 
     /// Parks until the socket takes bytes.
-    pub(super) async fn writable(&self) -> Result<(), Gone> {
-        self.until(|line| line.writable.get()).await
+    pub(super) fn writable(&self) -> impl Future<Output = Result<(), Gone>> {
+        self.until(|line| line.writable.get())
     }
 
     /// Lets the other tasks go first.
-    pub(super) async fn give_way(&self) -> Result<(), Gone> {
+    pub(super) fn give_way(&self) -> impl Future<Output = Result<(), Gone>> {
         let first = Cell::new(true);
-        self.until(|line| {
+        self.until(move |line| {
             if first.replace(false) {
                 line.schedule();
                 return false;
@@ -216,15 +305,18 @@ impl Line {
                 false
             }
         })
-        .await
     }
 
     pub(super) fn parked(&self) -> Option<Park> {
-        self.lessee.borrow().parked
+        self.lessee.get().parked
+    }
+
+    pub(super) fn park(&self, why: Park) {
+        self.with_lessee(|lessee| lessee.parked = Some(why));
     }
 
     pub(super) fn unpark(&self) {
-        self.lessee.borrow_mut().parked = None;
+        self.with_lessee(|lessee| lessee.parked = None);
         self.schedule();
     }
 
@@ -233,7 +325,7 @@ impl Line {
         if self.parked() != Some(Park::Blocks) || self.is_ending() {
             return Turn::Over;
         }
-        if self.wants() && !self.lessee.borrow_mut().take_share(budget) {
+        if self.wants() && !self.with_lessee(|lessee| lessee.take_share(budget)) {
             return Turn::Waits;
         }
         self.unpark();
@@ -242,7 +334,7 @@ impl Line {
 
     /// One of the socket's leases came home.
     pub(super) fn on_home(&self) {
-        if self.lessee.borrow_mut().on_home(self.hub.quota) {
+        if self.with_lessee(|lessee| lessee.on_home(self.hub.quota)) {
             self.schedule();
         }
     }
@@ -254,7 +346,7 @@ impl Line {
         let carried = Carried {
             handle: Handle::Fd(fd),
             kind: self.kind,
-            unread: self.unread.take(),
+            unread: self.take_rare(|rare| &mut rare.unread),
         };
         let sock = self.sock;
         self.hub.tell(Event::Detached { sock, carried });
@@ -272,8 +364,7 @@ impl Line {
         drop(self.take_fd());
         drop(self.outlet.take());
         let sock = self.sock;
-        if let Phase::Ending(cause) = self.phase.replace(Phase::Ending(None)) {
-            self.hub.tell(Event::Closed { sock, cause });
-        }
+        let cause = self.take_rare(|rare| &mut rare.cause);
+        self.hub.tell(Event::Closed { sock, cause });
     }
 }

@@ -24,6 +24,7 @@ use mio::{Interest, Token, unix::SourceFd};
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -81,7 +82,10 @@ impl Tasks {
         let hub = &self.hub;
         self.executor.spawn(|sock| {
             let line = Line::new(sock, kind, class, fd, hub);
-            (line.clone(), Box::pin(run(line, target)))
+            if target.is_some() {
+                line.with_rare(|rare| rare.target = target);
+            }
+            (line.clone(), Box::pin(run(line)))
         })
     }
 
@@ -141,10 +145,7 @@ impl Tasks {
             peer,
             local,
         } = new;
-        let class = self
-            .executor
-            .line(listener)
-            .map(|line| line.lessee.borrow().class);
+        let class = self.executor.line(listener).map(|line| line.class());
         let sock = self.spawn(Ok(fd), Kind::Stream, class.unwrap_or_default());
         self.hub.tell(Event::Accepted {
             listener,
@@ -156,7 +157,7 @@ impl Tasks {
 
     fn want(&self, sock: Sock, wanted: bool) {
         if let Some(line) = self.live(sock)
-            && line.relay.borrow().is_none()
+            && line.relay().is_none()
         {
             line.wanted.set(wanted);
             line.schedule();
@@ -165,15 +166,29 @@ impl Tasks {
 }
 
 /// A task: serves the socket until it goes, then tells so.
-async fn run(line: Rc<Line>, target: Option<Box<RawAddr>>) {
-    let served = match line.kind {
-        Kind::Datagram => datagram::receive(&line).await,
-        Kind::Listener => accept::accept(&line).await,
-        Kind::Stream => stream::serve(&line, target).await,
-    };
-    match served {
-        Ok(()) => line.tell_detached(),
-        Err(Gone) => line.tell_closed(),
+///
+/// Its memory is what it keeps while it waits, and each idle stream has one. So a stream's futures keep
+/// no more than the line, others are boxed, and they are blocks rather than `async fn`s, which keep
+/// each argument twice.
+#[allow(clippy::manual_async_fn, reason = "keeps `line` once")]
+fn run(line: Rc<Line>) -> impl Future<Output = ()> {
+    async move {
+        let served = match line.kind {
+            Kind::Datagram => Box::pin(datagram::receive(&line)).await,
+            Kind::Listener => Box::pin(accept::accept(&line)).await,
+            Kind::Stream => match Box::pin(stream::open(&line)).await {
+                Ok(()) => {
+                    let receiving = pin!(stream::receive(&line));
+                    let sending = pin!(stream::send(&line));
+                    stream::until_either_ends(receiving, sending).await
+                }
+                Err(Gone) => Err(Gone),
+            },
+        };
+        match served {
+            Ok(()) => line.tell_detached(),
+            Err(Gone) => line.tell_closed(),
+        }
     }
 }
 
@@ -235,14 +250,14 @@ impl Engine for Tasks {
         let fd = carried.handle.into_prepared(kind);
         let sock = self.spawn(fd, kind, Class::default());
         if let Some(line) = self.executor.line(sock) {
-            line.unread.replace(carried.unread);
+            line.with_rare(|rare| rare.unread = carried.unread);
         }
         sock
     }
 
     fn detach(&mut self, sock: Sock) {
         if let Some(line) = self.live(sock) {
-            line.phase.replace(Phase::Leaving);
+            line.phase.set(Phase::Leaving);
             line.schedule();
         }
     }
@@ -278,8 +293,7 @@ impl Engine for Tasks {
             && line.kind == Kind::Stream
             && line.outlet.borrow().finish == Finish::No
         {
-            line.outlet.borrow_mut().push(data, false);
-            line.schedule();
+            line.queue(data, false);
         }
     }
 

@@ -3,7 +3,7 @@
 //! The source's quota of blocks is the back-pressure: a block comes home when the target has sent it.
 
 use super::line::Line;
-use crate::{BufMut, outlet::Finish, tally::Tally};
+use crate::{BufMut, lessee::Lessee, outlet::Finish, tally::Tally};
 use std::{cell::RefCell, rc::Rc};
 
 /// A relay, kept with its source.
@@ -18,45 +18,42 @@ impl Line {
         let Some(to) = to else {
             return self.wanted.set(false);
         };
-        to.source.replace(Some(self.clone()));
-        self.relay.replace(Some(Relay {
+        let relay = Relay {
             to: to.clone(),
             tally: RefCell::default(),
-        }));
+        };
+        to.with_rare(|rare| rare.source = Some(self.clone()));
+        self.with_rare(|rare| rare.relay = Some(Rc::new(relay)));
         self.wanted.set(true);
         self.schedule();
     }
 
     /// As the source: passes bytes on to the target.
     pub(super) fn pass_on(&self, data: BufMut) {
-        let relay = self.relay.borrow();
-        let Some(relay) = &*relay else { return };
+        let Some(relay) = self.relay() else { return };
         relay.tally.borrow_mut().on_queued(data.len());
-        let data = self.lessee.borrow_mut().keep(data);
-        relay.to.outlet.borrow_mut().push(data, true);
-        relay.to.schedule();
+        let data = self.with_lessee(|lessee| lessee.keep(data));
+        relay.to.queue(data, true);
     }
 
     /// As the target: `bytes` of the source's have left.
     pub(super) fn on_relayed(&self, bytes: usize) {
-        let source = self.source.borrow();
-        let Some(source) = &*source else { return };
-        let relay = source.relay.borrow();
-        let Some(relay) = &*relay else { return };
+        let Some(source) = self.source() else { return };
+        let Some(relay) = source.relay() else { return };
         let mut tally = relay.tally.borrow_mut();
         let reports = tally.on_left(bytes);
         if tally.is_drained() {
-            source.lessee.borrow_mut().on_drained();
+            source.with_lessee(Lessee::on_drained);
         }
         if reports {
             let now = self.hub.now();
-            self.hub.reports.borrow_mut().push(now, source.clone());
+            self.hub.reports.borrow_mut().push(now, source);
         }
     }
 
     /// As the source: a report is due.
     pub(super) fn on_period_end(&self) {
-        if let Some(relay) = &*self.relay.borrow() {
+        if let Some(relay) = self.relay() {
             relay.tally.borrow_mut().on_period_end();
         }
         self.report();
@@ -64,7 +61,7 @@ impl Line {
 
     /// As the source: tells what is due of the relay.
     fn report(&self) {
-        if let Some(relay) = &*self.relay.borrow()
+        if let Some(relay) = self.relay()
             && !self.is_ending()
         {
             let mut events = self.hub.events.borrow_mut();
@@ -74,12 +71,9 @@ impl Line {
 
     /// As the source: everything was passed on; the target is to end behind it.
     pub(super) fn end_relay(&self) {
-        let to = {
-            let relay = self.relay.borrow();
-            let Some(relay) = &*relay else { return };
-            relay.tally.borrow_mut().on_source_end();
-            relay.to.clone()
-        };
+        let Some(relay) = self.relay() else { return };
+        relay.tally.borrow_mut().on_source_end();
+        let to = &relay.to;
         let finish = to.outlet.borrow().finish;
         match finish {
             Finish::No => {
@@ -93,21 +87,20 @@ impl Line {
 
     /// As the target: our direction has ended.
     pub(super) fn on_half_closed(&self) {
-        let source = self.source.borrow().clone();
-        let Some(source) = source else { return };
-        let ends = |relay: &Relay| relay.tally.borrow_mut().on_half_closed();
-        if source.relay.borrow().as_ref().is_some_and(ends) {
+        let Some(source) = self.source() else { return };
+        let ends = |relay: Rc<Relay>| relay.tally.borrow_mut().on_half_closed();
+        if source.relay().is_some_and(ends) {
             source.report();
         }
     }
 
     /// Takes a socket that goes out of its relays. A source without a target receives no more.
     pub(super) fn unlink(&self) {
-        if let Some(source) = self.source.take() {
+        if let Some(source) = self.take_rare(|rare| &mut rare.source) {
             source.wanted.set(false);
         }
-        if let Some(relay) = self.relay.take() {
-            relay.to.source.replace(None);
+        if let Some(relay) = self.take_rare(|rare| &mut rare.relay) {
+            relay.to.take_rare(|rare| &mut rare.source);
         }
     }
 }

@@ -2,28 +2,33 @@
 
 use super::line::{End, Gone, Line};
 use crate::{BufMut, Event, SlotKey, lessee::Park, outlet::Finish, sockaddr::RawAddr, socket};
-use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
+use std::{future::poll_fn, io, pin::Pin, rc::Rc, task::Poll};
 
-/// Blocks received before the other tasks go first.
-const BLOCKS_IN_TURN: usize = 4;
+/// Receives before the other tasks go first.
+pub(super) const RECEIVES_IN_TURN: u8 = 4;
 
-/// A stream's life; `target` is where it is to connect first.
-pub(super) async fn serve(line: &Rc<Line>, target: Option<Box<RawAddr>>) -> Result<(), Gone> {
-    match target {
-        Some(target) => connect(line, &target).await?,
-        None => line.enter_poller()?,
+/// Connects, if there is a target.
+pub(super) async fn open(line: &Line) -> Result<(), Gone> {
+    match line.take_rare(|rare| &mut rare.target) {
+        Some(target) => connect(line, target).await,
+        None => line.enter_poller(),
     }
-    let (mut receiving, mut sending) = (pin!(receive(line)), pin!(send(line)));
-    poll_fn(|context| match receiving.as_mut().poll(context) {
+}
+
+/// A stream's life once it is open.
+pub(super) fn until_either_ends(
+    mut receiving: Pin<&mut impl Future<Output = Result<(), Gone>>>,
+    mut sending: Pin<&mut impl Future<Output = Result<(), Gone>>>,
+) -> impl Future<Output = Result<(), Gone>> {
+    poll_fn(move |context| match receiving.as_mut().poll(context) {
         Poll::Ready(gone) => Poll::Ready(gone),
         Poll::Pending => sending.as_mut().poll(context),
     })
-    .await
 }
 
-async fn connect(line: &Line, target: &RawAddr) -> Result<(), Gone> {
+async fn connect(line: &Line, target: Box<RawAddr>) -> Result<(), Gone> {
     line.until(|_| true).await?;
-    let started = line.with_fd(|fd| socket::connect(fd, target));
+    let started = line.with_fd(|fd| socket::connect(fd, &target));
     // Only now: the poller finds fault with a socket that does not even try.
     line.enter_poller()?;
     match started {
@@ -41,43 +46,48 @@ async fn connect(line: &Line, target: &RawAddr) -> Result<(), Gone> {
 }
 
 /// Ends with the socket only: a socket that leaves does so when its sends have left.
-async fn receive(line: &Rc<Line>) -> Result<(), Gone> {
-    let mut blocks = 0;
-    loop {
-        line.until(|line| line.wants() && line.end.get() != End::Told)
-            .await?;
-        if blocks == BLOCKS_IN_TURN || line.hub.is_full() {
-            blocks = 0;
-            line.give_way().await?;
-            continue;
-        }
-        let unread = line.unread.take();
-        if !unread.is_empty() {
-            hand_over(line, BufMut::from(unread));
-        } else if line.end.get() == End::Seen {
-            line.end.set(End::Told);
-            tell_end(line);
-        } else {
-            line.readable().await?;
-            if let Some(block) = lease(line).await? {
-                read(line, block)?;
-                blocks += 1;
+#[allow(clippy::manual_async_fn, reason = "keeps `line` once")]
+pub(super) fn receive(line: &Rc<Line>) -> impl Future<Output = Result<(), Gone>> {
+    async move {
+        let mut receives = 0;
+        loop {
+            line.until(|line| line.wants() && line.end.get() != End::Told)
+                .await?;
+            if receives == RECEIVES_IN_TURN || line.hub.is_full() {
+                receives = 0;
+                line.give_way().await?;
+            } else if !deliver_stored(line) {
+                line.readable().await?;
+                line.until(|line| line.parked().is_none() || !line.wants())
+                    .await?;
+                receives += u8::from(receive_once(line)?);
             }
         }
     }
 }
 
-/// Parks until there is a block for the socket; none when receiving is not wanted any more.
-async fn lease(line: &Rc<Line>) -> Result<Option<BufMut>, Gone> {
-    loop {
-        if !line.wants() {
-            return Ok(None);
-        }
-        if let Some(block) = try_lease(line) {
-            return Ok(Some(block));
-        }
-        line.until(|line| line.parked().is_none() || !line.wants())
-            .await?;
+/// Hands over what is known without a look at the socket; false when there was nothing.
+fn deliver_stored(line: &Rc<Line>) -> bool {
+    let unread = line.take_rare(|rare| &mut rare.unread);
+    if !unread.is_empty() {
+        hand_over(line, BufMut::from(unread));
+    } else if line.end.get() == End::Seen {
+        line.end.set(End::Told);
+        tell_end(line);
+    } else {
+        return false;
+    }
+    true
+}
+
+/// Reads once, if that is still wanted and there is a block for it; false when there was none.
+fn receive_once(line: &Rc<Line>) -> Result<bool, Gone> {
+    if !line.wants() {
+        return Ok(false);
+    }
+    match try_lease(line) {
+        Some(block) => read(line, block).map(|()| true),
+        None => Ok(false),
     }
 }
 
@@ -86,24 +96,30 @@ fn try_lease(line: &Rc<Line>) -> Option<BufMut> {
         return None;
     }
     let (hub, owner) = (&line.hub, line.sock.to_bits());
-    let mut lessee = line.lessee.borrow_mut();
     let mut counters = hub.counters.borrow_mut();
-    let block = lessee.lease(owner, &hub.blocks, hub.quota, &mut counters);
-    if lessee.parked == Some(Park::Blocks) {
+    let block =
+        line.with_lessee(|lessee| lessee.lease(owner, &hub.blocks, hub.quota, &mut counters));
+    if line.parked() == Some(Park::Blocks) {
         hub.starved.borrow_mut().push(line.clone());
     }
     block
 }
 
-/// Reads once into the block.
-fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
-    match line.with_fd(|fd| socket::receive(fd, &mut block)) {
+/// Reads once into the block, and into more if what comes is bulk.
+fn read(line: &Rc<Line>, block: BufMut) -> Result<(), Gone> {
+    let (hub, owner) = (&line.hub, line.sock.to_bits());
+    let mut bulk = hub.bulk.take();
+    let (blocks, quota) = (&hub.blocks, hub.quota);
+    line.with_lessee(|lessee| bulk.lease(block, lessee, owner, blocks, quota));
+    let received = line.with_fd(|fd| bulk.receive(fd));
+    if let Ok(bytes @ 1..) = received {
+        line.with_lessee(|lessee| lessee.note_size(bytes, bulk.first()));
+        bulk.filled(bytes).for_each(|block| hand_over(line, block));
+    }
+    hub.bulk.replace(bulk);
+    match received {
         Ok(0) => line.end.set(End::Seen),
-        Ok(bytes) => {
-            line.lessee.borrow_mut().note_size(bytes, block.len());
-            block.truncate(bytes);
-            hand_over(line, block);
-        }
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.readable.set(false),
         Err(error) => return line.fail(error),
     }
@@ -111,7 +127,7 @@ fn read(line: &Rc<Line>, mut block: BufMut) -> Result<(), Gone> {
 }
 
 fn hand_over(line: &Rc<Line>, data: BufMut) {
-    if line.relay.borrow().is_some() {
+    if line.relay().is_some() {
         return line.pass_on(data);
     }
     let sock = line.sock;
@@ -119,27 +135,30 @@ fn hand_over(line: &Rc<Line>, data: BufMut) {
 }
 
 fn tell_end(line: &Rc<Line>) {
-    if line.relay.borrow().is_some() {
+    if line.relay().is_some() {
         return line.end_relay();
     }
     line.hub.tell(Event::Finished { sock: line.sock });
 }
 
 /// Ends when the socket leaves and nothing is left to send.
-async fn send(line: &Rc<Line>) -> Result<(), Gone> {
-    loop {
-        line.until(|line| line.has_to_send() || line.is_leaving())
-            .await?;
-        if !line.outlet.borrow().queue.is_empty() {
-            line.writable().await?;
-            write(line)?;
-        } else if line.outlet.borrow().finish == Finish::Asked {
-            line.outlet.borrow_mut().finish = Finish::Done;
-            // A connection that is gone already refuses: its next use will tell.
-            let _ = line.with_fd(socket::finish);
-            line.on_half_closed();
-        } else {
-            return Ok(());
+#[allow(clippy::manual_async_fn, reason = "keeps `line` once")]
+pub(super) fn send(line: &Rc<Line>) -> impl Future<Output = Result<(), Gone>> {
+    async move {
+        loop {
+            line.until(|line| line.has_to_send() || line.is_leaving())
+                .await?;
+            if !line.outlet.borrow().is_empty() {
+                line.writable().await?;
+                write(line)?;
+            } else if line.outlet.borrow().finish == Finish::Asked {
+                line.outlet.borrow_mut().finish = Finish::Done;
+                // A connection that is gone already refuses: its next use will tell.
+                let _ = line.with_fd(socket::finish);
+                line.on_half_closed();
+            } else {
+                return Ok(());
+            }
         }
     }
 }
@@ -159,7 +178,10 @@ fn write(line: &Line) -> Result<(), Gone> {
 }
 
 fn on_sent(line: &Line, bytes: usize) {
-    let (own, relayed) = line.outlet.borrow_mut().advance(bytes);
+    let (own, relayed) = {
+        let mut spares = line.hub.spares.borrow_mut();
+        line.outlet.borrow_mut().advance(bytes, &mut spares)
+    };
     if own > 0 {
         let (sock, bytes) = (line.sock, own);
         line.hub.tell(Event::Sent { sock, bytes });

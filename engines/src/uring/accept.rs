@@ -88,7 +88,7 @@ impl Uring {
         if entry.is_ending() {
             return;
         }
-        let fixed = entry.inlet.local.as_deref().cloned();
+        let fixed = entry.rare().and_then(|rare| rare.local.clone());
         let local = fixed.or_else(|| socket::local(fd.as_fd()));
         let (Some(peer), Some(local)) = (peer, local) else {
             return; // Gone again already: nothing to tell.
@@ -142,13 +142,8 @@ impl Uring {
                 break;
             }
             let Some(fd) = &entry.fd else { return };
-            match socket::accept(fd.as_fd()) {
-                Ok((fd, peer)) => {
-                    let admitted = descriptor::set_blocking(fd.as_fd(), true);
-                    if admitted.is_ok() {
-                        self.admit(listener, fd, Some(peer), events);
-                    }
-                }
+            match socket::accept(fd.as_fd(), true) {
+                Ok((fd, peer)) => self.admit(listener, fd, Some(peer), events),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     entry.inlet.readable = false;
                     return;

@@ -10,6 +10,7 @@ use crate::{
 };
 use io_uring::types::BufRingEntry;
 use std::{
+    collections::VecDeque,
     io,
     ptr::NonNull,
     sync::atomic::{AtomicU16, Ordering},
@@ -46,12 +47,30 @@ impl BlockRings {
 
     /// Blocks that the kernel can still fill, as far as completions were seen.
     pub(super) fn lent(&self, group: Group) -> u16 {
-        self.rings[group as usize].lent
+        self.rings[group as usize].lent.len() as u16
     }
 
-    /// Notes that the kernel filled a block.
-    pub(super) fn filled(&mut self, group: Group) {
-        self.rings[group as usize].lent -= 1;
+    /// The blocks that one receive of `bytes` in all filled, beginning with block `first`: in the
+    /// order in which they were lent.
+    pub(super) fn filled_from(
+        &mut self,
+        group: Group,
+        first: u16,
+        bytes: u32,
+    ) -> impl Iterator<Item = Filled> {
+        let size = self.blocks.bytes_of(group);
+        let ring = &mut self.rings[group as usize];
+        let count = bytes.div_ceil(size).max(1);
+        ring.take_lent(first, count as usize)
+            .enumerate()
+            .map(move |(place, index)| {
+                let before = place as u32 * size;
+                Filled {
+                    group,
+                    index,
+                    bytes: size.min(bytes - before),
+                }
+            })
     }
 
     /// Leases a filled block.
@@ -78,7 +97,8 @@ struct BlockRing {
     memory: Mapping,
     mask: u16,
     tail: u16,
-    lent: u16,
+    /// Blocks that the kernel can fill, in the order in which it takes them.
+    lent: VecDeque<u16>,
 }
 
 impl BlockRing {
@@ -97,7 +117,7 @@ impl BlockRing {
             memory,
             mask: count - 1,
             tail: 0,
-            lent: 0,
+            lent: VecDeque::with_capacity(count.into()),
         })
     }
 
@@ -114,11 +134,20 @@ impl BlockRing {
             entry.set_len(bytes);
             entry.set_bid(index);
             self.tail = self.tail.wrapping_add(1);
-            self.lent += 1;
+            self.lent.push_back(index);
         }
         if self.tail != before {
             self.publish();
         }
+    }
+
+    /// Takes the blocks out that were filled together. The kernel takes blocks from the front, and its
+    /// completions come in that order too: `first` is searched all the same.
+    fn take_lent(&mut self, first: u16, count: usize) -> impl Iterator<Item = u16> {
+        let at = self.lent.iter().position(|index| *index == first);
+        let at = at.expect("the kernel filled a block that it did not have");
+        let end = self.lent.len().min(at + count);
+        self.lent.drain(at..end)
     }
 
     fn entry(&self, place: u16) -> NonNull<BufRingEntry> {

@@ -1,7 +1,7 @@
 //! Calls on descriptors that only this engine needs: operations in the ring wait by themselves, but
 //! only on descriptors that block.
 
-use crate::{Kind, SockAddr, socket};
+use crate::{Kind, socket};
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
@@ -29,26 +29,10 @@ pub(super) fn prepare(fd: &OwnedFd, kind: Kind) -> io::Result<bool> {
         Kind::Datagram => false,
     };
     socket::prepare(fd.as_fd(), kind)?;
-    if kind == Kind::Listener {
-        set_nodelay(fd.as_fd());
-    }
     if blocks {
         set_blocking(fd.as_fd(), true)?;
     }
     Ok(blocks)
-}
-
-/// Makes a new listener fit: it blocks, and its connections send without delay from the start.
-pub(super) fn prepare_listener(fd: &OwnedFd) -> io::Result<()> {
-    set_nodelay(fd.as_fd());
-    set_blocking(fd.as_fd(), true)
-}
-
-/// Connections inherit it from their listener.
-fn set_nodelay(listener: BorrowedFd<'_>) {
-    if let Some(SockAddr::Inet(_)) = socket::local(listener) {
-        socket::set_nodelay(listener, libc::AF_INET);
-    }
 }
 
 /// Ends both directions; what is in flight completes.

@@ -27,7 +27,7 @@ impl Uring {
             return;
         };
         if !entry.is_ending() {
-            entry.phase = Phase::Ending(cause);
+            entry.end(cause);
             self.mark_dirty(sock);
         }
     }
@@ -85,7 +85,7 @@ impl Uring {
 
     /// Goes on with leaving: receiving ends, sends leave.
     pub(super) fn pump_leave(&mut self, sock: Sock) {
-        if self.socks.get(sock).is_some_and(|e| e.target.is_some()) {
+        if self.socks.get(sock).is_some_and(|e| e.target().is_some()) {
             return self.start_connect(sock);
         }
         for op in [Op::Accept, Op::PollIn, Op::Recv] {
@@ -104,14 +104,13 @@ impl Uring {
         if !self.socks.get(sock).is_some_and(gone) {
             return;
         }
-        let Some(entry) = self.remove(sock) else {
+        let Some(mut entry) = self.remove(sock) else {
             return;
         };
-        if let Phase::Ending(cause) = entry.phase {
-            // Closes the descriptor and gives the blocks of queued sends back.
-            drop((entry.fd, entry.outlet));
-            events.push(Event::Closed { sock, cause });
-        }
+        let cause = entry.take_rare().cause;
+        // Closes the descriptor and gives the blocks of queued sends back.
+        drop(entry);
+        events.push(Event::Closed { sock, cause });
     }
 
     /// Hands out a socket that left.
@@ -126,8 +125,9 @@ impl Uring {
             return;
         };
         let mut unread = piped.unwrap_or_default();
-        unread.append(&mut entry.inlet.unread);
-        for filled in entry.inlet.stash.drain(..) {
+        let mut rare = entry.take_rare();
+        unread.append(&mut rare.unread);
+        for filled in rare.stash {
             unread.extend_from_slice(&self.rings.claim(filled, u64::MAX));
         }
         if let Some(fd) = entry.fd {
@@ -143,8 +143,8 @@ impl Uring {
 
     fn remove(&mut self, sock: Sock) -> Option<Entry> {
         let mut entry = self.socks.remove(sock)?;
-        if entry.is_ending() {
-            for filled in entry.inlet.stash.drain(..) {
+        if entry.is_ending() && entry.has_stored() {
+            for filled in entry.rare_mut().stash.drain(..) {
                 drop(self.rings.claim(filled, u64::MAX));
             }
         }
@@ -156,7 +156,7 @@ impl Uring {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
-        let Some(target) = &entry.target else { return };
+        let Some(target) = entry.target() else { return };
         if entry.flight.has(Op::Connect) {
             return;
         }
@@ -171,7 +171,9 @@ impl Uring {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        let is_unix = entry.target.take().is_some_and(|target| target.is_unix());
+        let target = entry.rare_mut().target.take();
+        entry.settle();
+        let is_unix = target.is_some_and(|target| target.is_unix());
         if result == 0
             && is_unix
             && let Some(fd) = &entry.fd
@@ -187,7 +189,7 @@ impl Uring {
             Phase::Connecting | Phase::Leaving => {
                 return self.fail(sock, io::Error::from_raw_os_error(-result));
             }
-            Phase::Open | Phase::Ending(_) => {}
+            Phase::Open | Phase::Ending => {}
         }
         self.mark_dirty(sock);
     }

@@ -65,10 +65,12 @@ impl Engine for Uring {
             Handle::Simulated(_) => None,
         };
         let mut entry = Entry::new(fd, kind, Class::default());
-        entry.inlet.unread = unread;
+        if !unread.is_empty() {
+            entry.rare_mut().unread = unread;
+        }
         match entry.prepare() {
             Ok(blocks) => entry.inlet.nonblocking = !blocks,
-            Err(error) => entry.phase = Phase::Ending(Some(error)),
+            Err(error) => entry.end(Some(error)),
         }
         self.insert(entry)
     }
@@ -82,11 +84,8 @@ impl Engine for Uring {
 
     fn listen(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
         let fd = socket::listen(at, options)?;
-        descriptor::prepare_listener(&fd)?;
-        let local = socket::fixed_local(fd.as_fd());
-        let mut entry = Entry::new(Some(fd), Kind::Listener, options.class);
-        entry.inlet.local = local.map(Box::new);
-        Ok(self.insert(entry))
+        descriptor::set_blocking(fd.as_fd(), true)?;
+        Ok(self.insert(Entry::new(Some(fd), Kind::Listener, options.class)))
     }
 
     fn bind(&mut self, at: &SockAddr, options: &ListenOptions) -> io::Result<Sock> {
@@ -98,13 +97,13 @@ impl Engine for Uring {
         let entry = match open_stream(to) {
             Ok((fd, target)) => {
                 let mut entry = Entry::new(Some(fd), Kind::Stream, options.class);
-                entry.target = Some(target);
+                entry.rare_mut().target = Some(target);
                 entry.phase = Phase::Connecting;
                 entry
             }
             Err(error) => {
                 let mut entry = Entry::new(None, Kind::Stream, options.class);
-                entry.phase = Phase::Ending(Some(error));
+                entry.end(Some(error));
                 entry
             }
         };
@@ -120,11 +119,12 @@ impl Engine for Uring {
     }
 
     fn send(&mut self, sock: Sock, data: Buf) {
-        if let Some(entry) = self.live(sock)
+        if let Some(entry) = self.socks.get_mut(sock)
+            && !entry.is_ending()
             && entry.kind == Kind::Stream
             && entry.outlet.finish == Finish::No
         {
-            entry.outlet.push(data, false);
+            entry.outlet.push(data, false, &mut self.spares);
             self.mark_dirty(sock);
         }
     }
@@ -144,11 +144,9 @@ impl Engine for Uring {
 
     fn close(&mut self, sock: Sock) {
         self.end(sock, None);
-        if let Some(entry) = self.socks.get_mut(sock)
-            && let Phase::Ending(cause) = &mut entry.phase
-        {
+        if let Some(entry) = self.socks.get_mut(sock) {
             // Nothing but the end is told from now on.
-            *cause = None;
+            entry.end(None);
         }
     }
 

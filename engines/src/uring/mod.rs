@@ -24,14 +24,16 @@ pub use probe::uring_available;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
+    bulk::BULK_BLOCKS_MAX,
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
     lessee::Starved,
+    outlet::Spares,
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
-use blocks::BlockRings;
+use blocks::{BlockRings, Filled};
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
 use ring::{Ring, Stay};
@@ -46,7 +48,7 @@ use std::{
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that one completion may give.
-const EVENTS_EACH: usize = 2;
+const EVENTS_EACH: usize = 2 + BULK_BLOCKS_MAX as usize;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
 /// How long the last operations may take to end when the engine is dropped.
@@ -69,6 +71,9 @@ pub(crate) struct Uring {
     /// Relays whose progress is to be told.
     reports: Due<Sock>,
     gathers: Vec<Gather>,
+    /// Blocks of the completion at hand.
+    filled: Vec<Filled>,
+    spares: Spares,
     pipes: Pipes,
     quota: u16,
     /// Where the caller's list of events is full.
@@ -106,6 +111,8 @@ impl Uring {
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
             gathers: Vec::new(),
+            filled: Vec::new(),
+            spares: Spares::default(),
             pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
@@ -174,10 +181,10 @@ impl Uring {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
-        match (&entry.phase, entry.kind) {
+        match (entry.phase, entry.kind) {
             (Phase::Connecting, _) => self.start_connect(sock),
             (Phase::Leaving, _) => self.pump_leave(sock),
-            (Phase::Ending(_), _) => self.pump_end(sock),
+            (Phase::Ending, _) => self.pump_end(sock),
             (Phase::Open, Kind::Datagram) => self.pump_datagrams(sock),
             (Phase::Open, Kind::Listener) => self.pump_accept(sock),
             (Phase::Open, Kind::Stream) => {
@@ -223,10 +230,10 @@ impl Uring {
             return;
         };
         entry.ready = false;
-        match (&entry.phase, entry.kind) {
+        match (entry.phase, entry.kind) {
             (Phase::Connecting, _) => {}
             (Phase::Leaving, _) => self.serve_leave(sock, events),
-            (Phase::Ending(_), _) => self.serve_end(sock, events),
+            (Phase::Ending, _) => self.serve_end(sock, events),
             (Phase::Open, Kind::Datagram) => self.serve_datagrams(sock, events),
             (Phase::Open, Kind::Listener) => self.serve_listener(sock, events),
             (Phase::Open, Kind::Stream) => {

@@ -11,8 +11,9 @@ use super::{
     entry::{End, Entry, Inlet, Op, Phase},
 };
 use crate::{
-    BufMut, Class, Event, SlotKey, Sock,
+    BufMut, Event, SlotKey, Sock,
     buf::Group,
+    bulk::BULK_BLOCKS_MAX,
     lessee::{Budget, Lessee, Park, Turn},
 };
 use io_uring::{cqueue, opcode, squeue, types::Fd};
@@ -20,6 +21,8 @@ use std::io;
 
 /// Full blocks in a row after which the receive in flight is ended to go on with large ones.
 const FULL_BLOCKS_URGENT: u8 = 8;
+/// Flag of a receive that may fill several provided buffers.
+const RECVSEND_BUNDLE: u16 = 1 << 4;
 
 impl Uring {
     /// Starts or ends the receive in flight, as wanted.
@@ -29,7 +32,7 @@ impl Uring {
         };
         let inlet = &entry.inlet;
         let armed = entry.flight.has(Op::Recv);
-        if inlet.wanted && (inlet.has_stored() || inlet.owes_end()) {
+        if inlet.wanted && (entry.has_stored() || entry.owes_end()) {
             self.mark_ready(sock);
         } else if !inlet.wanted || inlet.end != End::No {
             self.cancel(sock, Op::Recv);
@@ -55,10 +58,16 @@ impl Uring {
         let fd = Fd(entry.raw());
         let operation = if self.rings.lent(own) > 0 {
             entry.inlet.group = own;
-            opcode::RecvMulti::new(fd, own as u16).build()
+            entry.inlet.bundled = entry.inlet.lessee.is_bulk() && self.ring.has_bundles();
+            if entry.inlet.bundled {
+                let blocks = (quota - entry.inlet.lessee.leases).min(BULK_BLOCKS_MAX);
+                receive_bulk(fd, u32::from(blocks) * self.rings.blocks().bytes_of(own))
+            } else {
+                opcode::RecvMulti::new(fd, own as u16).build()
+            }
         } else if entry.inlet.lessee.is_served_by_reserve() && self.rings.lent(Group::Reserve) > 0 {
             // One block only: it has to come home before there is another.
-            entry.inlet.group = Group::Reserve;
+            (entry.inlet.group, entry.inlet.bundled) = (Group::Reserve, false);
             opcode::Recv::new(fd, std::ptr::null_mut(), 0)
                 .buf_group(Group::Reserve as u16)
                 .build()
@@ -137,13 +146,17 @@ impl Uring {
         };
         let result = completion.result();
         if let Some(index) = cqueue::buffer_select(completion.flags()) {
-            let filled = Filled {
-                group: entry.inlet.group,
-                index,
-                bytes: result.max(0) as u32,
-            };
-            self.rings.filled(filled.group);
-            self.on_filled(sock, filled, events);
+            let (group, bytes) = (entry.inlet.group, result.max(0) as u32);
+            if entry.is_open() {
+                let room = self.rings.blocks().bytes_of(group);
+                entry.inlet.lessee.note_size(bytes as usize, room as usize);
+            }
+            let mut filled = std::mem::take(&mut self.filled);
+            filled.extend(self.rings.filled_from(group, index, bytes));
+            for filled in filled.drain(..) {
+                self.on_filled(sock, filled, events);
+            }
+            self.filled = filled;
         }
         match result {
             1.. => {}
@@ -202,7 +215,7 @@ impl Uring {
     /// Takes a block that the kernel filled.
     fn on_filled(&mut self, sock: Sock, filled: Filled, events: &mut Vec<Event>) {
         let owner = sock.to_bits();
-        let quota = self.quota;
+        let (quota, bundles) = (self.quota, self.ring.has_bundles());
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
@@ -213,25 +226,25 @@ impl Uring {
         if filled.group == Group::Reserve {
             self.counters.reserve_receives += 1;
         }
-        entry.inlet.stash.push_back(filled);
-        if matches!(entry.phase, Phase::Leaving) {
-            return;
+        if entry.phase == Phase::Leaving {
+            return entry.rare_mut().stash.push_back(filled);
         }
-        let small = self.rings.blocks().block_bytes(Class::Small);
-        entry.inlet.lessee.note_size(filled.bytes as usize, small);
-        let first = entry.inlet.stash.len() == 1;
-        if first && entry.inlet.unread.is_empty() && entry.inlet.lessee.leases < quota {
-            self.deliver_stored(sock, events);
+        if !entry.has_stored() && entry.inlet.lessee.leases < quota {
+            entry.inlet.lessee.leases += 1;
+            let data = self.rings.claim(filled, owner);
+            self.hand_over(sock, data, events);
+        } else {
+            entry.rare_mut().stash.push_back(filled);
         }
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        let held = usize::from(entry.inlet.lessee.leases) + entry.inlet.stash.len();
+        let held = usize::from(entry.inlet.lessee.leases) + entry.stashed();
         if held >= usize::from(quota) && entry.inlet.lessee.parked.is_none() {
             entry.inlet.lessee.parked = Some(Park::Quota);
             self.counters.quota_reached += 1;
             self.cancel(sock, Op::Recv);
-        } else if entry.inlet.is_outgrown() {
+        } else if entry.inlet.is_outgrown(bundles) {
             self.cancel(sock, Op::Recv);
         }
     }
@@ -244,19 +257,22 @@ impl Uring {
             let Some(entry) = self.socks.get_mut(sock) else {
                 return;
             };
-            let inlet = &mut entry.inlet;
-            if !inlet.unread.is_empty() {
-                let unread = std::mem::take(&mut inlet.unread);
+            if !entry.has_stored() {
+                return entry.settle();
+            }
+            let rare = entry.rare_mut();
+            if !rare.unread.is_empty() {
+                let unread = std::mem::take(&mut rare.unread);
                 self.hand_over(sock, BufMut::from(unread), events);
                 continue;
             }
-            if inlet.lessee.leases >= self.quota || full {
+            if entry.inlet.lessee.leases >= self.quota || full {
                 return;
             }
-            let Some(filled) = inlet.stash.pop_front() else {
+            let Some(filled) = entry.rare_mut().stash.pop_front() else {
                 return;
             };
-            inlet.lessee.leases += 1;
+            entry.inlet.lessee.leases += 1;
             let data = self.rings.claim(filled, owner);
             self.hand_over(sock, data, events);
         }
@@ -286,37 +302,39 @@ impl Uring {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        let inlet = &mut entry.inlet;
-        if !inlet.stash.is_empty() && inlet.lessee.parked.is_none() {
-            inlet.lessee.parked = Some(Park::Quota);
+        if entry.stashed() > 0 && entry.inlet.lessee.parked.is_none() {
+            entry.inlet.lessee.parked = Some(Park::Quota);
         }
-        if inlet.owes_end() {
-            inlet.end = End::Told;
+        if entry.owes_end() {
+            entry.inlet.end = End::Told;
             if entry.relay.is_some() {
                 self.on_relay_end(sock);
             } else {
                 events.push(Event::Finished { sock });
             }
-        } else if !inlet.has_stored() {
+        } else if !entry.has_stored() {
             self.mark_dirty(sock);
         }
     }
 }
 
+/// A receive of at most `bytes` into as many blocks of the large group as it takes.
+fn receive_bulk(fd: Fd, bytes: u32) -> squeue::Entry {
+    opcode::Recv::new(fd, std::ptr::null_mut(), bytes)
+        .buf_group(Group::Large as u16)
+        .ioprio(RECVSEND_BUNDLE)
+        .build()
+        .flags(squeue::Flags::BUFFER_SELECT)
+}
+
 impl Inlet {
-    /// Bytes wait to be delivered.
-    pub(super) fn has_stored(&self) -> bool {
-        !self.stash.is_empty() || !self.unread.is_empty()
-    }
-
-    /// The peer's end was seen, everything before it was delivered, and it may be told.
-    pub(super) fn owes_end(&self) -> bool {
-        self.end == End::Seen && self.wanted && !self.has_stored()
-    }
-
-    /// The receive in flight takes small blocks where large ones are due.
-    fn is_outgrown(&self) -> bool {
-        let Lessee { class, .. } = self.lessee;
-        self.lessee.full_blocks >= FULL_BLOCKS_URGENT && self.group != Group::from(class)
+    /// The receive in flight takes small blocks where large ones are due, or one where many are.
+    fn is_outgrown(&self, bundles: bool) -> bool {
+        let Lessee {
+            class, full_blocks, ..
+        } = self.lessee;
+        let is_small = self.group != Group::from(class);
+        let is_single = bundles && !self.bundled && self.lessee.is_bulk();
+        full_blocks >= FULL_BLOCKS_URGENT && (is_small || is_single)
     }
 }

@@ -59,7 +59,7 @@ impl Uring {
         entry.inlet.wanted = true;
         self.mark_dirty(from);
         match self.socks.get_mut(to) {
-            Some(target) => target.source = Some(from),
+            Some(target) => target.set_source(Some(from)),
             None => self.break_relay(from),
         }
     }
@@ -75,14 +75,14 @@ impl Uring {
         relay.tally.on_queued(data.len());
         let (to, data) = (relay.to, entry.inlet.lessee.keep(data));
         if let Some(target) = self.socks.get_mut(to) {
-            target.outlet.push(data, true);
+            target.outlet.push(data, true, &mut self.spares);
             self.mark_dirty(to);
         }
     }
 
     /// The target took `bytes` of its source's.
     pub(super) fn on_relayed(&mut self, to: Sock, bytes: usize) {
-        let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
+        let Some(from) = self.socks.get(to).and_then(Entry::source) else {
             return;
         };
         let Some(entry) = self.socks.get_mut(from) else {
@@ -129,7 +129,7 @@ impl Uring {
 
     /// Our direction of a relay's target has ended.
     pub(super) fn on_half_closed(&mut self, to: Sock) {
-        let Some(from) = self.socks.get(to).and_then(|target| target.source) else {
+        let Some(from) = self.socks.get(to).and_then(Entry::source) else {
             return;
         };
         if let Some(relay) = self.relay_of(from)
@@ -158,14 +158,14 @@ impl Uring {
 
     /// Takes a socket that goes out of its relays.
     pub(super) fn unlink(&mut self, entry: &mut Entry) {
-        if let Some(from) = entry.source {
+        if let Some(from) = entry.source() {
             self.break_relay(from);
         }
         let Some(relay) = entry.relay.take() else {
             return;
         };
         if let Some(target) = self.socks.get_mut(relay.to) {
-            target.source = None;
+            target.set_source(None);
         }
         if let Mode::Splicing(pipe) = relay.mode {
             self.pipes.put(pipe);
@@ -185,7 +185,7 @@ impl Uring {
     /// kernel tells leads here, as two sources that turn at once would wake each other without end.
     pub(super) fn on_drained(&mut self, to: Sock) {
         let target = self.socks.get(to).filter(|target| target.has_sent_all());
-        let Some(from) = target.and_then(|target| target.source) else {
+        let Some(from) = target.and_then(Entry::source) else {
             return;
         };
         match self.relay_of(from).map(|relay| &relay.mode) {

@@ -16,11 +16,6 @@ const SIZES: [(u32, u32); 5] = [
     (256, 1024),
 ];
 
-/// Completions in one batch from which on waiting for more at once pays (measured: `want` 256 costs
-/// a quarter at four connections and gains a tenth at 256).
-const BUSY_BATCH: usize = 40;
-const BUSY_WANT: u32 = 256;
-
 // Flags of io_uring_enter(2).
 const ENTER_GETEVENTS: u32 = 1;
 const ENTER_EXT_ARG: u32 = 1 << 3;
@@ -63,8 +58,6 @@ pub(super) struct Ring {
     registered: Option<u32>,
     /// Operations that found the submission queue full while the kernel took none.
     backlog: VecDeque<squeue::Entry>,
-    /// Completions of the last batch.
-    batch: usize,
 }
 
 impl Ring {
@@ -72,6 +65,11 @@ impl Ring {
     pub(super) fn smallest() -> io::Result<Self> {
         let (entries, completions) = SIZES[SIZES.len() - 1];
         build(entries, completions).map(Self::from)
+    }
+
+    /// True when one receive may fill several provided buffers (Linux 6.10).
+    pub(super) fn has_bundles(&self) -> bool {
+        self.ring.params().is_feature_recvsend_bundle()
     }
 
     /// The first operation that the kernel does not know, of those that the engine needs.
@@ -141,9 +139,7 @@ impl Ring {
 
     /// Takes the next completion.
     pub(super) fn next(&mut self) -> Option<cqueue::Entry> {
-        let entry = self.ring.completion().next()?;
-        self.batch += 1;
-        Some(entry)
+        self.ring.completion().next()
     }
 
     /// True when completions can be taken without entering the kernel.
@@ -170,25 +166,16 @@ impl Ring {
 
     fn enter_once(&mut self, stay: Stay) -> io::Result<()> {
         let queued = self.queued();
-        let (mut want, mut min_wait_us, mut limit) = (0, 0, None);
-        match stay {
+        let (want, limit) = match stay {
             Stay::Not if queued == 0 => return Ok(()),
-            Stay::Not | Stay::Look => {}
-            Stay::Until(timeout) => {
-                (want, limit) = (1, timeout);
-                if self.batch >= BUSY_BATCH && self.ring.params().is_feature_min_timeout() {
-                    (want, min_wait_us) = (BUSY_WANT, 1);
-                }
-            }
-        }
-        if !matches!(stay, Stay::Not) {
-            self.batch = 0;
-        }
+            Stay::Not | Stay::Look => (0, None),
+            Stay::Until(timeout) => (1, timeout),
+        };
         let timeout = limit.map(io_uring::types::Timespec::from);
         let argument = GetEvents {
             sigmask: 0,
             sigmask_bytes: 0,
-            min_wait_us,
+            min_wait_us: 0,
             timeout: timeout.as_ref().map_or(0, |t| std::ptr::from_ref(t) as u64),
         };
         let flags = match stay {
@@ -256,7 +243,6 @@ impl From<IoUring> for Ring {
             ring,
             registered: None,
             backlog: VecDeque::new(),
-            batch: 0,
         };
         this.register_descriptor();
         this

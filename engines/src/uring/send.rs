@@ -60,7 +60,7 @@ impl Uring {
         if entry.flight.has(Op::Send) || entry.flight.has(Op::PollOut) {
             return;
         }
-        if entry.outlet.queue.is_empty() {
+        if entry.outlet.is_empty() {
             if entry.outlet.finish == Finish::Asked {
                 entry.outlet.finish = Finish::Done;
                 if let Some(fd) = &entry.fd {
@@ -80,16 +80,18 @@ impl Uring {
             return;
         };
         let fd = Fd(entry.raw());
-        let outlet = &mut entry.outlet;
-        let operation = if let Some(only) = outlet.queue.only() {
-            entry.sending = only.len().min(SEND_BYTES_MAX);
-            opcode::Send::new(fd, only.as_ptr(), entry.sending as u32)
+        let Some(queue) = entry.outlet.queue() else {
+            return;
+        };
+        let operation = if let Some(only) = queue.only() {
+            entry.sending = only.len().min(SEND_BYTES_MAX) as u32;
+            opcode::Send::new(fd, only.as_ptr(), entry.sending)
                 .flags(FLAGS)
                 .build()
         } else {
             let mut gather = self.gathers.pop().unwrap_or_else(Gather::new);
-            let (header, bytes) = gather.fill(&outlet.queue);
-            (entry.gather, entry.sending) = (Some(gather), bytes);
+            let (header, bytes) = gather.fill(queue);
+            (entry.gather, entry.sending) = (Some(gather), bytes as u32);
             opcode::SendMsg::new(fd, header).flags(FLAGS as u32).build()
         };
         // SAFETY: queue and gather stay as they are while Send is in flight: bytes leave the queue's
@@ -104,10 +106,11 @@ impl Uring {
         if let Some(gather) = entry.gather.take() {
             self.gathers.push(gather);
         }
-        if let Phase::Ending(cause) = &entry.phase {
+        if entry.is_ending() {
             // Unless the caller has closed it, what left before it failed is still told.
-            if cause.is_some() && result > 0 {
-                let (bytes, _) = entry.outlet.advance(result as usize);
+            let has_failed = entry.rare().is_some_and(|rare| rare.cause.is_some());
+            if has_failed && result > 0 {
+                let (bytes, _) = entry.outlet.advance(result as usize, &mut self.spares);
                 if bytes > 0 {
                     events.push(Event::Sent { sock, bytes });
                 }
@@ -119,13 +122,13 @@ impl Uring {
         }
         // A send that waits for all of its bytes and is short may have met an error, which it then
         // keeps to itself: a receive would take the end that follows for the peer's FIN.
-        let is_short = (result as usize) < entry.sending;
+        let is_short = (result as usize) < entry.sending as usize;
         let is_dead = is_short
             && entry
                 .fd
                 .as_ref()
                 .is_some_and(|fd| descriptor::is_dead(fd.as_fd()));
-        let (own, relayed) = entry.outlet.advance(result as usize);
+        let (own, relayed) = entry.outlet.advance(result as usize, &mut self.spares);
         if own > 0 {
             events.push(Event::Sent { sock, bytes: own });
         }
@@ -151,7 +154,7 @@ impl Uring {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
-        if !entry.outlet.queue.is_empty()
+        if !entry.outlet.is_empty()
             || entry.outlet.finish == Finish::Asked
             || matches!(entry.phase, Phase::Leaving)
         {
@@ -164,8 +167,6 @@ impl Uring {
 impl Entry {
     /// Nothing is queued or under way in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.queue.is_empty()
-            && !self.flight.has(Op::Send)
-            && self.outlet.finish != Finish::Asked
+        self.outlet.is_empty() && !self.flight.has(Op::Send) && self.outlet.finish != Finish::Asked
     }
 }

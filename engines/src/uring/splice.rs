@@ -39,7 +39,7 @@ impl Uring {
         };
         let Some(relay) = &entry.relay else { return };
         let to = relay.to;
-        if entry.inlet.has_stored() || entry.inlet.owes_end() {
+        if entry.has_stored() || entry.owes_end() {
             return self.mark_ready(from);
         }
         if entry.inlet.end != End::No {

@@ -140,7 +140,12 @@ impl Conn {
         }
     }
 
-    /// No more should be queued on it now.
+    /// Not even what is under way is queued on it now.
+    pub(crate) fn is_crammed(&self) -> bool {
+        self.unsent >= self.high.saturating_mul(limits::UNSENT_FULL)
+    }
+
+    /// What feeds it is not to be read now.
     pub(crate) fn is_full(&self) -> bool {
         self.unsent >= self.high
     }

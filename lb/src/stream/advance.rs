@@ -246,11 +246,11 @@ impl Worker {
             if half.ready.is_empty() {
                 return self.send_end(key, dir, conn, id);
             }
-            let Some(target) = self.net.conns.get(conn).filter(|conn| !conn.is_full()) else {
+            let Some(target) = self.net.conns.get(conn) else {
                 return;
             };
             let room = target.codec.room(id);
-            if room == 0 {
+            if target.is_crammed() || room == 0 {
                 return;
             }
             let Some(data) = half.ready.take(room) else {
