@@ -27,8 +27,8 @@ struct Bound {
 #[test]
 fn a_small_request_costs_few_instructions() {
     let bound = Bound {
-        release: 25_000,
-        debug: 157_000,
+        release: 20_400,
+        debug: 136_000,
     };
     hold("a_small_request_costs_few_instructions", false, &bound);
 }
@@ -36,8 +36,8 @@ fn a_small_request_costs_few_instructions() {
 #[test]
 fn an_access_log_adds_few_instructions() {
     let bound = Bound {
-        release: 29_000,
-        debug: 174_000,
+        release: 22_600,
+        debug: 150_000,
     };
     hold("an_access_log_adds_few_instructions", true, &bound);
 }
