@@ -36,13 +36,13 @@ fn sample(format: LogFormat) -> Sample {
     Sample::new(Arc::new(snapshot), started)
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn copy(bencher: Bencher<'_, '_>) {
     let mut sample = sample(LogFormat::standard());
     bencher.bench_local(|| sample.copy());
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn format(bencher: Bencher<'_, '_>) {
     let mut sample = sample(LogFormat::standard());
     sample.copy();

@@ -72,42 +72,42 @@ fn find(bencher: Bencher<'_, '_>, table: &RouteTable, authority: impl Fn(usize) 
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn by_exact_domain(bencher: Bencher<'_, '_>) {
     find(bencher, &table(exact), |n| {
         format!("www.tenant-{n}.example.com")
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn by_exact_domain_with_port_and_capitals(bencher: Bencher<'_, '_>) {
     find(bencher, &table(exact), |n| {
         format!("www.Tenant-{n}.Example.com:8080")
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn by_suffix(bencher: Bencher<'_, '_>) {
     find(bencher, &table(suffix), |n| {
         format!("www.tenant-{n}.example.com")
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn by_prefix(bencher: Bencher<'_, '_>) {
     find(bencher, &table(prefix), |n| {
         format!("tenant-{n}.example.com")
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn by_default(bencher: Bencher<'_, '_>) {
     find(bencher, &table(exact), |n| {
         format!("www.stranger-{n}.example.com")
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn by_default_among_all_kinds(bencher: Bencher<'_, '_>) {
     find(bencher, &table(mixed), |n| {
         format!("www.stranger-{n}.example.com")

@@ -26,13 +26,16 @@ pub struct RouteTable {
 /// Virtual hosts by domain, or by the fixed part of one.
 type Domains = HashMap<Vec<u8>, usize, foldhash::fast::FixedState>;
 
-/// Domains with a wildcard. One look-up for each length that occurs finds the longest part, however
-/// many there are.
+/// Domains with a wildcard. However many there are, one look-up for each length that occurs finds the
+/// longest part, and only where the name has a byte at which parts end towards their wildcard: mostly
+/// `.` only.
 #[derive(Debug, Default)]
 struct Wildcards {
     parts: Domains,
     /// The lengths of all parts, longest first.
     lengths: Vec<usize>,
+    /// Their bytes next to the wildcard, each once.
+    edges: Vec<u8>,
 }
 
 /// `envoy.config.route.v3.VirtualHost`.
@@ -153,9 +156,11 @@ impl RouteTable {
             };
         }
         let before = if let Some(suffix) = domain.strip_prefix('*') {
-            self.suffixes.insert(suffix.as_bytes(), host)
+            let suffix = suffix.as_bytes();
+            self.suffixes.insert(suffix, suffix.first(), host)
         } else if let Some(prefix) = domain.strip_suffix('*') {
-            self.prefixes.insert(prefix.as_bytes(), host)
+            let prefix = prefix.as_bytes();
+            self.prefixes.insert(prefix, prefix.last(), host)
         } else {
             self.exact.insert(domain.as_bytes().to_vec(), host)
         };
@@ -207,8 +212,11 @@ impl RouteTable {
         let exact = self.exact.get(authority);
         exact
             .or_else(|| has_port.then(|| self.exact.get(name))?)
-            .or_else(|| self.suffixes.find(name, |len| &name[name.len() - len..]))
-            .or_else(|| self.prefixes.find(name, |len| &name[..len]))
+            .or_else(|| {
+                let suffix = |len| &name[name.len() - len..];
+                self.suffixes.find(name, suffix, <[u8]>::first)
+            })
+            .or_else(|| self.prefixes.find(name, |len| &name[..len], <[u8]>::last))
             .copied()
     }
 
@@ -220,7 +228,10 @@ impl RouteTable {
 
 impl Wildcards {
     /// Adds a part; the virtual host that had it before.
-    fn insert(&mut self, part: &[u8], host: usize) -> Option<usize> {
+    fn insert(&mut self, part: &[u8], edge: Option<&u8>, host: usize) -> Option<usize> {
+        if let Some(edge) = edge.filter(|edge| !self.edges.contains(edge)) {
+            self.edges.push(*edge);
+        }
         let at = self.lengths.partition_point(|len| *len > part.len());
         if self.lengths.get(at) != Some(&part.len()) {
             self.lengths.insert(at, part.len());
@@ -230,10 +241,17 @@ impl Wildcards {
 
     /// The virtual host of the longest part that `cut` finds in a name; a wildcard stands for at least
     /// one byte.
-    fn find<'a>(&self, name: &[u8], cut: impl Fn(usize) -> &'a [u8]) -> Option<&usize> {
+    fn find<'a>(
+        &self,
+        name: &[u8],
+        cut: impl Fn(usize) -> &'a [u8],
+        edge: impl Fn(&'a [u8]) -> Option<&'a u8>,
+    ) -> Option<&usize> {
         let lengths = self.lengths.iter().filter(|len| **len < name.len());
-        let mut parts = lengths.map(|len| cut(*len));
-        parts.find_map(|part| self.parts.get(part))
+        lengths
+            .map(|len| cut(*len))
+            .filter(|part| edge(part).is_some_and(|byte| self.edges.contains(byte)))
+            .find_map(|part| self.parts.get(part))
     }
 }
 
@@ -270,6 +288,7 @@ mod tests {
             ("exact", &["www.example.com", "other.com:8080"]),
             ("suffix", &["*.example.com"]),
             ("longer", &["*.api.example.com"]),
+            ("dash", &["*-api.example.org"]),
             ("prefix", &["www.*"]),
             ("any", &["*"]),
         ])
@@ -282,6 +301,8 @@ mod tests {
             ("a.example.com", "suffix"),
             ("a.api.example.com", "longer"),
             ("www.example.org", "prefix"),
+            ("a-api.example.org", "dash"),
+            ("-api.example.org", "any"),
             (".example.com", "any"),
             ("", "any"),
             ("[::1]:80", "any"),
