@@ -85,11 +85,11 @@ pub enum Detected {
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of a head, request or status line and blank line included (`max_request_headers_kb`).
-    pub head_bytes_max: usize,
+    pub head_bytes_max: u32,
     /// Fields of a head or trailer section (`max_headers_count`).
-    pub fields_max: usize,
+    pub fields_max: u32,
     /// Bytes of a trailer section.
-    pub trailer_bytes_max: usize,
+    pub trailer_bytes_max: u32,
     /// HTTP/1.0 requests are answered (`accept_http_10`); otherwise 426.
     pub accept_http_10: bool,
 }

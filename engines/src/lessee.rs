@@ -9,10 +9,11 @@ use crate::{
 };
 use std::collections::VecDeque;
 
-/// Full blocks in a row after which large ones are taken.
+/// Balance of full blocks over others from which on large ones are taken.
 const FULL_BLOCKS: u8 = 3;
-/// Full blocks in a row after which one receive fills several.
+/// Balance from which on one receive fills several.
 const FULL_BLOCKS_BULK: u8 = 8;
+const FULL_BLOCKS_MAX: u8 = 16;
 
 /// Why a socket waits although the kernel has something for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(crate) struct Lessee {
     pub(crate) class: Class,
     pub(crate) parked: Option<Park>,
     pub(crate) leases: u16,
-    /// Blocks in a row that came full.
+    /// Receives that filled their block, less those that did not.
     pub(crate) full_blocks: u8,
     /// A copy of a reserve block waits for the relay's target.
     copied: bool,
@@ -116,12 +117,12 @@ impl Lessee {
     }
 
     /// A receive brought `bytes` where there was `room` for so many: who fills its blocks gets large
-    /// ones.
+    /// ones. A message has an end: one short receive does not count for more than one full one.
     pub(crate) fn note_size(&mut self, bytes: usize, room: usize) {
         self.full_blocks = if bytes >= room {
-            self.full_blocks.saturating_add(1)
+            (self.full_blocks + 1).min(FULL_BLOCKS_MAX)
         } else {
-            0
+            self.full_blocks.saturating_sub(1)
         };
         if self.full_blocks >= FULL_BLOCKS {
             self.class = Class::Large;
@@ -303,13 +304,20 @@ mod tests {
     }
 
     #[test]
-    fn full_blocks_in_a_row_make_the_class_large() {
+    fn full_blocks_make_the_class_large_and_the_flow_bulk() {
         let mut lessee = Lessee::new(Class::Small);
-        for bytes in [4096, 4096, 1, 4096, 4096] {
+        for bytes in [4096, 4096, 1, 4096] {
             lessee.note_size(bytes, 4096);
         }
         assert_eq!(lessee.class, Class::Small);
         lessee.note_size(4096, 4096);
-        assert_eq!(lessee.class, Class::Large);
+        assert_eq!((lessee.class, lessee.is_bulk()), (Class::Large, false));
+        // Messages of two blocks and a bit.
+        for bytes in [1 << 15, 1 << 15, 300].repeat(5) {
+            lessee.note_size(bytes, 1 << 15);
+        }
+        assert!(lessee.is_bulk());
+        (0..16).for_each(|_| lessee.note_size(300, 1 << 15));
+        assert!(!lessee.is_bulk());
     }
 }

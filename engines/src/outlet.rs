@@ -85,10 +85,15 @@ impl Outlet {
 
     /// Sends once what is at the front; returns how much of how much the kernel took.
     pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
+        let Some(queue) = self.queue() else {
+            return Ok((0, 0));
+        };
+        if let Some(only) = queue.only() {
+            return Ok((socket::send(fd, &[IoSlice::new(only)])?, only.len()));
+        }
         let mut parts = [IoSlice::new(&[]); SLICES_MAX];
         let (mut count, mut bytes) = (0, 0);
-        let bufs = self.queue().into_iter().flat_map(BufList::iter);
-        for (part, buf) in parts.iter_mut().zip(bufs) {
+        for (part, buf) in parts.iter_mut().zip(queue.iter()) {
             *part = IoSlice::new(buf);
             count += 1;
             bytes += buf.len();

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
+mod addresses;
 mod admin;
 pub mod cli;
 pub mod cluster;

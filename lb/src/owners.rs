@@ -6,10 +6,16 @@
 use crate::worker::Owner;
 use engines::{SlotKey, Sock};
 
+/// Of a socket; its index is its place.
+type Generation = u32;
+
+/// An idle connection costs this much, of which there may be very many.
+const _: () = assert!(size_of::<Option<(Generation, Owner)>>() <= 16);
+
 /// The owners of a worker's sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
-    by_index: Vec<Option<(Sock, Owner)>>,
+    by_index: Vec<Option<(Generation, Owner)>>,
     /// Those whose index another socket has now; seldom any.
     ending: Vec<(Sock, Owner)>,
 }
@@ -20,24 +26,30 @@ impl Owners {
         if self.by_index.len() <= index {
             self.by_index.resize(index + 1, None);
         }
-        let before = self.by_index[index].replace((sock, owner));
-        self.ending
-            .extend(before.filter(|(other, _)| *other != sock));
+        let before = self.by_index[index].replace((sock.generation(), owner));
+        let before = before.filter(|(generation, _)| *generation != sock.generation());
+        self.ending.extend(
+            before.map(|(generation, owner)| (Sock::from_parts(sock.index(), generation), owner)),
+        );
     }
 
     pub(crate) fn remove(&mut self, sock: Sock) {
         match self.by_index.get_mut(sock.index() as usize) {
-            Some(found @ Some(_)) if found.is_some_and(|(other, _)| other == sock) => *found = None,
+            Some(found @ Some(_)) if found.is_some_and(|(of, _)| of == sock.generation()) => {
+                *found = None;
+            }
             Some(_) | None => self.ending.retain(|(other, _)| *other != sock),
         }
     }
 
     pub(crate) fn find(&self, sock: Sock) -> Option<Owner> {
         let current = self.by_index.get(sock.index() as usize).copied().flatten();
-        let is_it = |(other, _): &(Sock, Owner)| *other == sock;
-        let found = current.filter(is_it);
-        let found = found.or_else(|| self.ending.iter().copied().find(is_it));
-        found.map(|(_, owner)| owner)
+        let found = current.filter(|(generation, _)| *generation == sock.generation());
+        if let Some((_, owner)) = found {
+            return Some(owner);
+        }
+        let ending = self.ending.iter().find(|(other, _)| *other == sock);
+        ending.map(|(_, owner)| *owner)
     }
 }
 

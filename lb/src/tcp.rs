@@ -4,6 +4,7 @@
 //! Half-closes pass through; the tunnel ends when both directions have.
 
 use crate::{
+    addresses::Addresses,
     cluster::Breaker,
     config::TcpConfig,
     stream::{Flags, Record, Target},
@@ -25,7 +26,7 @@ pub(crate) struct Tunnel {
     pub(crate) listener: usize,
     pub(crate) config: Arc<TcpConfig>,
     pub(crate) epoch: Rc<Epoch>,
-    pub(crate) addresses: Box<(SockAddr, SockAddr)>,
+    pub(crate) addresses: Addresses,
     pub(crate) record: Record,
     connected: bool,
     attempts: u32,
@@ -52,7 +53,7 @@ impl Worker {
             listener,
             config: config.clone(),
             epoch: self.epoch.clone(),
-            addresses: Box::new((peer, local)),
+            addresses: Addresses::new(peer, local),
             record: Record::new(self.now),
             connected: false,
             attempts: 0,

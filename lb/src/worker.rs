@@ -28,7 +28,7 @@ use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Conn(ConnKey),
-    Listener(usize),
+    Listener(u32),
     Tunnel(TunnelKey),
 }
 
@@ -175,7 +175,7 @@ impl Worker {
             due: Vec::new(),
             net: Net::new(engine),
         };
-        for (index, sock) in listeners.iter().enumerate() {
+        for (index, sock) in (0..).zip(&listeners) {
             worker.own(*sock, Owner::Listener(index));
             worker.net.engine.resume(*sock);
         }
@@ -274,7 +274,7 @@ impl Worker {
         match event {
             Event::AcceptFailed { listener, .. } => {
                 if let Some(Owner::Listener(index)) = self.owner(listener) {
-                    self.stats.listeners[index].accept_failures.inc();
+                    self.listener_stats(index as usize).accept_failures.inc();
                 }
             }
             Event::Accepted {
@@ -283,7 +283,7 @@ impl Worker {
                 peer,
                 local,
             } => match self.owner(listener) {
-                Some(Owner::Listener(index)) => self.on_accepted(index, sock, peer, local),
+                Some(Owner::Listener(index)) => self.on_accepted(index as usize, sock, peer, local),
                 Some(Owner::Conn(_) | Owner::Tunnel(_)) | None => self.net.engine.close(sock),
             },
             Event::Received { sock, data } => match self.owner(sock) {

@@ -1,8 +1,9 @@
-//! What a request may cost: in steady state, no allocation.
+//! What a request may cost: in steady state, no allocation. What an idle connection may cost.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use engines::{EngineKind, EngineOptions, ListenOptions, SockAddr};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringlb::{
     access_log::LogRing,
     cluster::SharedBreakers,
@@ -26,6 +27,7 @@ struct Lane {
     worker: Worker,
     endpoint: TcpListener,
     up: Option<TcpStream>,
+    at: SocketAddr,
     down: TcpStream,
     room: [u8; 4096],
 }
@@ -58,14 +60,13 @@ impl Lane {
             snapshot,
         };
         let engine = engines::open(kind, &EngineOptions::default()).unwrap();
-        let down = TcpStream::connect(inet(&at)).unwrap();
-        down.set_nonblocking(true).unwrap();
-        down.set_nodelay(true).unwrap();
+        let at = inet(&at);
         Self {
             worker: Worker::new(engine, plan),
             endpoint,
             up: None,
-            down,
+            at,
+            down: connect(at),
             room: [0; 4096],
         }
     }
@@ -87,6 +88,13 @@ impl Lane {
         let len = read_some(&mut self.down, &mut self.room, &mut self.worker);
         assert!(self.room[..len].ends_with(b"hello, world"));
     }
+}
+
+fn connect(to: SocketAddr) -> TcpStream {
+    let down = TcpStream::connect(to).unwrap();
+    down.set_nonblocking(true).unwrap();
+    down.set_nodelay(true).unwrap();
+    down
 }
 
 fn inet(at: &SockAddr) -> SocketAddr {
@@ -112,6 +120,40 @@ fn a_request_in_steady_state_allocates_nothing(kind: EngineKind) {
     assert_eq!(info.count_total, 0, "{kind}: {info:?} for 500 requests");
 }
 
+/// Connections that an idle one's share is taken from; just fewer than a table has room for that
+/// doubles when it is full.
+const IDLE: usize = 500;
+
+/// Heap bytes per idle downstream connection that has had requests, and the allocations that they lie
+/// in, each of which costs some 8 bytes more. Below 600 in all is what is promised.
+fn an_idle_connection_is_small(kind: EngineKind, bytes_max: usize, allocations_max: usize) {
+    let (_, descriptors_max) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, descriptors_max, descriptors_max).unwrap();
+    let mut lane = Lane::new(kind);
+    (0..3).for_each(|_| lane.exchange());
+    let mut idle = Vec::with_capacity(IDLE);
+    let info = allocation_counter::measure(|| {
+        for _ in 0..IDLE {
+            idle.push(std::mem::replace(&mut lane.down, connect(lane.at)));
+            (0..3).for_each(|_| lane.exchange());
+        }
+    });
+    let share = |all: i64| usize::try_from(all).unwrap().div_ceil(IDLE);
+    let (bytes, allocations) = (share(info.bytes_current), share(info.count_current));
+    assert_eq!(lane.worker.census().conns, IDLE + 2);
+    assert!(
+        bytes <= bytes_max && allocations <= allocations_max,
+        "{kind}: {bytes} bytes in {allocations} allocations for each idle connection"
+    );
+}
+
+fn on_uring(test: impl FnOnce()) {
+    match engines::uring_available() {
+        Ok(()) => test(),
+        Err(reason) => eprintln!("skipped: {reason}"),
+    }
+}
+
 #[test]
 fn a_request_in_steady_state_allocates_nothing_on_epoll() {
     a_request_in_steady_state_allocates_nothing(EngineKind::Epoll);
@@ -124,8 +166,20 @@ fn a_request_in_steady_state_allocates_nothing_on_tasks() {
 
 #[test]
 fn a_request_in_steady_state_allocates_nothing_on_uring() {
-    match engines::uring_available() {
-        Ok(()) => a_request_in_steady_state_allocates_nothing(EngineKind::Uring),
-        Err(reason) => eprintln!("skipped: {reason}"),
-    }
+    on_uring(|| a_request_in_steady_state_allocates_nothing(EngineKind::Uring));
+}
+
+#[test]
+fn an_idle_connection_is_small_on_epoll() {
+    an_idle_connection_is_small(EngineKind::Epoll, 400, 1);
+}
+
+#[test]
+fn an_idle_connection_is_small_on_tasks() {
+    an_idle_connection_is_small(EngineKind::Tasks, 540, 3);
+}
+
+#[test]
+fn an_idle_connection_is_small_on_uring() {
+    on_uring(|| an_idle_connection_is_small(EngineKind::Uring, 400, 1));
 }

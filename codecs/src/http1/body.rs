@@ -1,6 +1,7 @@
 //! Bodies that come in: by length, in chunks (RFC 9112 §7.1), or until the connection ends.
 
-use super::scan::{Bounds, Scan};
+use super::resume::Resume;
+use super::scan::Bounds;
 use super::{bad, fields, parse};
 use crate::{Fields, Heads, Limits, Malformed};
 
@@ -42,14 +43,16 @@ impl Body {
         Self::Chunked(Chunked::default())
     }
 
+    /// Takes a step; `scan` is that of the trailers.
     pub(super) fn decode(
         &mut self,
         input: &[u8],
         limits: &Limits,
+        scan: &mut Resume,
         heads: &mut Heads,
     ) -> Result<Piece, Malformed> {
         match self {
-            Self::Chunked(chunked) => chunked.decode(input, limits, heads),
+            Self::Chunked(chunked) => chunked.decode(input, limits, scan, heads),
             Self::Known(left) => Ok(take(left, input)),
             Self::UntilEnd => Ok(take(&mut u64::MAX.clone(), input)),
         }
@@ -73,17 +76,17 @@ fn take(left: &mut u64, input: &[u8]) -> Piece {
 #[derive(Debug)]
 pub(super) struct Chunked {
     at: At,
-    size: u64,
     digits: u8,
     extension_line: u16,
     extension_body: u16,
-    scan: Scan,
+    /// Of the chunk: as far as its digits came, then what is left of it.
+    size: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum At {
     Line(Line),
-    Payload(u64),
+    Payload,
     Trailers,
 }
 
@@ -113,11 +116,10 @@ impl Default for Chunked {
     fn default() -> Self {
         Self {
             at: At::Line(Line::Size),
-            size: 0,
             digits: 0,
             extension_line: 0,
             extension_body: 0,
-            scan: Scan::default(),
+            size: 0,
         }
     }
 }
@@ -127,18 +129,19 @@ impl Chunked {
         &mut self,
         input: &[u8],
         limits: &Limits,
+        scan: &mut Resume,
         heads: &mut Heads,
     ) -> Result<Piece, Malformed> {
         let mut used = 0;
         loop {
             let rest = &input[used..];
             let piece = match (self.at, rest) {
-                (At::Trailers, _) => self.trailers(rest, limits, heads)?,
+                (At::Trailers, _) => trailers(rest, limits, scan, heads)?,
                 (_, []) => Piece {
                     used: 0,
                     part: Part::None,
                 },
-                (At::Payload(left), _) => self.payload(left, rest),
+                (At::Payload, _) => self.payload(rest),
                 (At::Line(line), [byte, ..]) => {
                     self.at = self.line(line, *byte)?;
                     used += 1;
@@ -152,12 +155,11 @@ impl Chunked {
         }
     }
 
-    fn payload(&mut self, mut left: u64, rest: &[u8]) -> Piece {
-        let Piece { used, .. } = take(&mut left, rest);
-        self.at = match left {
-            0 => At::Line(Line::PayloadCr),
-            left => At::Payload(left),
-        };
+    fn payload(&mut self, rest: &[u8]) -> Piece {
+        let Piece { used, .. } = take(&mut self.size, rest);
+        if self.size == 0 {
+            self.at = At::Line(Line::PayloadCr);
+        }
         let part = Part::Data {
             len: used,
             end: false,
@@ -196,9 +198,9 @@ impl Chunked {
     fn size_end(&mut self) -> At {
         self.digits = 0;
         self.extension_line = 0;
-        match std::mem::take(&mut self.size) {
+        match self.size {
             0 => At::Trailers,
-            size => At::Payload(size),
+            _ => At::Payload,
         }
     }
 
@@ -239,37 +241,37 @@ impl Chunked {
         }
         Ok(At::Line(Line::Extension(next)))
     }
+}
 
-    fn trailers(
-        &mut self,
-        rest: &[u8],
-        limits: &Limits,
-        heads: &mut Heads,
-    ) -> Result<Piece, Malformed> {
-        let bounds = Bounds {
-            bytes_max: limits.trailer_bytes_max,
-            lines_max: limits.fields_max,
-            first_line_status: 431,
-        };
-        let Some(section) = self.scan.find_end(rest, bounds)? else {
-            return Ok(Piece {
-                used: 0,
-                part: Part::None,
-            });
-        };
-        let used = section.len;
-        let end = Part::Data { len: 0, end: true };
-        if section.lines == 0 {
-            return Ok(Piece { used, part: end });
-        }
-        let mut fields = heads.take_fields();
-        parse::trailers(rest, section, &mut fields)?;
-        let part = match fields.is_empty() {
-            true => end,
-            false => Part::Trailers(fields),
-        };
-        Ok(Piece { used, part })
+fn trailers(
+    rest: &[u8],
+    limits: &Limits,
+    scan: &mut Resume,
+    heads: &mut Heads,
+) -> Result<Piece, Malformed> {
+    let bounds = Bounds {
+        bytes_max: limits.trailer_bytes_max as usize,
+        lines_max: limits.fields_max as usize,
+        first_line_status: 431,
+    };
+    let Some(section) = scan.find_end(rest, bounds)? else {
+        return Ok(Piece {
+            used: 0,
+            part: Part::None,
+        });
+    };
+    let used = section.len;
+    let end = Part::Data { len: 0, end: true };
+    if section.lines == 0 {
+        return Ok(Piece { used, part: end });
     }
+    let mut fields = heads.take_fields();
+    parse::trailers(rest, section, &mut fields)?;
+    let part = match fields.is_empty() {
+        true => end,
+        false => Part::Trailers(fields),
+    };
+    Ok(Piece { used, part })
 }
 
 #[cfg(test)]
@@ -279,9 +281,10 @@ mod tests {
     /// The payload, the trailers and the unused rest of a chunked body fed `step` bytes at a time.
     fn read(input: &[u8], step: usize) -> Result<(Vec<u8>, Fields, usize), &'static str> {
         let (mut body, limits, mut heads) = (Body::chunked(), Limits::default(), Heads::default());
+        let mut scan = Resume::default();
         let (mut payload, mut used, mut end) = (Vec::new(), 0, 0);
         loop {
-            let piece = body.decode(&input[used..end], &limits, &mut heads);
+            let piece = body.decode(&input[used..end], &limits, &mut scan, &mut heads);
             let piece = piece.map_err(|why| why.detail)?;
             used += piece.used;
             match piece.part {

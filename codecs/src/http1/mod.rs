@@ -10,6 +10,7 @@ mod fields;
 #[doc(hidden)]
 pub mod fuzz;
 mod parse;
+mod resume;
 mod scan;
 mod server;
 mod status;

@@ -306,6 +306,7 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::{
+        addresses::Addresses,
         config::Snapshot,
         stream::{Flags, Record},
         worker::Epoch,
@@ -334,7 +335,7 @@ mod tests {
             listener: 0,
             request: Some(&head),
             response: None,
-            addresses: Some(&(
+            addresses: Some(&Addresses::new(
                 SockAddr::Inet(([192, 0, 2, 1], 4711).into()),
                 SockAddr::Inet((std::net::Ipv6Addr::LOCALHOST, 80).into()),
             )),

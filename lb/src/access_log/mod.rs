@@ -13,6 +13,7 @@ pub use sample::Sample;
 pub use writer::Writer;
 
 use crate::{
+    addresses::Addresses,
     config::{AccessLogConfig, Terminal},
     conn::{ConnKey, Side},
     stream::{Record, Stream},
@@ -20,7 +21,7 @@ use crate::{
     worker::{Epoch, Worker},
 };
 use codecs::Head;
-use engines::{SockAddr, UnixTime};
+use engines::UnixTime;
 use std::{sync::Arc, time::Duration};
 
 /// What an entry's values are taken from.
@@ -31,7 +32,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) request: Option<&'a Head>,
     pub(crate) response: Option<&'a Head>,
     /// Peer and own address of the downstream connection.
-    pub(crate) addresses: Option<&'a (SockAddr, SockAddr)>,
+    pub(crate) addresses: Option<&'a Addresses>,
     /// When the entry is made, and how long after the start that is.
     pub(crate) wall: UnixTime,
     pub(crate) duration: Duration,
@@ -53,7 +54,7 @@ impl Worker {
         }
         let conn = self.net.conns.get(stream.down.conn);
         let addresses = conn.and_then(|conn| match &conn.side {
-            Side::Down { addresses, .. } => Some(&**addresses),
+            Side::Down { addresses, .. } => Some(addresses),
             Side::Up { .. } => None,
         });
         self.log.add(&Facts {

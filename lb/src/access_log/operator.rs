@@ -1,9 +1,11 @@
 //! The operators of a format (`%RESPONSE_CODE%` …): reading their text, and taking their values.
 
 use super::Facts;
+use crate::addresses::Addresses;
 use codecs::Head;
 use engines::SockAddr;
 use std::{
+    borrow::Cow,
     io::Write,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     time::Duration,
@@ -117,12 +119,12 @@ impl Operator {
                     before = ",";
                 }
             }),
-            Self::Local { port } => address(out, facts.addresses.map(|(_, local)| local), *port),
+            Self::Local { port } => address(out, facts.addresses.map(Addresses::local), *port),
             Self::LocalPort => {
-                let local = facts.addresses.and_then(|(_, local)| local.inet());
+                let local = facts.addresses.and_then(|both| both.local().inet());
                 number(out, local.map(|at| at.port().into()));
             }
-            Self::Peer { port } => address(out, facts.addresses.map(|(peer, _)| peer), *port),
+            Self::Peer { port } => address(out, facts.addresses.map(Addresses::peer), *port),
             Self::Protocol => text(
                 out,
                 facts
@@ -155,7 +157,7 @@ impl Operator {
                     .map(|index| facts.epoch.cluster(index as usize));
                 let endpoint = cluster.zip(record.endpoint);
                 let found = endpoint.and_then(|(c, index)| c.endpoints.get(index as usize));
-                address(out, found.map(|endpoint| &endpoint.address), true);
+                address(out, found.map(|of| Cow::Borrowed(&of.address)), true);
             }
             Self::VirtualHost => {
                 let hosts = |id: crate::stream::RouteId| {
@@ -256,8 +258,8 @@ fn written(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// The common kind is copied; the writer makes a text of it.
-fn address(out: &mut Vec<u8>, address: Option<&SockAddr>, port: bool) {
-    if let Some(SockAddr::Inet(SocketAddr::V4(at))) = address {
+fn address(out: &mut Vec<u8>, address: Option<Cow<'_, SockAddr>>, port: bool) {
+    if let Some(SockAddr::Inet(SocketAddr::V4(at))) = address.as_deref() {
         out.push(if port { INET } else { IP });
         out.extend_from_slice(&at.ip().octets());
         if port {
@@ -266,7 +268,7 @@ fn address(out: &mut Vec<u8>, address: Option<&SockAddr>, port: bool) {
         return;
     }
     written(out, |to| {
-        let _ = match address {
+        let _ = match address.as_deref() {
             Some(SockAddr::Inet(at)) if !port => write!(to, "{}", at.ip()),
             Some(address) => write!(to, "{address}"),
             None => Ok(()),

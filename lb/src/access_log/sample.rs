@@ -2,6 +2,7 @@
 
 use super::{Facts, LogFormat, LogRing, logs, ring::Shared};
 use crate::{
+    addresses::Addresses,
     config::Snapshot,
     stream::{Record, RouteId},
     worker::Epoch,
@@ -19,7 +20,7 @@ pub struct Sample {
     record: Record,
     request: Head,
     response: Head,
-    addresses: (SockAddr, SockAddr),
+    addresses: Addresses,
     ring: LogRing,
 }
 
@@ -56,7 +57,7 @@ impl Sample {
             record,
             request,
             response,
-            addresses: (address(40_000), address(80)),
+            addresses: Addresses::new(address(40_000), address(80)),
             ring: LogRing::new(Arc::new(shared)),
         }
     }

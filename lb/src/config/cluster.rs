@@ -52,7 +52,7 @@ impl Compiler {
             thresholds: self.thresholds(path, from.circuit_breakers.as_ref()),
             endpoints: self.endpoints(path, &from.name, from.load_assignment.as_ref()),
             limits: codecs::Limits {
-                fields_max: options.max_headers_count.map_or(100, |n| n as usize),
+                fields_max: options.max_headers_count.unwrap_or(100),
                 ..codecs::Limits::default()
             },
         }))

@@ -124,8 +124,8 @@ impl Compiler {
         Some(HttpConfig {
             stat_prefix: from.stat_prefix.clone(),
             limits: codecs::Limits {
-                head_bytes_max: head_kb as usize * 1024,
-                fields_max: common.max_headers_count.map_or(100, |n| n as usize),
+                head_bytes_max: head_kb * 1024,
+                fields_max: common.max_headers_count.unwrap_or(100),
                 accept_http_10: from.http_protocol_options.is_some_and(|o| o.accept_http_10),
                 ..codecs::Limits::default()
             },

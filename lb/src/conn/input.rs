@@ -25,21 +25,21 @@ impl Worker {
             ConnPhase::Lingering => return self.on_lingering_bytes(key, data.len()),
             ConnPhase::Connecting | ConnPhase::Flushing => return,
         }
-        if conn.bound == Some(self.turns) {
+        if conn.bound == self.turns {
             return self.on_unasked(key);
         }
         let is_resting = conn.streams.is_empty() && conn.discarding.is_none();
-        if is_resting && conn.inbox.is_empty() {
+        if is_resting && !conn.has_inbox() {
             conn.since = self.now;
         }
         if conn.held {
-            conn.inbox.extend_from_slice(&data);
+            conn.append_inbox(&data);
             return self.mark_conn(key);
         }
-        let input = if conn.inbox.is_empty() {
+        let input = if !conn.has_inbox() {
             data.freeze()
         } else {
-            let mut joined = std::mem::take(&mut conn.inbox);
+            let mut joined = conn.take_inbox();
             joined.extend_from_slice(&data);
             Buf::from(joined)
         };
@@ -63,7 +63,7 @@ impl Worker {
         if conn.phase != ConnPhase::Open || conn.held {
             return;
         }
-        let input = Buf::from(std::mem::take(&mut conn.inbox));
+        let input = Buf::from(conn.take_inbox());
         self.decode(key, input);
     }
 
@@ -118,7 +118,7 @@ impl Worker {
             return Next::Go;
         }
         conn.held = true;
-        conn.inbox.extend_from_slice(input);
+        conn.append_inbox(input);
         Next::Stop
     }
 
@@ -127,7 +127,7 @@ impl Worker {
         if let Some(conn) = self.net.conns.get_mut(key)
             && !input.is_empty()
         {
-            conn.inbox = input.into_vec();
+            conn.put_inbox(input.into_vec());
         }
     }
 
@@ -188,9 +188,9 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        let discarded = conn.discarding.unwrap_or(0) + len;
-        conn.discarding = (!end).then_some(discarded);
+        let discarded = conn.discard(len);
         if end {
+            conn.end_discarding();
             conn.since = self.now;
         } else if discarded > limits::DISCARD_BYTES_MAX {
             if let Side::Down { listener, .. } = conn.side {

@@ -2,7 +2,7 @@
 //! finishes too, then close. Closing at once would make the kernel answer late input with RST, which
 //! takes back what the peer has not read yet.
 
-use super::{ConnKey, ConnPhase, Side};
+use super::{Conn, ConnKey, ConnPhase, Side};
 use crate::{
     limits,
     stream::{Flags, Record},
@@ -69,7 +69,7 @@ impl Worker {
             return self.flush_and_close(key);
         }
         (conn.phase, conn.since, conn.discarding) = (ConnPhase::Lingering, self.now, None);
-        conn.inbox = Vec::new();
+        drop(conn.take_inbox());
         self.net.engine.finish(conn.sock);
         self.mark_conn(key);
     }
@@ -91,13 +91,26 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        let discarded = conn.discarding.unwrap_or(0) + len;
-        conn.discarding = Some(discarded);
-        if discarded > limits::LINGER_BYTES_MAX {
+        if conn.discard(len) > limits::LINGER_BYTES_MAX {
             if let Side::Down { listener, .. } = conn.side {
                 self.listener_stats(listener).linger_overflows.inc();
             }
             self.drop_conn(key);
         }
+    }
+}
+
+impl Conn {
+    /// More of a request that nobody wants any more; returns how much came so far.
+    pub(crate) fn discard(&mut self, bytes: usize) -> usize {
+        let more = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let all = self.discarding.unwrap_or(0).saturating_add(more);
+        self.discarding = Some(all);
+        all as usize
+    }
+
+    /// A request is complete, or a new one began: nothing of it is unwanted.
+    pub(crate) fn end_discarding(&mut self) {
+        self.discarding = None;
     }
 }

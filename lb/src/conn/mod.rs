@@ -7,6 +7,8 @@
 mod input;
 mod linger;
 mod outbox;
+mod rare;
+mod streams;
 mod timers;
 
 pub(crate) use outbox::Net;
@@ -14,6 +16,7 @@ pub(crate) use outbox::Net;
 use timers::Patience;
 
 use crate::{
+    addresses::Addresses,
     config::{ClusterConfig, HttpConfig},
     limits,
     stream::{StreamKey, Target},
@@ -21,7 +24,9 @@ use crate::{
 };
 use codecs::{Codec, Life, Protocol, StreamId};
 use engines::{SlotKey, Sock, SockAddr, slot_key};
+use rare::Rare;
 use std::{io, time::Instant};
+use streams::Streams;
 
 slot_key! {
     /// Names one connection of one worker.
@@ -46,7 +51,7 @@ pub(crate) enum ConnPhase {
 pub(crate) enum Side {
     Down {
         listener: usize,
-        addresses: Box<(SockAddr, SockAddr)>,
+        addresses: Addresses,
     },
     Up {
         target: Target,
@@ -61,23 +66,20 @@ pub(crate) struct Conn {
     pub(crate) side: Side,
     pub(crate) codec: Box<dyn Codec>,
     pub(crate) phase: ConnPhase,
-    /// Input that could not be decoded yet: part of a head, or what follows a held request.
-    inbox: Vec<u8>,
-    pub(crate) streams: Vec<(StreamId, StreamKey)>,
+    rare: Option<Box<Rare>>,
+    pub(crate) streams: Streams,
     /// Bytes queued in the engine.
     pub(crate) unsent: usize,
     /// Of those, the ones up to the last that lies in a receive block.
     pinned: usize,
     /// `unsent` from which on what feeds this connection is not read.
-    high: usize,
-    /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
-    pub(crate) resting: Vec<ConnKey>,
-    /// Bytes of the stream that it carries now were given to the engine, and may have left.
-    pub(crate) is_committed: bool,
-    /// The turn in which that stream was given to it.
-    pub(crate) bound: Option<u64>,
+    high: u32,
     /// Requests begun on it.
     pub(crate) requests: u32,
+    /// Bytes of the stream that it carries now were given to the engine, and may have left.
+    pub(crate) is_committed: bool,
+    /// The turn in which that stream was given to it; 0: none yet.
+    pub(crate) bound: u64,
     /// The engine was told to receive.
     reading: bool,
     /// The codec waits for the current answer.
@@ -87,12 +89,15 @@ pub(crate) struct Conn {
     /// The peer has finished.
     pub(crate) peer_done: bool,
     /// Bytes read and dropped: of a request that is already answered, or while lingering.
-    pub(crate) discarding: Option<usize>,
+    discarding: Option<u32>,
     /// When the present state began: idle, part of a head, lingering, connecting.
     since: Instant,
     /// The patience whose end its alarm was set for.
     alarm: Option<Patience>,
 }
+
+/// An idle connection costs this much, of which there may be very many.
+const _: () = assert!(size_of::<Conn>() <= 152);
 
 impl Conn {
     fn new(sock: Sock, side: Side, codec: Box<dyn Codec>, high: usize, now: Instant) -> Self {
@@ -101,15 +106,14 @@ impl Conn {
             side,
             codec,
             phase: ConnPhase::Open,
-            inbox: Vec::new(),
-            streams: Vec::new(),
+            rare: None,
+            streams: Streams::default(),
             unsent: 0,
             pinned: 0,
-            resting: Vec::new(),
-            high: high.clamp(1, limits::UNSENT_HIGH_BYTES),
-            is_committed: false,
-            bound: None,
+            high: high.clamp(1, limits::UNSENT_HIGH_BYTES) as u32,
             requests: 0,
+            is_committed: false,
+            bound: 0,
             reading: false,
             held: false,
             is_marked: false,
@@ -142,12 +146,12 @@ impl Conn {
 
     /// Not even what is under way is queued on it now.
     pub(crate) fn is_crammed(&self) -> bool {
-        self.unsent >= self.high.saturating_mul(limits::UNSENT_FULL)
+        self.unsent >= self.high as usize * limits::UNSENT_FULL
     }
 
     /// What feeds it is not to be read now.
     pub(crate) fn is_full(&self) -> bool {
-        self.unsent >= self.high
+        self.unsent >= self.high as usize
     }
 
     pub(crate) fn find(&self, id: StreamId) -> Option<StreamKey> {
@@ -158,7 +162,7 @@ impl Conn {
     }
 
     pub(crate) fn forget(&mut self, key: StreamKey) {
-        self.streams.retain(|(_, other)| *other != key);
+        self.streams.remove(key);
     }
 
     pub(crate) fn target(&self) -> Option<Target> {
@@ -197,7 +201,7 @@ impl Worker {
         let high = self.epoch.listener(listener).buffer_limit;
         let side = Side::Down {
             listener,
-            addresses: Box::new((peer, local)),
+            addresses: Addresses::new(peer, local),
         };
         let key = self
             .net
@@ -228,7 +232,7 @@ impl Worker {
         debug_assert!(conn.unsent >= bytes, "more was sent than queued");
         conn.unsent = conn.unsent.saturating_sub(bytes);
         conn.pinned = conn.pinned.saturating_sub(bytes);
-        if !conn.resting.is_empty() {
+        if conn.has_resting() {
             self.end_rests(key);
         }
         let Some(conn) = self.net.conns.get_mut(key) else {
@@ -265,18 +269,18 @@ impl Worker {
     /// A connection is no more: what it carried is told, pool and counters are settled.
     fn lose_conn(&mut self, key: ConnKey) {
         self.net.forget(key);
-        let Some(conn) = self.net.conns.remove(key) else {
+        let Some(mut conn) = self.net.conns.remove(key) else {
             return;
         };
         self.wheels.conns.set(key.index(), None);
         match conn.side {
             Side::Down { listener, .. } => {
                 self.listener_stats(listener).connections_active.dec();
-                for rested in conn.resting {
+                for rested in conn.take_resting() {
                     self.end_rest(rested);
                 }
-                for (_, stream) in conn.streams {
-                    self.on_downstream_lost(stream);
+                for (_, stream) in conn.streams.iter() {
+                    self.on_downstream_lost(*stream);
                 }
             }
             Side::Up { target, credit, .. } => {
@@ -286,8 +290,8 @@ impl Worker {
                     self.pool_connect_failed(target);
                 }
                 let unsent = !conn.is_committed;
-                for (_, stream) in conn.streams {
-                    self.on_upstream_lost(stream, unsent, conn.requests > 1);
+                for (_, stream) in conn.streams.iter() {
+                    self.on_upstream_lost(*stream, unsent, conn.requests > 1);
                 }
             }
         }
@@ -324,10 +328,10 @@ impl Worker {
             ConnPhase::Lingering => return !conn.peer_done,
             ConnPhase::Open => {}
         }
-        if conn.peer_done || (conn.held && !conn.inbox.is_empty()) {
+        if conn.peer_done || (conn.held && conn.has_inbox()) {
             return false;
         }
-        let useless = |bytes| bytes > limits::DISCARD_BYTES_MAX;
+        let useless = |bytes: u32| bytes as usize > limits::DISCARD_BYTES_MAX;
         if !conn.streams.is_empty() && conn.discarding.is_some_and(useless) {
             return false;
         }
@@ -372,7 +376,7 @@ impl Worker {
         if conn.codec.life() == Life::Closed {
             self.linger(key);
         } else if std::mem::take(&mut conn.held) {
-            if conn.peer_done || !conn.inbox.is_empty() {
+            if conn.peer_done || conn.has_inbox() {
                 self.todo.push_back(crate::worker::Todo::Decode(key));
             }
         } else if conn.peer_done && conn.streams.is_empty() {
@@ -387,7 +391,7 @@ impl Worker {
             return;
         };
         let idle = conn.streams.is_empty() && conn.phase == ConnPhase::Open;
-        if idle && conn.is_down() && conn.inbox.is_empty() {
+        if idle && conn.is_down() && !conn.has_inbox() {
             self.linger(key);
         } else if idle && !conn.is_down() {
             self.drop_conn(key);

@@ -24,7 +24,7 @@ impl Conn {
             ConnPhase::Lingering | ConnPhase::Flushing => Patience::Linger,
             ConnPhase::Open if !self.streams.is_empty() => return None,
             ConnPhase::Open if self.discarding.is_some() => Patience::Discard,
-            ConnPhase::Open if !self.inbox.is_empty() => Patience::Head,
+            ConnPhase::Open if self.has_inbox() => Patience::Head,
             ConnPhase::Open => Patience::Idle,
         })
     }

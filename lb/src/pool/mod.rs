@@ -186,7 +186,7 @@ impl Worker {
             return self.put_idle(key, target);
         }
         if let Some(down) = self.net.conns.get_mut(down) {
-            down.resting.push(key);
+            down.add_resting(key);
         }
         self.upstreams[target.cluster].pools[target.endpoint]
             .resting
@@ -205,7 +205,7 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(down) else {
             return;
         };
-        for rested in std::mem::take(&mut conn.resting) {
+        for rested in conn.take_resting() {
             self.end_rest(rested);
         }
     }

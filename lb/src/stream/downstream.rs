@@ -23,7 +23,7 @@ impl Worker {
         // No upgrade is supported: its wish is ignored, and what may follow it is not forwarded.
         let end = end || !head.upgrade().is_empty() || head.method() == b"CONNECT";
         owner.requests += 1;
-        owner.discarding = None;
+        owner.end_discarding();
         let requests = owner.requests;
         let stats = self.listener_stats(listener);
         stats.requests.inc();
@@ -39,7 +39,7 @@ impl Worker {
         }
         let key = self.streams.insert(stream);
         if let Some(owner) = self.net.conns.get_mut(conn) {
-            owner.streams.push((id, key));
+            owner.streams.push(id, key);
         }
         let epoch = self.epoch.clone();
         let http = epoch.http(listener);
@@ -101,7 +101,7 @@ impl Worker {
 
     fn count_discarded(&mut self, conn: ConnKey, len: usize) {
         if let Some(conn) = self.net.conns.get_mut(conn) {
-            conn.discarding = Some(conn.discarding.unwrap_or(0) + len);
+            conn.discard(len);
         }
     }
 
@@ -219,9 +219,9 @@ impl Worker {
         if let Some(owner) = self.net.conns.get_mut(conn) {
             owner.forget(key);
             if unfinished {
-                owner.discarding.get_or_insert(0);
+                owner.discard(0);
             } else {
-                owner.discarding = None;
+                owner.end_discarding();
             }
         }
         self.after_answer(conn);

@@ -27,7 +27,7 @@ impl Worker {
         if http.use_remote_address {
             head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));
             if !http.skip_xff_append
-                && let Some(peer) = addresses.0.inet()
+                && let Some(peer) = addresses.peer().inet()
             {
                 append_forwarded_for(&mut head.fields, peer.ip());
             }

@@ -32,8 +32,8 @@ impl Worker {
             return;
         };
         leg.requests += 1;
-        (leg.is_committed, leg.bound) = (false, Some(self.turns));
-        leg.streams.push((id, key));
+        (leg.is_committed, leg.bound) = (false, self.turns);
+        leg.streams.push(id, key);
         if let Side::Up {
             answered, target, ..
         } = &mut leg.side

@@ -22,8 +22,8 @@ impl Client {
 
     fn decode_head(&mut self, input: &[u8], heads: &mut Heads) -> Result<Step, Malformed> {
         let bounds = Bounds {
-            bytes_max: self.limits.head_bytes_max,
-            lines_max: self.limits.fields_max + 1,
+            bytes_max: self.limits.head_bytes_max as usize,
+            lines_max: self.limits.fields_max as usize + 1,
             first_line_status: 431,
         };
         let Some(section) = self.scan.find_end(input, bounds)? else {
@@ -117,7 +117,7 @@ impl Client {
         let Answer::Body(body) = &mut self.answer else {
             return Ok(idle(0, Wait::More));
         };
-        let piece = body.decode(input, &self.limits, heads)?;
+        let piece = body.decode(input, &self.limits, &mut self.scan, heads)?;
         let id = StreamId(self.id);
         let (frame, is_end) = match piece.part {
             Part::Data { len, end } => (Some(Frame::Data { id, len, end }), end),

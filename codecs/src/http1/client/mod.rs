@@ -8,7 +8,7 @@ mod request;
 use super::body::Body;
 use super::encode::{Framing, Sink};
 use super::parse::Method;
-use super::scan::Scan;
+use super::resume::Resume;
 use super::{bad, idle};
 use crate::{
     Codec, Fields, Frame, Head, Heads, Length, Life, Limits, Malformed, Reason, Step, StreamId,
@@ -20,7 +20,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Client {
     limits: Limits,
-    scan: Scan,
+    /// Of a head, or of trailers.
+    scan: Resume,
     request: Request,
     answer: Answer,
     /// Of the current request, or the last one.
@@ -61,7 +62,7 @@ impl Client {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             limits: limits.clone(),
-            scan: Scan::default(),
+            scan: Resume::default(),
             request: Request::None,
             answer: Answer::None,
             id: 0,

@@ -6,7 +6,7 @@ mod request;
 use super::body::Body;
 use super::encode::{self, Framing, Sink};
 use super::parse::Method;
-use super::scan::Scan;
+use super::resume::Resume;
 use super::{bad, idle};
 use crate::{
     Codec, Fields, Frame, Head, Heads, Life, Limits, Malformed, Reason, Step, StreamId, Version,
@@ -18,7 +18,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Server {
     limits: Limits,
-    scan: Scan,
+    /// Of a head, or of trailers.
+    scan: Resume,
     blank: Blank,
     request: Request,
     answer: Answer,
@@ -32,6 +33,9 @@ pub(super) struct Server {
     has_fin: bool,
     is_closed: bool,
 }
+
+/// An idle connection costs this much, of which there may be very many.
+const _: () = assert!(size_of::<Server>() <= 72);
 
 /// What the peer sends now.
 #[derive(Debug)]
@@ -77,7 +81,7 @@ impl Server {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             limits: limits.clone(),
-            scan: Scan::default(),
+            scan: Resume::default(),
             blank: Blank::default(),
             request: Request::Head,
             answer: Answer::None,

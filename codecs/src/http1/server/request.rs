@@ -36,8 +36,8 @@ impl Server {
 
     fn decode_head(&mut self, input: &[u8], heads: &mut Heads) -> Result<Step, Malformed> {
         let bounds = Bounds {
-            bytes_max: self.limits.head_bytes_max,
-            lines_max: self.limits.fields_max + 1,
+            bytes_max: self.limits.head_bytes_max as usize,
+            lines_max: self.limits.fields_max as usize + 1,
             first_line_status: 414,
         };
         let Some(section) = self.scan.find_end(input, bounds)? else {
@@ -103,7 +103,7 @@ impl Server {
         let Request::Body(body) = &mut self.request else {
             return Ok(idle(0, Wait::Hold));
         };
-        let piece = body.decode(input, &self.limits, heads)?;
+        let piece = body.decode(input, &self.limits, &mut self.scan, heads)?;
         if piece.used > 0 {
             self.expect = Expect::None;
         }
