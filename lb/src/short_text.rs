@@ -1,6 +1,6 @@
 //! A short text written without an allocation: a number, an address.
 
-use std::{fmt, ops::Deref};
+use std::{fmt, net::IpAddr, ops::Deref};
 
 const LEN_MAX: usize = 64;
 
@@ -12,15 +12,44 @@ pub(crate) struct ShortText {
 }
 
 impl ShortText {
+    const EMPTY: Self = Self {
+        bytes: [0; LEN_MAX],
+        len: 0,
+    };
+
     /// The value as its `Display` writes it.
     pub(crate) fn of(value: impl fmt::Display) -> Self {
-        let mut text = Self {
-            bytes: [0; LEN_MAX],
-            len: 0,
-        };
+        let mut text = Self::EMPTY;
         // Writing fails only to say that the rest was cut.
         let _ = fmt::Write::write_fmt(&mut text, format_args!("{value}"));
         text
+    }
+
+    /// An address as its `Display` writes it. `fmt` takes ten times as long for the common kind, and
+    /// every request is told its peer's.
+    pub(crate) fn of_ip(ip: IpAddr) -> Self {
+        let IpAddr::V4(ip) = ip else {
+            return Self::of(ip);
+        };
+        let mut text = Self::EMPTY;
+        for (at, octet) in ip.octets().into_iter().enumerate() {
+            if at > 0 {
+                text.push(b'.');
+            }
+            if octet >= 100 {
+                text.push(b'0' + octet / 100);
+            }
+            if octet >= 10 {
+                text.push(b'0' + octet / 10 % 10);
+            }
+            text.push(b'0' + octet % 10);
+        }
+        text
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
     }
 }
 
@@ -54,5 +83,19 @@ mod tests {
         assert_eq!(&*ShortText::of(1234), b"1234");
         let long = "x".repeat(100);
         assert_eq!(&*ShortText::of(&long), "x".repeat(LEN_MAX).as_bytes());
+    }
+
+    #[test]
+    fn an_address_is_written_as_it_is_shown() {
+        for ip in [
+            "0.0.0.0",
+            "9.10.99.100",
+            "127.0.0.1",
+            "255.255.255.255",
+            "::1",
+        ] {
+            let ip: IpAddr = ip.parse().unwrap();
+            assert_eq!(*ShortText::of_ip(ip), *ip.to_string().as_bytes());
+        }
     }
 }

@@ -5,51 +5,24 @@
 //! its own call stack (a pooled connection for another stream, a held connection's next request) is put
 //! on `todo` and done before the next event, so nothing recurses.
 
+pub use crate::epoch::Epoch;
+
 use crate::{
     access_log::LogRing,
     cluster::{Cluster, SharedBreakers},
-    config::{ClusterConfig, HttpConfig, ListenerConfig, Snapshot, Terminal},
+    config::{Snapshot, Terminal},
     conn::{Conn, ConnKey, Net},
     drain::Drain,
     mailbox::{Command, Mailbox},
     owners::Owners,
     pool::Pool,
-    route::Route,
+    settle::Marked,
     stats::{ClusterStats, ListenerStats, WorkerStats},
-    stream::{RouteId, Stream, StreamKey},
+    stream::{Stream, StreamKey},
     tcp::{Tunnel, TunnelKey},
 };
 use engines::{Carried, Engine, Event, Rng, Slots, Sock, Wheel};
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
-
-/// One configuration as a worker holds it; streams keep theirs to their end.
-#[derive(Debug)]
-pub struct Epoch {
-    /// The compiled configuration.
-    pub snapshot: Arc<Snapshot>,
-}
-
-impl Epoch {
-    pub(crate) fn listener(&self, index: usize) -> &ListenerConfig {
-        &self.snapshot.listeners[index]
-    }
-
-    /// The HTTP settings of a listener that has streams.
-    pub(crate) fn http(&self, index: usize) -> &Arc<HttpConfig> {
-        match &self.listener(index).chain.terminal {
-            Terminal::Http(http) => http,
-            Terminal::Tcp(_) => unreachable!("a TCP listener has no streams"),
-        }
-    }
-
-    pub(crate) fn route(&self, listener: usize, id: RouteId) -> &Route {
-        &self.http(listener).routes.hosts()[id.host as usize].routes[id.route as usize]
-    }
-
-    pub(crate) fn cluster(&self, index: usize) -> &ClusterConfig {
-        &self.snapshot.clusters[index]
-    }
-}
 
 /// Whose a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +60,8 @@ impl Wheels {
 pub(crate) enum Todo {
     /// A stream may go on.
     Advance(StreamKey),
+    /// A connection's codec may have something to say.
+    Control(ConnKey),
     /// A connection is of no more use.
     Drop(ConnKey),
     /// A connection's held input may be decoded.
@@ -142,6 +117,7 @@ pub struct Worker {
     pub(crate) log: LogRing,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) todo: VecDeque<Todo>,
+    pub(crate) marked: Marked,
     pub(crate) drain: Drain,
     pub(crate) date: crate::date::Date,
     /// Turns so far.
@@ -191,6 +167,7 @@ impl Worker {
             log: plan.log,
             mailbox: plan.mailbox,
             todo: VecDeque::new(),
+            marked: Marked::default(),
             drain: Drain::default(),
             date: crate::date::Date::default(),
             turns: 0,
@@ -227,7 +204,8 @@ impl Worker {
     /// The engine broke.
     pub fn turn(&mut self) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
-        self.net.engine.wait(self.next_deadline(), &mut events)?;
+        let deadline = self.next_deadline();
+        self.net.engine.wait(deadline, &mut events)?;
         self.now = self.net.engine.now();
         self.turns += 1;
         self.put_pools_first(&mut events);
@@ -236,7 +214,10 @@ impl Worker {
             self.do_todo();
         }
         self.events = events;
-        self.fire_timers();
+        if deadline.is_some_and(|at| at <= self.now) {
+            self.fire_timers();
+        }
+        self.settle_marked();
         self.net.flush();
         self.log.hand_over();
         self.check_drained();
@@ -363,6 +344,7 @@ impl Worker {
         while let Some(todo) = self.todo.pop_front() {
             match todo {
                 Todo::Advance(key) => self.advance(key),
+                Todo::Control(key) => self.write_control(key),
                 Todo::Drop(key) => self.drop_conn(key),
                 Todo::Decode(key) => self.decode_held(key),
                 Todo::Serve { cluster, endpoint } => self.serve_pool(cluster, endpoint),

@@ -124,7 +124,9 @@ impl BufList {
 
     /// Drops everything.
     pub fn clear(&mut self) {
-        self.bufs.clear();
+        if !self.bufs.is_empty() {
+            self.bufs.clear();
+        }
         (self.bytes, self.fresh) = (0, 0);
     }
 

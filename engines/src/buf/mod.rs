@@ -78,7 +78,7 @@ impl Default for BlockLimits {
             small_bytes: 4 << 10,
             small_count: 1024,
             large_bytes: 32 << 10,
-            large_count: 256,
+            large_count: 512,
             reserve_count: 64,
             write_bytes: 16 << 10,
             write_count: 256,

@@ -110,6 +110,9 @@ impl Region {
     /// Cuts off and returns the first `n` bytes.
     fn split_to(&mut self, n: usize) -> Self {
         assert!(n <= self.len as usize, "split behind the end");
+        if n == self.len as usize {
+            return std::mem::replace(self, Self::empty());
+        }
         let mut front = self.share();
         front.len = n as u32;
         self.skip(n);

@@ -1,7 +1,7 @@
 //! The receive blocks that the kernel fills: one ring of provided buffers for each group.
 //!
 //! A block is in the pool's free list, lent to the kernel through its group's ring, or leased. Blocks
-//! that came home are lent again at the start of `wait`.
+//! are lent at the start of `wait`.
 
 use super::ring::Ring;
 use crate::{
@@ -16,6 +16,10 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
+/// Blocks of a group that are with the kernel at most. It goes through them in turn, and those that it
+/// has not used for long are out of the caches; the others stay unused until they are needed.
+const LENT_MAX: [u16; RECEIVED.len()] = [512, 128, 64];
+
 pub(super) struct BlockRings {
     blocks: Blocks,
     rings: [BlockRing; 3],
@@ -26,7 +30,8 @@ impl BlockRings {
     pub(super) fn new(ring: &Ring, blocks: &Blocks) -> io::Result<Self> {
         let mut rings = Vec::with_capacity(RECEIVED.len());
         for group in RECEIVED {
-            rings.push(BlockRing::new(ring, group, blocks.count_of(group))?);
+            let count = blocks.count_of(group).min(LENT_MAX[group as usize]);
+            rings.push(BlockRing::new(ring, group, count)?);
         }
         let Ok(rings) = rings.try_into() else {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -123,12 +128,14 @@ impl BlockRing {
 
     fn lend(&mut self, blocks: &Blocks) {
         let before = self.tail;
-        while let Some(index) = blocks.take_free(self.group) {
+        while self.lent.len() <= usize::from(self.mask)
+            && let Some(index) = blocks.take_free(self.group)
+        {
             let bytes = blocks.bytes_of(self.group);
             let address = blocks.address(self.group, index).as_ptr() as u64;
             let entry = self.entry(self.tail & self.mask);
-            // SAFETY: within the mapping; the kernel reads entries before the tail only. There are as
-            // many entries as blocks, so none that is still lent is overwritten.
+            // SAFETY: within the mapping; the kernel reads entries before the tail only. No more blocks
+            // are lent than there are entries, so none that is still lent is overwritten.
             let entry = unsafe { &mut *entry.as_ptr() };
             entry.set_addr(address);
             entry.set_len(bytes);

@@ -227,9 +227,9 @@ fn write_json_text(
             None => out.extend_from_slice(b"null"),
             Some(Value::Number(number)) => write_plain(Value::Number(number), out),
             Some(Value::Text(text)) => quoted(text, out),
-            Some(Value::Time(time)) => {
+            Some(value @ (Value::Inet(_) | Value::Ip(_) | Value::Time(_))) => {
                 let mut text = Vec::new();
-                write_plain(Value::Time(time), &mut text);
+                write_plain(value, &mut text);
                 quoted(&text, out);
             }
         }
@@ -253,6 +253,12 @@ fn write_json_text(
 /// A value as text. Control characters of a peer cannot break a line or a terminal.
 fn write_plain(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
+        Value::Inet(at) => {
+            let _ = write!(out, "{at}");
+        }
+        Value::Ip(ip) => {
+            let _ = write!(out, "{ip}");
+        }
         Value::Number(number) => {
             let _ = write!(out, "{number}");
         }
@@ -300,12 +306,13 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::{
+        addresses::Addresses,
         config::Snapshot,
         stream::{Flags, Record},
         worker::Epoch,
     };
     use codecs::Head;
-    use engines::UnixTime;
+    use engines::{SockAddr, UnixTime};
     use std::{sync::Arc, time::Duration};
 
     #[allow(
@@ -328,7 +335,10 @@ mod tests {
             listener: 0,
             request: Some(&head),
             response: None,
-            addresses: None,
+            addresses: Some(&Addresses::new(
+                SockAddr::Inet(([192, 0, 2, 1], 4711).into()),
+                SockAddr::Inet((std::net::Ipv6Addr::LOCALHOST, 80).into()),
+            )),
             wall: UnixTime(Duration::from_millis(951_782_400_123)),
             duration: Duration::from_millis(23),
         };
@@ -347,6 +357,14 @@ mod tests {
             "[2000-02-29T00:00:00.100Z] GET /a\\\" /a\\\"b\\x0a - 503%UO - 23\n"
         );
         assert!(line(&LogFormat::standard()).contains("\"GET /a"));
+    }
+
+    #[test]
+    fn addresses_are_written_with_and_without_their_port() {
+        let text = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% \
+                    %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT%";
+        let format = LogFormat::text(text, false).unwrap();
+        assert_eq!(line(&format), "192.0.2.1:4711 192.0.2.1 [::1]:80 80");
     }
 
     #[test]

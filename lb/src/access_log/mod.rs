@@ -4,10 +4,12 @@
 mod format;
 mod operator;
 mod ring;
+mod sample;
 mod writer;
 
 pub use format::LogFormat;
 pub use ring::LogRing;
+pub use sample::Sample;
 pub use writer::Writer;
 
 use crate::{

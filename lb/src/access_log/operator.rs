@@ -4,7 +4,12 @@ use super::Facts;
 use crate::addresses::Addresses;
 use codecs::Head;
 use engines::SockAddr;
-use std::{borrow::Cow, io::Write, time::Duration};
+use std::{
+    borrow::Cow,
+    io::Write,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    time::Duration,
+};
 
 /// An operator, with Envoy's name and meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,6 +225,8 @@ const NONE: u8 = 0;
 const NUMBER: u8 = 1;
 const TEXT: u8 = 2;
 const TIME: u8 = 3;
+const INET: u8 = 4;
+const IP: u8 = 5;
 
 fn number(out: &mut Vec<u8>, value: Option<u64>) {
     match value {
@@ -250,7 +257,16 @@ fn written(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
+/// The common kind is copied; the writer makes a text of it.
 fn address(out: &mut Vec<u8>, address: Option<Cow<'_, SockAddr>>, port: bool) {
+    if let Some(SockAddr::Inet(SocketAddr::V4(at))) = address.as_deref() {
+        out.push(if port { INET } else { IP });
+        out.extend_from_slice(&at.ip().octets());
+        if port {
+            out.extend_from_slice(&at.port().to_le_bytes());
+        }
+        return;
+    }
     written(out, |to| {
         let _ = match address.as_deref() {
             Some(SockAddr::Inet(at)) if !port => write!(to, "{}", at.ip()),
@@ -263,6 +279,8 @@ fn address(out: &mut Vec<u8>, address: Option<Cow<'_, SockAddr>>, port: bool) {
 /// A raw value, read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'a> {
+    Inet(SocketAddrV4),
+    Ip(Ipv4Addr),
     Number(u64),
     Text(&'a [u8]),
     /// Milliseconds since 1970.
@@ -289,6 +307,17 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Value<'a>> {
             let (len, rest) = rest.split_first_chunk::<4>()?;
             let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
             (Value::Text(text), rest)
+        }
+        INET | IP => {
+            let (ip, rest) = rest.split_first_chunk::<4>()?;
+            let ip = Ipv4Addr::from_octets(*ip);
+            if *tag == INET {
+                let (port, rest) = rest.split_first_chunk::<2>()?;
+                let port = u16::from_le_bytes(*port);
+                (Value::Inet(SocketAddrV4::new(ip, port)), rest)
+            } else {
+                (Value::Ip(ip), rest)
+            }
         }
         _ => {
             *bytes = rest;

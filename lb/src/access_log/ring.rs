@@ -64,6 +64,18 @@ impl LogRing {
         }
     }
 
+    /// The values of this turn's first entry.
+    pub(super) fn first(&self) -> &[u8] {
+        self.batch.get(8..).unwrap_or_default()
+    }
+
+    /// Forgets this turn's entries once they have so many bytes.
+    pub(super) fn forget(&mut self, bytes: usize) {
+        if self.batch.len() > bytes {
+            self.batch.clear();
+        }
+    }
+
     /// Hands this turn's entries to the writer, unless it holds the lock just now: then with the next
     /// turn's.
     pub(crate) fn hand_over(&mut self) {

@@ -4,7 +4,7 @@ mod balance;
 mod breaker;
 mod endpoint;
 
-pub use balance::{Balancer, LbPolicy, RoundRobin};
+pub use balance::{Balancer, LbPolicy, Lottery, RoundRobin};
 pub use breaker::{Breaker, Breakers, SharedBreakers, Thresholds};
 pub use endpoint::Endpoint;
 

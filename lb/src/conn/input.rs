@@ -1,7 +1,10 @@
 //! From received bytes to frames, and from frames to streams.
 
 use super::{ConnKey, ConnPhase, Side};
-use crate::{limits, worker::Worker};
+use crate::{
+    limits,
+    worker::{Todo, Worker},
+};
 use codecs::{Frame, Malformed, Wait};
 use engines::{Buf, BufMut};
 
@@ -31,7 +34,7 @@ impl Worker {
         }
         if conn.held {
             conn.append_inbox(&data);
-            return self.sync_conn(key);
+            return self.mark_conn(key);
         }
         let input = if !conn.has_inbox() {
             data.freeze()
@@ -60,25 +63,14 @@ impl Worker {
         if conn.phase != ConnPhase::Open || conn.held {
             return;
         }
-        if !conn.has_inbox() && !conn.peer_done {
-            return self.sync_conn(key);
-        }
         let input = Buf::from(conn.take_inbox());
         self.decode(key, input);
     }
 
     fn decode(&mut self, key: ConnKey, input: Buf) {
-        self.set_decoding(key, true);
         self.decode_all(key, input);
-        self.set_decoding(key, false);
-        self.write_control(key);
-        self.sync_conn(key);
-    }
-
-    fn set_decoding(&mut self, key: ConnKey, decoding: bool) {
-        if let Some(conn) = self.net.conns.get_mut(key) {
-            conn.decoding = decoding;
-        }
+        self.todo.push_back(Todo::Control(key));
+        self.mark_conn(key);
     }
 
     fn decode_all(&mut self, key: ConnKey, mut input: Buf) {
@@ -139,7 +131,8 @@ impl Worker {
         }
     }
 
-    fn write_control(&mut self, key: ConnKey) {
+    /// Lets the codec say what it has to, once the streams have seen what was decoded.
+    pub(crate) fn write_control(&mut self, key: ConnKey) {
         let wanted = |conn: &super::Conn| conn.phase == ConnPhase::Open && conn.is_down();
         if self.net.conns.get(key).is_some_and(wanted) {
             self.net.write(key, |codec, out| codec.control(out));
@@ -159,26 +152,34 @@ impl Worker {
             | Frame::Window { id } => conn.find(*id),
             Frame::GoAway { .. } | Frame::Pong => None,
         };
-        match (frame, stream) {
-            (Frame::Head { id, head, end }, None) if down => self.open_stream(key, id, head, end),
-            (Frame::Head { head, end, .. }, Some(stream)) if !down => {
-                self.on_answer_head(stream, head, end);
+        match frame {
+            Frame::Head { id, head, end } => match stream {
+                None if down => self.open_stream(key, id, head, end),
+                Some(stream) if !down => self.on_answer_head(stream, head, end),
+                None | Some(_) => self.net.heads.put(head),
+            },
+            Frame::Data { len, end, .. } => match stream {
+                Some(stream) => {
+                    part.skip(part.len() - len);
+                    self.on_data(stream, down, part, end);
+                }
+                None => self.on_discarded(key, len, end),
+            },
+            Frame::Trailers { fields, .. } => match stream {
+                Some(stream) => self.on_trailers(stream, down, fields),
+                None => self.on_discarded(key, 0, true),
+            },
+            Frame::Reset { .. } => match stream {
+                Some(stream) if down => self.on_downstream_lost(stream),
+                Some(stream) => self.on_upstream_reset(stream),
+                None => {}
+            },
+            Frame::Window { .. } => {
+                if let Some(stream) = stream {
+                    self.wake_stream(stream);
+                }
             }
-            (Frame::Head { head, .. }, _) => self.net.heads.put(head),
-            (Frame::Data { len, end, .. }, Some(stream)) => {
-                part.skip(part.len() - len);
-                self.on_data(stream, down, part, end);
-            }
-            (Frame::Data { len, end, .. }, None) => self.on_discarded(key, len, end),
-            (Frame::Trailers { fields, .. }, Some(stream)) => {
-                self.on_trailers(stream, down, fields);
-            }
-            (Frame::Reset { .. }, Some(stream)) if down => self.on_downstream_lost(stream),
-            (Frame::Reset { .. }, Some(stream)) => self.on_upstream_reset(stream),
-            (Frame::Window { .. }, Some(stream)) => self.advance(stream),
-            (Frame::Trailers { .. }, None) => self.on_discarded(key, 0, true),
-            (Frame::Reset { .. } | Frame::Window { .. }, None)
-            | (Frame::GoAway { .. } | Frame::Pong, _) => {}
+            Frame::GoAway { .. } | Frame::Pong => {}
         }
     }
 
@@ -220,7 +221,7 @@ impl Worker {
             ConnPhase::Open if !conn.held => self.end_of_input(key),
             ConnPhase::Open | ConnPhase::Connecting | ConnPhase::Flushing => {}
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     fn end_of_input(&mut self, key: ConnKey) {

@@ -71,7 +71,7 @@ impl Worker {
         (conn.phase, conn.since, conn.discarding) = (ConnPhase::Lingering, self.now, None);
         drop(conn.take_inbox());
         self.net.engine.finish(conn.sock);
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     /// Closes once everything queued has left.
@@ -84,7 +84,7 @@ impl Worker {
             return self.drop_conn(key);
         }
         (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     pub(crate) fn on_lingering_bytes(&mut self, key: ConnKey, len: usize) {

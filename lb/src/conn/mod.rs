@@ -13,6 +13,8 @@ mod timers;
 
 pub(crate) use outbox::Net;
 
+use timers::Patience;
+
 use crate::{
     addresses::Addresses,
     config::{ClusterConfig, HttpConfig},
@@ -82,14 +84,16 @@ pub(crate) struct Conn {
     reading: bool,
     /// The codec waits for the current answer.
     held: bool,
-    /// Input is being decoded further up the call stack, which will see to what follows.
-    decoding: bool,
+    /// Among what is settled at the end of the turn.
+    pub(crate) is_marked: bool,
     /// The peer has finished.
     pub(crate) peer_done: bool,
     /// Bytes read and dropped: of a request that is already answered, or while lingering.
     discarding: Option<u32>,
     /// When the present state began: idle, part of a head, lingering, connecting.
     since: Instant,
+    /// The patience whose end its alarm was set for.
+    alarm: Option<Patience>,
 }
 
 /// An idle connection costs this much, of which there may be very many.
@@ -112,10 +116,11 @@ impl Conn {
             bound: 0,
             reading: false,
             held: false,
-            decoding: false,
+            is_marked: false,
             peer_done: false,
             discarding: None,
             since: now,
+            alarm: None,
         }
     }
 
@@ -203,7 +208,7 @@ impl Worker {
             .conns
             .insert(Conn::new(sock, side, codec, high, self.now));
         self.own(sock, crate::worker::Owner::Conn(key));
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     /// A connection that we began is open.
@@ -215,7 +220,7 @@ impl Worker {
         if let Some(target) = conn.target() {
             self.pool_connected(key, target);
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     /// Part of what was queued has left.
@@ -237,7 +242,7 @@ impl Worker {
             self.drop_conn(key);
         } else if matches!(conn.phase, ConnPhase::Flushing | ConnPhase::Lingering) {
             conn.since = self.now;
-            self.sync_conn(key);
+            self.mark_conn(key);
         } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
             let streams = conn.streams.iter();
             self.todo
@@ -292,12 +297,14 @@ impl Worker {
         }
     }
 
-    /// Brings the engine's receiving and the alarm of a connection in line with its state.
+    /// Brings the engine's receiving and the alarm of a connection in line with its state; see
+    /// `mark_conn`.
     pub(crate) fn sync_conn(&mut self, key: ConnKey) {
         let Some(conn) = self.net.conns.get(key) else {
             return;
         };
         let (wanted, reading, sock) = (self.wants_reading(conn), conn.reading, conn.sock);
+        let alarm = self.missing_alarm(conn);
         if wanted != reading {
             if wanted {
                 self.net.engine.resume(sock);
@@ -306,10 +313,12 @@ impl Worker {
                 self.net.engine.pause(sock);
             }
         }
-        let deadline = self.conn_deadline(key);
         if let Some(conn) = self.net.conns.get_mut(key) {
-            conn.reading = wanted;
-            self.wheels.conns.set(key.index(), deadline);
+            (conn.reading, conn.is_marked) = (wanted, false);
+            if let Some((patience, end)) = alarm {
+                conn.alarm = Some(patience);
+                self.wheels.conns.set(key.index(), end);
+            }
         }
     }
 
@@ -366,13 +375,14 @@ impl Worker {
         }
         if conn.codec.life() == Life::Closed {
             self.linger(key);
-        } else if conn.held {
-            conn.held = false;
-            self.todo.push_back(crate::worker::Todo::Decode(key));
-        } else if conn.peer_done && conn.streams.is_empty() && !conn.decoding {
+        } else if std::mem::take(&mut conn.held) {
+            if conn.peer_done || conn.has_inbox() {
+                self.todo.push_back(crate::worker::Todo::Decode(key));
+            }
+        } else if conn.peer_done && conn.streams.is_empty() {
             self.flush_and_close(key);
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 
     /// The worker drains: an idle connection is closed, another with its current answer.
@@ -388,6 +398,6 @@ impl Worker {
         } else if conn.is_down() {
             self.net.write(key, |codec, out| codec.drain(out));
         }
-        self.sync_conn(key);
+        self.mark_conn(key);
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{Conn, ConnKey, ConnPhase, Side};
 use crate::{limits, worker::Worker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Which patience a connection is under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
+pub(crate) enum Patience {
     Connect,
     Discard,
     Flush,
@@ -15,52 +15,67 @@ enum Patience {
     Linger,
 }
 
+impl Conn {
+    /// None while it carries a request: then that has deadlines of its own.
+    fn patience(&self) -> Option<Patience> {
+        Some(match self.phase {
+            ConnPhase::Connecting => Patience::Connect,
+            ConnPhase::Lingering | ConnPhase::Flushing if !self.is_flushed() => Patience::Flush,
+            ConnPhase::Lingering | ConnPhase::Flushing => Patience::Linger,
+            ConnPhase::Open if !self.streams.is_empty() => return None,
+            ConnPhase::Open if self.discarding.is_some() => Patience::Discard,
+            ConnPhase::Open if self.has_inbox() => Patience::Head,
+            ConnPhase::Open => Patience::Idle,
+        })
+    }
+}
+
 impl Worker {
-    pub(super) fn conn_deadline(&self, key: ConnKey) -> Option<Instant> {
-        let conn = self.net.conns.get(key)?;
-        let (_, patience) = self.patience(conn)?;
-        conn.since.checked_add(patience)
+    /// The alarm that a connection needs, if it is not the one that it has. While the kind of patience
+    /// stays the same, or is the same again, its end only moves later: the alarm set first is kept, and
+    /// set anew when it turns out to be early. So requests that come and go set none.
+    pub(super) fn missing_alarm(&self, conn: &Conn) -> Option<(Patience, Option<Instant>)> {
+        let patience = conn.patience()?;
+        (conn.alarm != Some(patience)).then(|| (patience, self.end_of(conn, patience)))
     }
 
-    fn patience(&self, conn: &Conn) -> Option<(Patience, Duration)> {
-        let (idle, head) = match conn.side {
+    /// When a patience ends that began with the connection's present state.
+    fn end_of(&self, conn: &Conn, patience: Patience) -> Option<Instant> {
+        let (idle, head, connect) = match conn.side {
             Side::Down { listener, .. } => {
                 let http = self.epoch.http(listener);
-                (http.idle_timeout, http.request_head_timeout)
+                (http.idle_timeout, http.request_head_timeout, None)
             }
-            Side::Up { target, .. } => (self.epoch.cluster(target.cluster).idle_timeout, None),
+            Side::Up { target, .. } => {
+                let cluster = self.epoch.cluster(target.cluster);
+                (cluster.idle_timeout, None, Some(cluster.connect_timeout))
+            }
         };
-        match (conn.phase, conn.target()) {
-            (ConnPhase::Connecting, Some(target)) => Some((
-                Patience::Connect,
-                self.epoch.cluster(target.cluster).connect_timeout,
-            )),
-            (ConnPhase::Lingering | ConnPhase::Flushing, _) if !conn.is_flushed() => {
-                Some((Patience::Flush, limits::FLUSH_TIME))
-            }
-            (ConnPhase::Lingering | ConnPhase::Flushing, _) => {
-                Some((Patience::Linger, limits::LINGER_TIME))
-            }
-            (ConnPhase::Connecting | ConnPhase::Open, _) if !conn.streams.is_empty() => None,
-            (ConnPhase::Connecting | ConnPhase::Open, _) if conn.discarding.is_some() => {
-                Some((Patience::Discard, limits::DISCARD_TIME))
-            }
-            (ConnPhase::Connecting | ConnPhase::Open, _) if conn.has_inbox() => {
-                head.or(idle).map(|time| (Patience::Head, time))
-            }
-            (ConnPhase::Connecting | ConnPhase::Open, _) => idle.map(|time| (Patience::Idle, time)),
-        }
+        let time = match patience {
+            Patience::Connect => connect,
+            Patience::Discard => Some(limits::DISCARD_TIME),
+            Patience::Flush => Some(limits::FLUSH_TIME),
+            Patience::Head => head.or(idle),
+            Patience::Idle => idle,
+            Patience::Linger => Some(limits::LINGER_TIME),
+        };
+        conn.since.checked_add(time?)
     }
 
     pub(crate) fn on_conn_timer(&mut self, key: ConnKey) {
-        if self.conn_deadline(key).is_none_or(|at| at > self.now) {
-            return self.sync_conn(key);
-        }
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        conn.alarm = None;
         let Some(conn) = self.net.conns.get(key) else {
             return;
         };
-        let Some((patience, _)) = self.patience(conn) else {
-            return;
+        let is_over = |patience: &Patience| {
+            let end = self.end_of(conn, *patience);
+            end.is_some_and(|at| at <= self.now)
+        };
+        let Some(patience) = conn.patience().filter(is_over) else {
+            return self.mark_conn(key);
         };
         match (patience, &conn.side) {
             (Patience::Idle, Side::Down { listener, .. }) => {

@@ -149,7 +149,7 @@ impl Worker {
         let conn = Conn::upstream(sock, target, &config, credit, self.now);
         let key = self.net.conns.insert(conn);
         self.own(sock, Owner::Conn(key));
-        self.sync_conn(key);
+        self.mark_conn(key);
         true
     }
 

@@ -15,12 +15,27 @@ pub struct RouteTable {
     /// `name`.
     pub name: String,
     hosts: Vec<VirtualHost>,
-    exact: HashMap<Vec<u8>, usize, foldhash::fast::FixedState>,
-    /// `*.example.com`, kept as `.example.com`, longest first.
-    suffixes: Vec<(Vec<u8>, usize)>,
-    /// `example.*`, kept as `example.`, longest first.
-    prefixes: Vec<(Vec<u8>, usize)>,
+    exact: Domains,
+    /// `*.example.com`, kept as `.example.com`.
+    suffixes: Wildcards,
+    /// `example.*`, kept as `example.`.
+    prefixes: Wildcards,
     any: Option<usize>,
+}
+
+/// Virtual hosts by domain, or by the fixed part of one.
+type Domains = HashMap<Vec<u8>, usize, foldhash::fast::FixedState>;
+
+/// Domains with a wildcard. However many there are, one look-up for each length that occurs finds the
+/// longest part, and only where the name has a byte at which parts end towards their wildcard: mostly
+/// `.` only.
+#[derive(Debug, Default)]
+struct Wildcards {
+    parts: Domains,
+    /// The lengths of all parts, longest first.
+    lengths: Vec<usize>,
+    /// Their bytes next to the wildcard, each once.
+    edges: Vec<u8>,
 }
 
 /// `envoy.config.route.v3.VirtualHost`.
@@ -115,12 +130,6 @@ impl RouteTable {
                 table.add_domain(&domain.to_ascii_lowercase(), index)?;
             }
         }
-        table
-            .suffixes
-            .sort_by_key(|(domain, _)| std::cmp::Reverse(domain.len()));
-        table
-            .prefixes
-            .sort_by_key(|(domain, _)| std::cmp::Reverse(domain.len()));
         Ok(table)
     }
 
@@ -146,19 +155,16 @@ impl RouteTable {
                 Ok(())
             };
         }
-        let (list, part) = if let Some(suffix) = domain.strip_prefix('*') {
-            (&mut self.suffixes, suffix)
+        let before = if let Some(suffix) = domain.strip_prefix('*') {
+            let suffix = suffix.as_bytes();
+            self.suffixes.insert(suffix, suffix.first(), host)
         } else if let Some(prefix) = domain.strip_suffix('*') {
-            (&mut self.prefixes, prefix)
+            let prefix = prefix.as_bytes();
+            self.prefixes.insert(prefix, prefix.last(), host)
         } else {
-            let before = self.exact.insert(domain.as_bytes().to_vec(), host);
-            return if before.is_some() { clash() } else { Ok(()) };
+            self.exact.insert(domain.as_bytes().to_vec(), host)
         };
-        if list.iter().any(|(other, _)| other == part.as_bytes()) {
-            return clash();
-        }
-        list.push((part.as_bytes().to_vec(), host));
-        Ok(())
+        if before.is_some() { clash() } else { Ok(()) }
     }
 
     /// The first route that matches a request; `dice` gives a number in `0..bound` for
@@ -182,6 +188,9 @@ impl RouteTable {
     }
 
     fn host_index(&self, authority: &[u8]) -> Option<usize> {
+        if !self.has_names() {
+            return self.any;
+        }
         let lower;
         let authority = if authority.iter().any(u8::is_ascii_uppercase) {
             lower = authority.to_ascii_lowercase();
@@ -192,27 +201,57 @@ impl RouteTable {
         self.named(authority).or(self.any)
     }
 
+    fn has_names(&self) -> bool {
+        let wildcards = [&self.suffixes, &self.prefixes];
+        !self.exact.is_empty() || wildcards.iter().any(|kind| !kind.parts.is_empty())
+    }
+
     fn named(&self, authority: &[u8]) -> Option<usize> {
-        if self.exact.is_empty() && self.suffixes.is_empty() && self.prefixes.is_empty() {
-            return None;
-        }
         let name = without_port(authority);
-        let longer = |part: &[u8]| name.len() > part.len();
-        let suffix = |(part, _): &&(Vec<u8>, usize)| longer(part) && name.ends_with(part);
-        let prefix = |(part, _): &&(Vec<u8>, usize)| longer(part) && name.starts_with(part);
-        let exact = self
-            .exact
-            .get(authority)
-            .or_else(|| self.exact.get(name))
-            .copied();
+        let has_port = name.len() < authority.len();
+        let exact = self.exact.get(authority);
         exact
-            .or_else(|| self.suffixes.iter().find(suffix).map(|(_, host)| *host))
-            .or_else(|| self.prefixes.iter().find(prefix).map(|(_, host)| *host))
+            .or_else(|| has_port.then(|| self.exact.get(name))?)
+            .or_else(|| {
+                let suffix = |len| &name[name.len() - len..];
+                self.suffixes.find(name, suffix, <[u8]>::first)
+            })
+            .or_else(|| self.prefixes.find(name, |len| &name[..len], <[u8]>::last))
+            .copied()
     }
 
     /// All virtual hosts.
     pub fn hosts(&self) -> &[VirtualHost] {
         &self.hosts
+    }
+}
+
+impl Wildcards {
+    /// Adds a part; the virtual host that had it before.
+    fn insert(&mut self, part: &[u8], edge: Option<&u8>, host: usize) -> Option<usize> {
+        if let Some(edge) = edge.filter(|edge| !self.edges.contains(edge)) {
+            self.edges.push(*edge);
+        }
+        let at = self.lengths.partition_point(|len| *len > part.len());
+        if self.lengths.get(at) != Some(&part.len()) {
+            self.lengths.insert(at, part.len());
+        }
+        self.parts.insert(part.to_vec(), host)
+    }
+
+    /// The virtual host of the longest part that `cut` finds in a name; a wildcard stands for at least
+    /// one byte.
+    fn find<'a>(
+        &self,
+        name: &[u8],
+        cut: impl Fn(usize) -> &'a [u8],
+        edge: impl Fn(&'a [u8]) -> Option<&'a u8>,
+    ) -> Option<&usize> {
+        let lengths = self.lengths.iter().filter(|len| **len < name.len());
+        lengths
+            .map(|len| cut(*len))
+            .filter(|part| edge(part).is_some_and(|byte| self.edges.contains(byte)))
+            .find_map(|part| self.parts.get(part))
     }
 }
 
@@ -249,6 +288,7 @@ mod tests {
             ("exact", &["www.example.com", "other.com:8080"]),
             ("suffix", &["*.example.com"]),
             ("longer", &["*.api.example.com"]),
+            ("dash", &["*-api.example.org"]),
             ("prefix", &["www.*"]),
             ("any", &["*"]),
         ])
@@ -261,6 +301,8 @@ mod tests {
             ("a.example.com", "suffix"),
             ("a.api.example.com", "longer"),
             ("www.example.org", "prefix"),
+            ("a-api.example.org", "dash"),
+            ("-api.example.org", "any"),
             (".example.com", "any"),
             ("", "any"),
             ("[::1]:80", "any"),

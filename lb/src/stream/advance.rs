@@ -3,19 +3,16 @@
 //! `advance` takes a stream from phase to phase until it has to wait: for a filter, a connection, room,
 //! a timer, or the answer ahead of it. Whatever it waited for ends by calling `advance` again.
 
-use super::{Failure, Flags, Half, Phase, StreamKey, Target, local_reply::LocalReply};
+use super::{Flags, Half, Phase, StreamKey, Target, local_reply::LocalReply};
 use crate::{
     cluster::Breaker,
     conn::ConnKey,
-    filter::{Chain, Dir, Env, Flow},
-    limits,
+    filter::{Chain, Dir, Flow},
     pool::Acquired,
     route::{Action, Forward},
-    worker::{Epoch, Worker},
+    worker::Worker,
 };
 use codecs::{Head, StreamId};
-use engines::SlotKey;
-use std::rc::Rc;
 
 /// Whether a phase came to an end.
 enum Step {
@@ -45,7 +42,7 @@ impl Worker {
                 break;
             }
         }
-        self.settle_stream(key);
+        self.mark_stream(key);
     }
 
     /// Match: the route, and the chain of filters that it configures.
@@ -172,7 +169,8 @@ impl Worker {
         let Some(stream) = self.streams.get(key) else {
             return Step::Wait;
         };
-        let Some(up) = stream.up.filter(|_| !stream.is_local) else {
+        let is_over = stream.is_local || stream.request.end_sent;
+        let Some(up) = stream.up.filter(|_| !is_over) else {
             return Step::Wait;
         };
         if let Some(flow) = self.run_chain(key, Dir::Request)
@@ -237,26 +235,22 @@ impl Worker {
     /// Hands what has passed the filters to a connection, while it has room.
     fn send_body(&mut self, key: StreamKey, dir: Dir, conn: ConnKey, id: StreamId) {
         loop {
-            let Some(target) = self.net.conns.get(conn) else {
-                return;
-            };
-            let (crammed, room) = (target.is_crammed(), target.codec.room(id));
             let Some(stream) = self.streams.get_mut(key) else {
                 return;
             };
             let keep = dir == Dir::Request && stream.may_replay();
-            let half = if dir == Dir::Request {
-                &mut stream.request
-            } else {
-                &mut stream.response
-            };
+            let half = stream.half(dir);
             if half.end_sent {
                 return;
             }
             if half.ready.is_empty() {
                 return self.send_end(key, dir, conn, id);
             }
-            if crammed || room == 0 {
+            let Some(target) = self.net.conns.get(conn) else {
+                return;
+            };
+            let room = target.codec.room(id);
+            if target.is_crammed() || room == 0 {
                 return;
             }
             let Some(data) = half.ready.take(room) else {
@@ -276,11 +270,7 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let half = if dir == Dir::Request {
-            &mut stream.request
-        } else {
-            &mut stream.response
-        };
+        let half = stream.half(dir);
         if !half.ready_end {
             return;
         }
@@ -293,156 +283,10 @@ impl Worker {
                 .write_data(conn, id, &engines::Buf::default(), true);
         }
     }
-
-    /// Runs a direction's filters; `None` if there are none.
-    fn run_chain(&mut self, key: StreamKey, dir: Dir) -> Option<Flow> {
-        let stream = self.streams.get_mut(key)?;
-        let half = if dir == Dir::Request {
-            &mut stream.request
-        } else {
-            &mut stream.response
-        };
-        let Some(mut chain) = stream.chain.take() else {
-            half.pass();
-            return None;
-        };
-        let head = if dir == Dir::Request {
-            Some(&mut stream.head)
-        } else {
-            stream.answer.as_mut()
-        };
-        let epoch = stream.epoch.clone();
-        let empty = Default::default();
-        let mut env = Env {
-            now: self.now,
-            wall: self.net.engine.wall(),
-            rng: &mut self.rng,
-            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
-            cluster: cluster_name(&epoch, stream.record.cluster),
-            record: &mut stream.record,
-        };
-        let flow = head.map_or(Flow::Wait, |head| {
-            chain.run(dir, head, half, limits::STREAM_BYTES_MAX, &mut env)
-        });
-        stream.chain = Some(chain);
-        Some(flow)
-    }
-
-    /// Lets filters whose timer has run out go on.
-    pub(super) fn fire_filter_timers(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let Some(mut chain) = stream.chain.take() else {
-            return;
-        };
-        let epoch = stream.epoch.clone();
-        let empty = Default::default();
-        let mut env = Env {
-            now: self.now,
-            wall: self.net.engine.wall(),
-            rng: &mut self.rng,
-            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
-            cluster: cluster_name(&epoch, stream.record.cluster),
-            record: &mut stream.record,
-        };
-        let flow = chain.on_timer(&mut env);
-        stream.chain = Some(chain);
-        self.obey(key, flow);
-    }
-
-    /// Does what a filter decided, other than going on.
-    fn obey(&mut self, key: StreamKey, flow: Flow) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        match flow {
-            Flow::Go | Flow::Wait => {}
-            Flow::Rematch => {
-                stream.rematches += 1;
-                if stream.rematches > limits::REMATCHES_MAX {
-                    let listener = stream.listener;
-                    self.listener_stats(listener).rematch_overflows.inc();
-                    self.answer(key, LocalReply::new(500, "too_many_rematches"), None);
-                } else if stream.phase == Phase::Filter {
-                    stream.phase = Phase::Match;
-                }
-            }
-            Flow::Reset(_) => {
-                stream.record.flags.set(Flags::LOCAL_RESET);
-                stream.record.detail = "filter_reset";
-                self.reset_stream(key);
-            }
-            Flow::Respond { reply, behind } => self.answer(key, *reply, Some(behind)),
-        }
-    }
-
-    /// What still waits leaves its receive block; reading and timers follow the new state.
-    fn settle_stream(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        stream.request.settle();
-        stream.response.settle();
-        if let Some(chain) = &mut stream.chain {
-            chain.settle();
-        }
-        let filters = stream.chain.as_ref().and_then(|chain| chain.next_timer());
-        let deadline = [stream.deadlines.earliest(), filters]
-            .into_iter()
-            .flatten()
-            .min();
-        self.wheels.streams.set(key.index(), deadline);
-        let (down, up) = (stream.down.conn, stream.up.map(|up| up.conn));
-        self.sync_conn(down);
-        if let Some(up) = up {
-            self.sync_conn(up);
-        }
-    }
-
-    /// A deadline of the stream, or a filter's timer.
-    pub(crate) fn on_stream_timer(&mut self, key: StreamKey) {
-        let now = self.now;
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let passed = |deadline: Option<std::time::Instant>| deadline.is_some_and(|at| at <= now);
-        let deadlines = stream.deadlines;
-        if stream
-            .chain
-            .as_ref()
-            .is_some_and(|chain| passed(chain.next_timer()))
-        {
-            self.fire_filter_timers(key);
-        } else if passed(deadlines.request) {
-            self.on_request_timeout(key);
-        } else if passed(deadlines.route) {
-            self.on_route_timeout(key);
-        } else if passed(deadlines.per_try) {
-            stream.deadlines.per_try = None;
-            self.on_upstream_failed(key, Failure::Timeout);
-        } else if passed(deadlines.idle) {
-            self.on_stream_idle(key);
-        }
-        self.advance(key);
-    }
 }
 
 fn ends_with_head(half: &Half) -> bool {
     half.ready_end && half.ready.is_empty() && half.trailers.is_none()
-}
-
-fn chain_config<'a>(
-    epoch: &'a Rc<Epoch>,
-    listener: usize,
-    route: Option<super::RouteId>,
-    empty: &'a crate::filter::HttpChainConfig,
-) -> &'a crate::filter::HttpChainConfig {
-    route.map_or(empty, |id| &epoch.route(listener, id).filters)
-}
-
-fn cluster_name(epoch: &Rc<Epoch>, cluster: Option<u32>) -> &str {
-    cluster.map_or("", |index| &epoch.cluster(index as usize).name)
 }
 
 fn rewrite(head: &mut Head, forward: &Forward, matched_len: usize, suppress: bool) {

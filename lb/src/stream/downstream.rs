@@ -4,16 +4,12 @@ use super::{
     Deadlines, Failure, Flags, Half, Leg, LocalReply, Phase, Record, Retry, Stream, StreamKey,
 };
 use crate::{
-    config::{HttpConfig, ServerHeader},
     conn::{ConnKey, Side},
     limits,
-    route::Action,
-    short_text::ShortText,
     worker::{Todo, Worker},
 };
-use codecs::{Fields, Head, Length, Life, StreamId};
+use codecs::{Fields, Head, Life, StreamId};
 use engines::{Buf, SlotKey};
-use std::time::Duration;
 
 impl Worker {
     /// A request's head is complete.
@@ -52,7 +48,7 @@ impl Worker {
         }
         self.dress_request(key, http);
         self.start_clocks(key, http, end);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     fn blank_stream(&self) -> Box<Stream> {
@@ -77,57 +73,8 @@ impl Worker {
             retry: Retry::default(),
             is_local: false,
             rematches: 0,
+            is_marked: false,
         })
-    }
-
-    fn start_clocks(&mut self, key: StreamKey, http: &HttpConfig, end: bool) {
-        let now = self.now;
-        let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time));
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        stream.deadlines.request = if end {
-            None
-        } else {
-            after(http.request_timeout)
-        };
-        stream.idle_time = http.stream_idle_timeout;
-        stream.touch(now);
-    }
-
-    /// The fields that the connection manager adds before anything else sees the request.
-    fn dress_request(&mut self, key: StreamKey, http: &HttpConfig) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let Some(Side::Down { addresses, .. }) =
-            self.net.conns.get(stream.down.conn).map(|c| &c.side)
-        else {
-            return;
-        };
-        let head = &mut stream.head;
-        // No upgrade is configured: the request goes on as it is without one (RFC 9110 §7.8).
-        head.set_upgrade(b"");
-        if http.use_remote_address {
-            head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));
-            if !http.skip_xff_append
-                && let Some(peer) = addresses.peer().inet()
-            {
-                append_forwarded_for(&mut head.fields, peer.ip());
-            }
-        }
-        if http.use_remote_address && http.trusted_hops == 0 {
-            head.fields.set(b"x-forwarded-proto", b"http");
-        } else if head.fields.get(b"x-forwarded-proto").is_none() {
-            // No listener speaks TLS yet; a target's scheme is the client's word only.
-            head.fields.append(b"x-forwarded-proto", b"http");
-        }
-        // The id of a client is replaced; one of a proxy before us names the same request.
-        let is_clients = http.use_remote_address && !http.preserve_request_id;
-        if http.generate_request_id && (is_clients || head.fields.get(b"x-request-id").is_none()) {
-            head.fields
-                .set(b"x-request-id", &crate::request_id::generate(&mut self.rng));
-        }
     }
 
     /// A part of a body arrived, from downstream (`down`) or upstream.
@@ -149,7 +96,7 @@ impl Worker {
             stream.response.receive(data, end);
         }
         self.on_end(key, down, end);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     fn count_discarded(&mut self, conn: ConnKey, len: usize) {
@@ -172,7 +119,7 @@ impl Worker {
         half.trailers = Some(fields);
         half.incoming_end = true;
         self.on_end(key, down, true);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     /// A message may be complete.
@@ -188,43 +135,6 @@ impl Worker {
         };
         stream.record.request_done = stream.record.moment(self.now);
         stream.deadlines.request = None;
-        self.start_route_clock(key);
-    }
-
-    /// The route's timeout runs from the end of the request, once the filters have let its head go;
-    /// waiting for a connection counts.
-    fn start_route_clock(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let forwards = match stream.phase {
-            Phase::Acquire | Phase::Queued => true,
-            Phase::Stream => stream.up.is_some(),
-            Phase::Done | Phase::Filter | Phase::Match => false,
-        };
-        if let Some(id) = stream.record.route
-            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
-            && forwards
-            && stream.deadlines.route.is_none()
-            && stream.request.incoming_end
-        {
-            let started = |time| self.now.checked_add(time);
-            stream.deadlines.route = forward.timeout.and_then(started);
-        }
-    }
-
-    /// The route's timeouts hold from now on.
-    pub(super) fn start_route_clocks(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        if let Some(id) = stream.record.route
-            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
-            && let Some(idle) = forward.idle_timeout
-        {
-            stream.idle_time = idle;
-            stream.touch(self.now);
-        }
         self.start_route_clock(key);
     }
 
@@ -255,49 +165,6 @@ impl Worker {
             chain.answer_from(behind);
         }
         stream.phase = Phase::Stream;
-    }
-
-    /// Encodes the answer's head, with the fields that the connection manager adds.
-    pub(super) fn send_answer_head(&mut self, key: StreamKey) {
-        let date = self.date.at(self.net.engine.wall());
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let Some(head) = stream.answer.as_mut() else {
-            return;
-        };
-        let epoch = stream.epoch.clone();
-        let http = epoch.http(stream.listener);
-        if head.fields.get(b"date").is_none() {
-            head.fields.append(b"date", &date);
-        }
-        let name = http.server_name.as_bytes();
-        match http.server_header {
-            ServerHeader::Overwrite => head.fields.set(b"server", name),
-            ServerHeader::AppendIfAbsent if head.fields.get(b"server").is_none() => {
-                head.fields.append(b"server", name);
-            }
-            ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
-        }
-        let response = &mut stream.response;
-        response.head_sent = true;
-        let end = response.ready_end && response.ready.is_empty() && response.trailers.is_none();
-        response.end_sent = end;
-        stream.record.status = head.status;
-        stream.record.response_started = stream.record.moment(self.now);
-        stream.retry.kept.clear();
-        let (down, unfinished) = (stream.down, !stream.request.incoming_end);
-        let large =
-            matches!(stream.head.length, Length::Known(n) if n > limits::DISCARD_BYTES_MAX as u64);
-        if stream.is_local && unfinished && (large || stream.record.status == 408) {
-            // The rest of the request will not be read to its end, or did not come: the answer says
-            // so.
-            self.net.write(down.conn, |codec, out| codec.drain(out));
-        }
-        if let Some(head) = &stream.answer {
-            self.net
-                .write(down.conn, |codec, out| codec.head(down.id, head, end, out));
-        }
     }
 
     /// The client is gone or has given the request up.
@@ -382,47 +249,13 @@ impl Worker {
             chain.on_complete(&stream.record);
         }
         self.log_stream(&stream);
-        stream.chain = None;
+        stream.clear();
         if let Some(answer) = stream.answer.take() {
             self.net.heads.put(answer);
         }
         if self.spare.len() < limits::SPARE_STREAMS_MAX {
             self.spare.push(stream);
         }
-    }
-
-    pub(super) fn on_request_timeout(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        stream.deadlines.request = None;
-        let listener = stream.listener;
-        self.listener_stats(listener).request_timeouts.inc();
-        self.answer(key, LocalReply::new(408, "request_overall_timeout"), None);
-    }
-
-    pub(super) fn on_route_timeout(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        stream.deadlines.route = None;
-        stream.record.flags.set(Flags::UPSTREAM_TIMEOUT);
-        if let Some(target) = stream.target {
-            self.cluster_stats(target.cluster).timeouts.inc();
-        }
-        self.fail(key, LocalReply::new(504, "upstream_response_timeout"));
-    }
-
-    pub(super) fn on_stream_idle(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        stream.deadlines.idle = None;
-        stream.record.flags.set(Flags::STREAM_IDLE);
-        let (listener, waits) = (stream.listener, stream.request.incoming_end);
-        self.listener_stats(listener).stream_idle_timeouts.inc();
-        let status = if waits { 504 } else { 408 };
-        self.fail(key, LocalReply::new(status, "stream_idle_timeout"));
     }
 
     /// Answers with an error, or resets what was already answered in part.
@@ -438,9 +271,12 @@ impl Worker {
         }
     }
 
-    /// A stream of this connection may have become ready.
+    /// The stream may go on, once the input at hand is decoded: one step for all its frames.
     pub(crate) fn wake_stream(&mut self, key: StreamKey) {
-        self.todo.push_back(Todo::Advance(key));
+        let todo = Todo::Advance(key);
+        if self.todo.back() != Some(&todo) {
+            self.todo.push_back(todo);
+        }
     }
 
     pub(super) fn retry_or_fail(&mut self, key: StreamKey, failure: Failure) {
@@ -453,19 +289,4 @@ impl Worker {
         stream.record.flags.set(failure.flags());
         self.fail(key, failure.reply());
     }
-}
-
-fn append_forwarded_for(fields: &mut Fields, peer: std::net::IpAddr) {
-    let address = &ShortText::of(peer);
-    let Some(before) = fields.get(b"x-forwarded-for") else {
-        return fields.append(b"x-forwarded-for", address);
-    };
-    let mut joined = before.to_vec();
-    for more in fields.all(b"x-forwarded-for").skip(1) {
-        joined.extend_from_slice(b", ");
-        joined.extend_from_slice(more);
-    }
-    joined.extend_from_slice(b", ");
-    joined.extend_from_slice(address);
-    fields.set(b"x-forwarded-for", &joined);
 }

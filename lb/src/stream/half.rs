@@ -49,14 +49,13 @@ impl Half {
 
     /// Without filters: all that came in is ready.
     pub fn pass(&mut self) {
-        if self.ready.is_empty() {
-            std::mem::swap(&mut self.ready, &mut self.incoming);
-        } else {
-            while let Some(buf) = self.incoming.pop() {
-                self.ready.push(buf);
-            }
-        }
         self.ready_end |= self.incoming_end;
+        if self.ready.is_empty() && !self.incoming.is_empty() {
+            std::mem::swap(&mut self.ready, &mut self.incoming);
+        }
+        while let Some(buf) = self.incoming.pop() {
+            self.ready.push(buf);
+        }
     }
 
     /// What waits leaves its receive block.
@@ -68,15 +67,9 @@ impl Half {
     /// Empties the half for another message; its memory is kept.
     pub fn reset(&mut self) {
         self.abandon();
-        let (incoming, ready) = (
-            std::mem::take(&mut self.incoming),
-            std::mem::take(&mut self.ready),
-        );
-        *self = Self {
-            incoming,
-            ready,
-            ..Self::default()
-        };
+        (self.incoming_end, self.ready_end) = (false, false);
+        (self.head_sent, self.end_sent) = (false, false);
+        (self.received_bytes, self.sent_bytes) = (0, 0);
     }
 
     /// Drops what waits; nothing more is taken or sent.

@@ -1,19 +1,27 @@
 //! A stream: one request and its answer, from the head that arrived to the last byte that left.
 
 mod advance;
+mod clocks;
 mod downstream;
+mod dress;
+mod filtering;
 mod half;
 mod local_reply;
 mod record;
 mod retry;
 mod upstream;
 
+pub(crate) use clocks::Deadlines;
 pub use half::Half;
 pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
 pub(crate) use retry::Failure;
 
-use crate::{conn::ConnKey, filter::Chain, worker::Epoch};
+use crate::{
+    conn::ConnKey,
+    filter::{Chain, Dir},
+    worker::Epoch,
+};
 use codecs::{Head, StreamId};
 use engines::{BufList, slot_key};
 use std::{
@@ -82,28 +90,8 @@ pub(crate) struct Stream {
     /// The answer is ours, no longer the upstream's.
     pub(crate) is_local: bool,
     pub(crate) rematches: u8,
-}
-
-/// When a stream's patience ends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Deadlines {
-    /// The request has to be complete.
-    pub(crate) request: Option<Instant>,
-    /// The answer has to be complete.
-    pub(crate) route: Option<Instant>,
-    /// This try's answer has to begin.
-    pub(crate) per_try: Option<Instant>,
-    /// A byte has to come by, in either direction.
-    pub(crate) idle: Option<Instant>,
-}
-
-impl Deadlines {
-    pub(crate) fn earliest(&self) -> Option<Instant> {
-        [self.request, self.route, self.per_try, self.idle]
-            .into_iter()
-            .flatten()
-            .min()
-    }
+    /// Among what is settled at the end of the turn.
+    pub(crate) is_marked: bool,
 }
 
 /// What a further try would need, and how many there were.
@@ -127,42 +115,51 @@ pub(crate) struct Retry {
 
 impl Retry {
     fn reset(&mut self) {
-        let mut kept = std::mem::take(&mut self.kept);
-        kept.clear();
-        *self = Self {
-            kept,
-            ..Self::default()
-        };
+        self.kept.clear();
+        (self.left, self.stale, self.avoid) = (0, 0, None);
+        (self.lost, self.fresh, self.credit) = (false, false, false);
     }
 }
 
 impl Stream {
-    /// Makes an ended stream, or a blank one, that of a new request; its memory is kept.
+    /// Makes a blank stream that of a new request.
     fn reset(&mut self, down: Leg, listener: usize, epoch: Rc<Epoch>, now: Instant) {
         (self.down, self.listener, self.epoch) = (down, listener, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
-        (self.chain, self.is_local, self.rematches) = (None, false, 0);
-        self.request.reset();
-        self.response.reset();
+        (self.is_local, self.is_marked, self.rematches) = (false, false, 0);
         self.record = Record::new(now);
         self.deadlines = Deadlines::default();
+    }
+
+    /// Drops what an ended stream still holds of its message, so that it is blank; its memory is kept.
+    fn clear(&mut self) {
+        self.chain = None;
+        self.request.reset();
+        self.response.reset();
         self.retry.reset();
     }
 
     /// A byte came by.
     fn touch(&mut self, now: Instant) {
-        self.deadlines.idle = self.idle_time.and_then(|time| now.checked_add(time));
+        self.deadlines.touched = Some(now);
+    }
+
+    fn half(&mut self, dir: Dir) -> &mut Half {
+        match dir {
+            Dir::Request => &mut self.request,
+            Dir::Response => &mut self.response,
+        }
     }
 
     /// Bytes that wait to be sent upstream.
     pub(crate) fn request_waiting(&self) -> usize {
-        let held = |chain: &Chain| chain.held_bytes(crate::filter::Dir::Request);
+        let held = |chain: &Chain| chain.held_bytes(Dir::Request);
         self.request.buffered() + self.chain.as_deref().map_or(0, held)
     }
 
     /// Bytes that wait to be sent downstream.
     pub(crate) fn response_waiting(&self) -> usize {
-        let held = |chain: &Chain| chain.held_bytes(crate::filter::Dir::Response);
+        let held = |chain: &Chain| chain.held_bytes(Dir::Response);
         self.response.buffered() + self.chain.as_deref().map_or(0, held)
     }
 

@@ -203,6 +203,10 @@ impl Worker {
 
     /// Whether an answer's status makes the route's policy try again; then that is under way.
     pub(super) fn retries_status(&mut self, key: StreamKey, status: u16) -> bool {
+        // No policy wants another answer tried again.
+        if status < 500 {
+            return false;
+        }
         let Some(stream) = self.streams.get(key) else {
             return false;
         };

@@ -5,18 +5,16 @@ use crate::{
     cluster::Breaker,
     conn::{ConnKey, Side},
     pool::may_reuse,
-    route::Action,
     short_text::ShortText,
     worker::{Todo, Worker},
 };
 use codecs::{Head, Life, Malformed};
-use std::time::Duration;
 
 impl Worker {
     /// A pool has a connection for a stream that waited.
     pub(crate) fn attach(&mut self, key: StreamKey, conn: ConnKey) {
         self.bind(key, conn);
-        self.todo.push_back(Todo::Advance(key));
+        self.wake_stream(key);
     }
 
     /// The stream goes through that connection from now on.
@@ -49,20 +47,6 @@ impl Worker {
         stream.up = Some(Leg { conn, id });
         stream.phase = Phase::Stream;
         self.start_try_clock(key);
-    }
-
-    fn start_try_clock(&mut self, key: StreamKey) {
-        let now = self.now;
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let Some(id) = stream.record.route else {
-            return;
-        };
-        if let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action {
-            let time: Option<Duration> = forward.retry.per_try_timeout;
-            stream.deadlines.per_try = time.and_then(|time| now.checked_add(time));
-        }
     }
 
     /// An answer's head arrived.
@@ -109,7 +93,7 @@ impl Worker {
         }
         stream.response.incoming_end = end;
         self.on_end(key, false, end);
-        self.advance(key);
+        self.wake_stream(key);
     }
 
     /// 1xx heads go on at once, or not at all; `100 Continue` was ours to give.
@@ -159,7 +143,7 @@ impl Worker {
         if requested && free && wanted && !conn.peer_done && !conn.is_full() {
             conn.rest(self.now);
             self.rest_or_put_idle(up.conn, target, down);
-            self.sync_conn(up.conn);
+            self.mark_conn(up.conn);
         } else {
             self.todo.push_back(Todo::Drop(up.conn));
         }
@@ -253,6 +237,6 @@ impl Worker {
             stream.retry.avoid = endpoint;
         }
         self.retry_or_fail(key, failure);
-        self.todo.push_back(Todo::Advance(key));
+        self.wake_stream(key);
     }
 }

@@ -4,6 +4,7 @@ mod least_request;
 mod random;
 mod round_robin;
 
+pub use random::Lottery;
 pub use round_robin::RoundRobin;
 
 use super::Endpoint;
@@ -29,9 +30,9 @@ pub enum LbPolicy {
 #[derive(Debug)]
 pub enum Balancer {
     /// See [`LbPolicy::LeastRequest`].
-    LeastRequest { choices: u32 },
+    LeastRequest { choices: u32, lottery: Lottery },
     /// See [`LbPolicy::Random`].
-    Random,
+    Random(Lottery),
     /// See [`LbPolicy::RoundRobin`].
     RoundRobin(RoundRobin),
 }
@@ -42,8 +43,9 @@ impl Balancer {
         match policy {
             LbPolicy::LeastRequest { choices } => Self::LeastRequest {
                 choices: choices.max(2),
+                lottery: Lottery::new(endpoints),
             },
-            LbPolicy::Random => Self::Random,
+            LbPolicy::Random => Self::Random(Lottery::new(endpoints)),
             LbPolicy::RoundRobin => Self::RoundRobin(RoundRobin::new(endpoints, rng)),
         }
     }
@@ -58,10 +60,10 @@ impl Balancer {
     ) -> Option<usize> {
         let usable = |at: usize| endpoints[at].is_usable() && avoid != Some(at);
         let found = match self {
-            Self::LeastRequest { choices } => {
-                least_request::choose(*choices, endpoints, active, &usable, rng)
+            Self::LeastRequest { choices, lottery } => {
+                least_request::choose(*choices, lottery, endpoints, active, &usable, rng)
             }
-            Self::Random => random::choose(endpoints, &usable, rng),
+            Self::Random(lottery) => lottery.draw(endpoints, &usable, rng),
             Self::RoundRobin(state) => state.choose(endpoints, &usable),
         };
         found.or(avoid.filter(|at| endpoints[*at].is_usable()))

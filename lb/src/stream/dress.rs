@@ -1,0 +1,106 @@
+//! The fields that the connection manager adds to a request and to its answer.
+
+use super::StreamKey;
+use crate::{
+    config::{HttpConfig, ServerHeader},
+    conn::Side,
+    limits,
+    short_text::ShortText,
+    worker::Worker,
+};
+use codecs::{Fields, Length};
+
+impl Worker {
+    /// The fields that the connection manager adds before anything else sees the request.
+    pub(super) fn dress_request(&mut self, key: StreamKey, http: &HttpConfig) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(Side::Down { addresses, .. }) =
+            self.net.conns.get(stream.down.conn).map(|c| &c.side)
+        else {
+            return;
+        };
+        let head = &mut stream.head;
+        // No upgrade is configured: the request goes on as it is without one (RFC 9110 §7.8).
+        head.set_upgrade(b"");
+        if http.use_remote_address {
+            head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));
+            if !http.skip_xff_append
+                && let Some(peer) = addresses.peer().inet()
+            {
+                append_forwarded_for(&mut head.fields, peer.ip());
+            }
+        }
+        if http.use_remote_address && http.trusted_hops == 0 {
+            head.fields.set(b"x-forwarded-proto", b"http");
+        } else if head.fields.get(b"x-forwarded-proto").is_none() {
+            // No listener speaks TLS yet; a target's scheme is the client's word only.
+            head.fields.append(b"x-forwarded-proto", b"http");
+        }
+        // The id of a client is replaced; one of a proxy before us names the same request.
+        let is_clients = http.use_remote_address && !http.preserve_request_id;
+        if http.generate_request_id && (is_clients || head.fields.get(b"x-request-id").is_none()) {
+            head.fields
+                .set(b"x-request-id", &crate::request_id::generate(&mut self.rng));
+        }
+    }
+
+    /// Encodes the answer's head, with the fields that the connection manager adds.
+    pub(super) fn send_answer_head(&mut self, key: StreamKey) {
+        let date = self.date.at(self.net.engine.wall());
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(head) = stream.answer.as_mut() else {
+            return;
+        };
+        let epoch = stream.epoch.clone();
+        let http = epoch.http(stream.listener);
+        if head.fields.get(b"date").is_none() {
+            head.fields.append(b"date", &date);
+        }
+        let name = http.server_name.as_bytes();
+        match http.server_header {
+            ServerHeader::Overwrite => head.fields.set(b"server", name),
+            ServerHeader::AppendIfAbsent if head.fields.get(b"server").is_none() => {
+                head.fields.append(b"server", name);
+            }
+            ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
+        }
+        let response = &mut stream.response;
+        response.head_sent = true;
+        let end = response.ready_end && response.ready.is_empty() && response.trailers.is_none();
+        response.end_sent = end;
+        stream.record.status = head.status;
+        stream.record.response_started = stream.record.moment(self.now);
+        stream.retry.kept.clear();
+        let (down, unfinished) = (stream.down, !stream.request.incoming_end);
+        let large =
+            matches!(stream.head.length, Length::Known(n) if n > limits::DISCARD_BYTES_MAX as u64);
+        if stream.is_local && unfinished && (large || stream.record.status == 408) {
+            // The rest of the request will not be read to its end, or did not come: the answer says
+            // so.
+            self.net.write(down.conn, |codec, out| codec.drain(out));
+        }
+        if let Some(head) = &stream.answer {
+            self.net
+                .write(down.conn, |codec, out| codec.head(down.id, head, end, out));
+        }
+    }
+}
+
+fn append_forwarded_for(fields: &mut Fields, peer: std::net::IpAddr) {
+    let address = &ShortText::of_ip(peer);
+    let Some(before) = fields.get(b"x-forwarded-for") else {
+        return fields.append(b"x-forwarded-for", address);
+    };
+    let mut joined = before.to_vec();
+    for more in fields.all(b"x-forwarded-for").skip(1) {
+        joined.extend_from_slice(b", ");
+        joined.extend_from_slice(more);
+    }
+    joined.extend_from_slice(b", ");
+    joined.extend_from_slice(address);
+    fields.set(b"x-forwarded-for", &joined);
+}

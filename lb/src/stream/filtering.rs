@@ -1,0 +1,101 @@
+//! A stream's filters: running a direction through them, and doing what they decide.
+
+use super::{Flags, LocalReply, Phase, StreamKey};
+use crate::{
+    filter::{Dir, Env, Flow},
+    limits,
+    worker::{Epoch, Worker},
+};
+use std::rc::Rc;
+
+impl Worker {
+    /// Runs a direction's filters; `None` if there are none.
+    pub(super) fn run_chain(&mut self, key: StreamKey, dir: Dir) -> Option<Flow> {
+        let stream = self.streams.get_mut(key)?;
+        let Some(mut chain) = stream.chain.take() else {
+            stream.half(dir).pass();
+            return None;
+        };
+        let (half, head) = match dir {
+            Dir::Request => (&mut stream.request, Some(&mut stream.head)),
+            Dir::Response => (&mut stream.response, stream.answer.as_mut()),
+        };
+        let epoch = stream.epoch.clone();
+        let empty = Default::default();
+        let mut env = Env {
+            now: self.now,
+            wall: self.net.engine.wall(),
+            rng: &mut self.rng,
+            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
+            cluster: cluster_name(&epoch, stream.record.cluster),
+            record: &mut stream.record,
+        };
+        let flow = head.map_or(Flow::Wait, |head| {
+            chain.run(dir, head, half, limits::STREAM_BYTES_MAX, &mut env)
+        });
+        stream.chain = Some(chain);
+        Some(flow)
+    }
+
+    /// Lets filters whose timer has run out go on.
+    pub(super) fn fire_filter_timers(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let Some(mut chain) = stream.chain.take() else {
+            return;
+        };
+        let epoch = stream.epoch.clone();
+        let empty = Default::default();
+        let mut env = Env {
+            now: self.now,
+            wall: self.net.engine.wall(),
+            rng: &mut self.rng,
+            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
+            cluster: cluster_name(&epoch, stream.record.cluster),
+            record: &mut stream.record,
+        };
+        let flow = chain.on_timer(&mut env);
+        stream.chain = Some(chain);
+        self.obey(key, flow);
+    }
+
+    /// Does what a filter decided, other than going on.
+    pub(super) fn obey(&mut self, key: StreamKey, flow: Flow) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        match flow {
+            Flow::Go | Flow::Wait => {}
+            Flow::Rematch => {
+                stream.rematches += 1;
+                if stream.rematches > limits::REMATCHES_MAX {
+                    let listener = stream.listener;
+                    self.listener_stats(listener).rematch_overflows.inc();
+                    self.answer(key, LocalReply::new(500, "too_many_rematches"), None);
+                } else if stream.phase == Phase::Filter {
+                    stream.phase = Phase::Match;
+                }
+            }
+            Flow::Reset(_) => {
+                stream.record.flags.set(Flags::LOCAL_RESET);
+                stream.record.detail = "filter_reset";
+                self.reset_stream(key);
+            }
+            Flow::Respond { reply, behind } => self.answer(key, *reply, Some(behind)),
+        }
+    }
+}
+
+fn chain_config<'a>(
+    epoch: &'a Rc<Epoch>,
+    listener: usize,
+    route: Option<super::RouteId>,
+    empty: &'a crate::filter::HttpChainConfig,
+) -> &'a crate::filter::HttpChainConfig {
+    route.map_or(empty, |id| &epoch.route(listener, id).filters)
+}
+
+fn cluster_name(epoch: &Rc<Epoch>, cluster: Option<u32>) -> &str {
+    cluster.map_or("", |index| &epoch.cluster(index as usize).name)
+}
