@@ -333,4 +333,6 @@ pub struct EngineCounters {
     pub events: u64,
     /// Receives that had to be started anew (multishot ended, descriptor re-armed).
     pub rearms: u64,
+    /// Receives given up because nothing came for long (`uring`).
+    pub rests: u64,
 }

@@ -7,13 +7,37 @@ use crate::{
     tasks::Tasks,
     uring::{Uring, uring_available},
 };
-use std::{fmt, io, os::fd::AsFd, str::FromStr};
+use std::{fmt, io, os::fd::AsFd, str::FromStr, time::Duration};
+
+/// An armed receive is worth its memory to a stream whose peer sends more often.
+const IDLE_AFTER: Duration = Duration::from_secs(30);
 
 /// What an engine is built with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Sizes of the worker's pool of blocks.
     pub blocks: BlockLimits,
+    /// A stream that has received nothing for so long, or up to twice as long, gives up in the kernel
+    /// what makes receiving fast (`uring`; the others have nothing of the kind). 30 s by default.
+    pub idle_after: Duration,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            blocks: BlockLimits::default(),
+            idle_after: IDLE_AFTER,
+        }
+    }
+}
+
+impl From<BlockLimits> for EngineOptions {
+    fn from(blocks: BlockLimits) -> Self {
+        Self {
+            blocks,
+            ..Self::default()
+        }
+    }
 }
 
 /// An engine that runs on the kernel.

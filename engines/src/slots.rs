@@ -145,6 +145,11 @@ impl<K: SlotKey, T> Slots<K, T> {
         live.then(|| K::from_parts(index, slot.generation))
     }
 
+    /// How many slots there are, held or free.
+    pub fn slots(&self) -> u32 {
+        self.items.len() as u32
+    }
+
     /// True while the key's value is held.
     pub fn contains(&self, key: K) -> bool {
         self.get(key).is_some()

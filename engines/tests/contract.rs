@@ -30,6 +30,7 @@ mod contract {
     pub(crate) mod random_calls;
     pub(crate) mod relay;
     pub(crate) mod relay_end;
+    pub(crate) mod rest;
     pub(crate) mod send;
     pub(crate) mod time;
     pub(crate) mod udp;
@@ -142,6 +143,13 @@ macro_rules! piecewise {
                 an_end_that_came_before_is_passed_on,
                 closing_a_source_lets_go_of_its_target,
                 closing_both_amid_bulk_tells_closed_once;
+            rest:
+                a_relay_may_begin_at_rest,
+                a_socket_at_rest_leaves_and_goes_on_elsewhere,
+                bytes_that_come_after_a_rest_arrive,
+                closing_at_rest_tells_closed_once,
+                ends_that_come_after_a_rest_are_told,
+                pausing_at_rest_stops_and_resuming_goes_on;
             send:
                 both_directions_send_at_once,
                 sends_leave_in_order;
@@ -192,6 +200,7 @@ macro_rules! kernel {
                 the_sends_of_a_turn_leave_in_one_segment;
             peer:
                 a_dropped_engine_ends_its_connections,
+                a_reset_after_a_rest_closes_with_its_cause,
                 a_reset_closes_with_its_cause,
                 a_reset_source_of_a_relay_closes_with_its_cause,
                 an_abrupt_peer_among_the_accepted_harms_nobody,

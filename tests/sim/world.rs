@@ -90,9 +90,7 @@ impl World {
             .collect();
         let mut workers = Vec::new();
         for listeners in listeners {
-            let engine = net.engine(&EngineOptions {
-                blocks: scenario.blocks.clone(),
-            });
+            let engine = net.engine(&EngineOptions::from(scenario.blocks.clone()));
             let (id, mailbox) = (engine.id(), Arc::new(Mailbox::default()));
             let plan = Plan {
                 snapshot: snapshot.clone(),

@@ -3,6 +3,7 @@
 use super::{
     Uring, descriptor,
     entry::{Entry, Op},
+    rest::Idle,
 };
 use crate::{Event, Kind, Sock, SockAddr, lessee::Park, socket};
 use io_uring::{opcode, types::Fd};
@@ -37,19 +38,20 @@ impl Uring {
         }
     }
 
-    /// Awaits readiness in the kernel's own edge-triggered way.
+    /// Awaits readiness in the kernel's own edge-triggered way; once for who rests.
     pub(super) fn pump_poll_in(&mut self, sock: Sock) {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
         let (raw, readable) = (entry.raw(), entry.inlet.readable);
+        let rests = entry.inlet.idle == Idle::Rests;
         let armed = entry.flight.has(Op::PollIn) || entry.inlet.lessee.parked.is_some();
         if readable {
             self.mark_ready(sock);
         }
         if !armed {
             let operation = opcode::PollAdd::new(Fd(raw), libc::POLLIN as u32)
-                .multi(true)
+                .multi(!rests)
                 .build();
             // SAFETY: the operation names no memory.
             unsafe { self.push(sock, Op::PollIn, operation) };

@@ -3,7 +3,7 @@
 //! An entry lives until every operation that names it has completed, so a completion always finds
 //! the entry it belongs to. What an idle stream does not need lies apart, in [`Rare`].
 
-use super::{blocks::Filled, descriptor, relay::Relay, send::Gather};
+use super::{blocks::Filled, descriptor, relay::Relay, rest::Idle, send::Gather};
 use crate::{
     Class, Kind, Sock, SockAddr, buf::Group, lessee::Lessee, outlet::Outlet, sockaddr::RawAddr,
     socket,
@@ -131,6 +131,7 @@ pub(super) struct Inlet {
     pub(super) readable: bool,
     /// The descriptor does not block: accepting goes by readiness.
     pub(super) nonblocking: bool,
+    pub(super) idle: Idle,
     pub(super) end: End,
 }
 
@@ -278,6 +279,7 @@ impl Inlet {
             bundled: false,
             readable: false,
             nonblocking: false,
+            idle: Idle::No,
             end: End::No,
         }
     }

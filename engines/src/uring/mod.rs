@@ -16,6 +16,7 @@ mod entry;
 mod probe;
 mod receive;
 mod relay;
+mod rest;
 mod ring;
 mod send;
 mod splice;
@@ -36,6 +37,7 @@ use crate::{
 use blocks::{BlockRings, Filled};
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
+use rest::{Idle, Sweep};
 use ring::{Ring, Stay};
 use send::Gather;
 use std::{
@@ -70,6 +72,8 @@ pub(crate) struct Uring {
     backoffs: Due<Sock>,
     /// Relays whose progress is to be told.
     reports: Due<Sock>,
+    /// When streams go to rest.
+    sweep: Sweep,
     gathers: Vec<Gather>,
     /// Blocks of the completion at hand.
     filled: Vec<Filled>,
@@ -110,6 +114,7 @@ impl Uring {
             starved: Starved::default(),
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
+            sweep: Sweep::every(options.idle_after),
             gathers: Vec::new(),
             filled: Vec::new(),
             spares: Spares::default(),
@@ -164,6 +169,7 @@ impl Uring {
         self.clock = Clock::read();
         self.end_backoffs();
         self.end_report_periods();
+        self.sweep();
         self.lend();
         // Starting one socket's operations may make another one dirty.
         let mut next = 0;
@@ -202,8 +208,8 @@ impl Uring {
         if !self.ready.is_empty() || self.can_feed() {
             return Stay::Look;
         }
-        let until = [deadline, self.backoffs.next(), self.reports.next()];
-        let until = until.into_iter().flatten().min();
+        let own = [self.backoffs.next(), self.reports.next(), self.sweep.next()];
+        let until = own.into_iter().chain([deadline]).flatten().min();
         let now = self.clock.now;
         Stay::Until(until.map(|at| at.saturating_duration_since(now)))
     }
@@ -294,7 +300,7 @@ impl Uring {
         let Some(entry) = self.socks.get_mut(sock) else {
             return;
         };
-        entry.inlet.readable = true;
+        (entry.inlet.readable, entry.inlet.idle) = (true, Idle::No);
         self.mark_dirty(sock);
     }
 

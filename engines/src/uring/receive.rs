@@ -9,6 +9,7 @@ use super::{
     Uring,
     blocks::Filled,
     entry::{End, Entry, Inlet, Op, Phase},
+    rest::Idle,
 };
 use crate::{
     BufMut, Event, SlotKey, Sock,
@@ -37,7 +38,7 @@ impl Uring {
         } else if !inlet.wanted || inlet.end != End::No {
             self.cancel(sock, Op::Recv);
             self.cancel(sock, Op::PollIn);
-        } else if inlet.nonblocking && !inlet.readable && !armed {
+        } else if inlet.awaits_readable() && !armed {
             self.pump_poll_in(sock);
         } else if !armed && inlet.lessee.parked.is_none() {
             self.start_receive(sock);
@@ -54,6 +55,7 @@ impl Uring {
             self.counters.quota_reached += 1;
             return;
         }
+        entry.inlet.idle = Idle::No;
         let own = Group::from(entry.inlet.lessee.class);
         let fd = Fd(entry.raw());
         let operation = if self.rings.lent(own) > 0 {
@@ -76,6 +78,7 @@ impl Uring {
             return self.starve(sock);
         };
         self.counters.rearms += 1;
+        self.sweep.on_armed(self.clock.now);
         // SAFETY: the kernel writes to provided blocks only, which the pool keeps mapped.
         unsafe { self.push(sock, Op::Recv, operation) };
     }
@@ -146,6 +149,7 @@ impl Uring {
         };
         let result = completion.result();
         if let Some(index) = cqueue::buffer_select(completion.flags()) {
+            entry.inlet.idle = Idle::No;
             let (group, bytes) = (entry.inlet.group, result.max(0) as u32);
             if entry.is_open() {
                 let room = self.rings.blocks().bytes_of(group);
@@ -328,6 +332,11 @@ fn receive_bulk(fd: Fd, bytes: u32) -> squeue::Entry {
 }
 
 impl Inlet {
+    /// Receives only when there is something: it rests, or would not wait.
+    fn awaits_readable(&self) -> bool {
+        (self.nonblocking || self.idle == Idle::Rests) && !self.readable
+    }
+
     /// The receive in flight takes small blocks where large ones are due, or one where many are.
     fn is_outgrown(&self, bundles: bool) -> bool {
         let Lessee {

@@ -16,7 +16,7 @@ fn few(count: u16, socket_max: u16) -> EngineOptions {
         socket_max,
         ..BlockLimits::default()
     };
-    EngineOptions { blocks }
+    EngineOptions::from(blocks)
 }
 
 pub(crate) fn running_out_of_blocks_delays_and_recovers<W: World>() {

@@ -84,7 +84,7 @@ pub(crate) fn a_stream_moves_on_while_it_receives<W: World>() {
         socket_max: 4,
         ..BlockLimits::default()
     };
-    let mut lab = Lab::<W>::with(3, &EngineOptions { blocks });
+    let mut lab = Lab::<W>::with(3, &EngineOptions::from(blocks));
     let (client, mut server) = lab.pair(0, 1);
     let (sent, mut received) = (bytes(1, 6 << 20), Vec::new());
     lab.send(client, sent.clone());

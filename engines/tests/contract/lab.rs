@@ -11,7 +11,7 @@ use std::{
     fs, mem,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Events that one `wait` may tell.
@@ -50,6 +50,15 @@ pub(crate) struct Lab<W> {
 impl<W: World> Lab<W> {
     pub(crate) fn new(engines: usize) -> Self {
         Self::with(engines, &EngineOptions::default())
+    }
+
+    /// Whose sockets are idle for long as soon as nothing comes.
+    pub(crate) fn resting(engines: usize) -> Self {
+        let options = EngineOptions {
+            idle_after: Duration::ZERO,
+            ..EngineOptions::default()
+        };
+        Self::with(engines, &options)
     }
 
     pub(crate) fn with(engines: usize, options: &EngineOptions) -> Self {

@@ -32,7 +32,7 @@ pub(crate) fn a_paused_socket_tells_at_most_its_quota<W: World>() {
         socket_max: 3,
         ..BlockLimits::default()
     };
-    let mut lab = Lab::<W>::with(2, &EngineOptions { blocks });
+    let mut lab = Lab::<W>::with(2, &EngineOptions::from(blocks));
     let (client, server) = lab.pair(0, 1);
     let most = 3 * lab.blocks(1).block_bytes(Class::Large);
     let sent = bytes(1, 2 << 20);

@@ -55,7 +55,14 @@ fn is_late(end: io::Result<usize>) -> bool {
 }
 
 pub(crate) fn a_reset_closes_with_its_cause<W: World>() {
-    let mut lab = Lab::<W>::new(1);
+    reset_one_each(Lab::<W>::new(1));
+}
+
+pub(crate) fn a_reset_after_a_rest_closes_with_its_cause<W: World>() {
+    reset_one_each(Lab::<W>::resting(1));
+}
+
+fn reset_one_each<W: World>(mut lab: Lab<W>) {
     let listener = lab.listen(0, Family::V4);
     lab.resume(listener);
     for is_sending in [false, true] {

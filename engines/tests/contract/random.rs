@@ -8,7 +8,7 @@ use super::{
     world::World,
 };
 use engines::{BlockLimits, BufMut, EngineOptions, Rng, SockAddr};
-use std::{env, ops::RangeInclusive};
+use std::{env, ops::RangeInclusive, time::Duration};
 
 pub(super) const ENGINES: usize = 3;
 const SEEDS: u64 = 5;
@@ -61,7 +61,9 @@ fn run<W: World>(seed: u64) {
         socket_max: 1 + rng.below(6) as u16,
         ..BlockLimits::default()
     };
-    let mut lab = Lab::with(ENGINES, &EngineOptions { blocks });
+    // In every second run streams rest as soon as they can.
+    let idle_after = Duration::from_secs(30 * (seed % 2));
+    let mut lab = Lab::with(ENGINES, &EngineOptions { blocks, idle_after });
     let listeners: Vec<_> = (0..ENGINES)
         .map(|at| {
             let listener = lab.listen(at, Family::V4);

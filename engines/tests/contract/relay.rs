@@ -139,7 +139,7 @@ pub(crate) fn few_blocks_serve_many_relays<W: World>() {
         socket_max: 2,
         ..BlockLimits::default()
     };
-    let mut lab = Lab::<W>::with(3, &EngineOptions { blocks });
+    let mut lab = Lab::<W>::with(3, &EngineOptions::from(blocks));
     let chains: Vec<_> = (0..6).map(|_| Chain::new(&mut lab, Family::V4)).collect();
     for (chain, seed) in chains.iter().zip(0..) {
         chain.relay(&mut lab);
@@ -164,7 +164,7 @@ pub(crate) fn relays_that_stand_still_keep_no_fresh_connection_from_being_served
         socket_max: 2,
         ..BlockLimits::default()
     };
-    let mut lab = Lab::<W>::with(3, &EngineOptions { blocks });
+    let mut lab = Lab::<W>::with(3, &EngineOptions::from(blocks));
     let still: Vec<_> = (0..10)
         .map(|_| Chain::new(&mut lab, Family::Unix))
         .collect();

@@ -132,7 +132,7 @@ fn leases_that_come_home_make_their_engine_due() {
         socket_max: 2,
         ..BlockLimits::default()
     };
-    let mut rig = Rig::with(1, 2, Faults::default(), &EngineOptions { blocks });
+    let mut rig = Rig::with(1, 2, Faults::default(), &EngineOptions::from(blocks));
     let (client, server) = rig.pair();
     rig.held = Some(Vec::new());
     rig.resume(server);
