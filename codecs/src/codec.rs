@@ -6,7 +6,7 @@ use std::time::Instant;
 /// One side of one connection's protocol.
 ///
 /// * Input starts at the first unused byte and only grows; a codec remembers how far it scanned, no
-///   byte is parsed twice. Bytes may be consumed without a frame.
+///   byte is looked at more than twice. Bytes may be consumed without a frame.
 /// * The payload of [`Frame::Data`] is the *last* `len` bytes of [`Step::used`]; framing behind it goes
 ///   with a later step.
 /// * Input is left unused only inside a head or trailers; smaller framing is taken piecemeal into state

@@ -1,7 +1,9 @@
-//! Message heads: one arena of bytes and an index of fields, the same for every protocol.
+//! Message heads, the same for every protocol: fields, and slots in the arena of the fields.
 //!
 //! A head holds no framing and no hop-by-hop field: decoders take them out, encoders write them anew.
 //! Field names are lower-case ASCII.
+
+use crate::fields::{Fields, Span};
 
 /// A request's or answer's head.
 #[derive(Clone, Debug, Default)]
@@ -109,130 +111,6 @@ impl Head {
     }
 }
 
-/// Fields in the order they came; names are lower-case.
-#[derive(Clone, Debug, Default)]
-pub struct Fields {
-    bytes: Vec<u8>,
-    index: Vec<Field>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Field {
-    name: Span,
-    value: Span,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    start: u32,
-    len: u32,
-}
-
-impl Fields {
-    /// How many fields there are.
-    pub fn len(&self) -> usize {
-        self.index.len()
-    }
-
-    /// True without any field.
-    pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
-    /// Adds a field at the end; the name is lower-cased.
-    pub fn append(&mut self, name: &[u8], value: &[u8]) {
-        let name = self.store(name);
-        self.bytes[name.start as usize..].make_ascii_lowercase();
-        let value = self.store(value);
-        self.index.push(Field { name, value });
-    }
-
-    /// Replaces every field of that (lower-case) name by one.
-    pub fn set(&mut self, name: &[u8], value: &[u8]) {
-        let Some(first) = self.position(name) else {
-            return self.append(name, value);
-        };
-        self.index[first].value = self.store(value);
-        let mut kept = 0;
-        self.retain(|other, _| other != name || std::mem::replace(&mut kept, 1) == 0);
-    }
-
-    /// The value of the first field of that (lower-case) name.
-    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.position(name).map(|at| self.at(self.index[at].value))
-    }
-
-    /// The values of all fields of that (lower-case) name.
-    pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(other, _)| *other == name)
-            .map(|(_, value)| value)
-    }
-
-    /// Removes all fields of that (lower-case) name; true if there was one.
-    pub fn remove(&mut self, name: &[u8]) -> bool {
-        let before = self.len();
-        self.retain(|other, _| other != name);
-        self.len() < before
-    }
-
-    /// Keeps the fields for which `keep(name, value)` holds.
-    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let bytes = &self.bytes;
-        self.index
-            .retain(|field| keep(slice(bytes, field.name), slice(bytes, field.value)));
-    }
-
-    /// Names and values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.index
-            .iter()
-            .map(|field| (self.at(field.name), self.at(field.value)))
-    }
-
-    /// Removes all fields; keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.index.clear();
-    }
-
-    /// Bytes of memory the fields keep.
-    pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.index.capacity() * size_of::<Field>()
-    }
-
-    fn position(&self, name: &[u8]) -> Option<usize> {
-        self.index
-            .iter()
-            .position(|field| self.at(field.name) == name)
-    }
-
-    fn store(&mut self, value: &[u8]) -> Span {
-        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.bytes.extend_from_slice(value);
-        Span {
-            start,
-            len: u32::try_from(value.len()).unwrap_or(u32::MAX),
-        }
-    }
-
-    fn at(&self, span: Span) -> &[u8] {
-        slice(&self.bytes, span)
-    }
-}
-
-fn slice(bytes: &[u8], span: Span) -> &[u8] {
-    &bytes[span.start as usize..(span.start + span.len) as usize]
-}
-
-impl PartialEq for Fields {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Fields {}
-
 /// A worker's free list of heads, so that a request in steady state allocates none.
 #[derive(Debug, Default)]
 pub struct Heads {
@@ -279,20 +157,6 @@ impl Heads {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_keep_order_and_set_replaces_all_of_a_name() {
-        let mut fields = Fields::default();
-        for (name, value) in [("A", "1"), ("b", "2"), ("a", "3")] {
-            fields.append(name.as_bytes(), value.as_bytes());
-        }
-        assert_eq!(fields.all(b"a").collect::<Vec<_>>(), [b"1", b"3"]);
-        fields.set(b"a", b"4");
-        fields.set(b"c", b"5");
-        let all: Vec<_> = fields.iter().collect();
-        assert_eq!(all, [(&b"a"[..], &b"4"[..]), (b"b", b"2"), (b"c", b"5")]);
-        assert!(fields.remove(b"b") && !fields.remove(b"b"));
-    }
 
     #[test]
     fn a_reused_head_is_empty() {

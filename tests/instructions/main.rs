@@ -27,8 +27,8 @@ struct Bound {
 #[test]
 fn a_small_request_costs_few_instructions() {
     let bound = Bound {
-        release: 20_400,
-        debug: 136_000,
+        release: 15_400,
+        debug: 162_000,
     };
     hold("a_small_request_costs_few_instructions", false, &bound);
 }
@@ -36,8 +36,8 @@ fn a_small_request_costs_few_instructions() {
 #[test]
 fn an_access_log_adds_few_instructions() {
     let bound = Bound {
-        release: 22_600,
-        debug: 150_000,
+        release: 17_800,
+        debug: 184_000,
     };
     hold("an_access_log_adds_few_instructions", true, &bound);
 }

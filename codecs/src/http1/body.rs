@@ -2,7 +2,8 @@
 
 use super::resume::Resume;
 use super::scan::Bounds;
-use super::{bad, fields, parse};
+use super::{bad, parse};
+use crate::bytes::is_token_byte;
 use crate::{Fields, Heads, Limits, Malformed};
 
 /// Bytes of extensions in one chunk's line and in one body.
@@ -221,10 +222,10 @@ impl Chunked {
             {
                 Extension::Quoted
             }
-            (Extension::Name | Extension::NameStart, byte) if fields::is_token_byte(byte) => {
+            (Extension::Name | Extension::NameStart, byte) if is_token_byte(byte) => {
                 Extension::Name
             }
-            (Extension::Value | Extension::ValueStart, byte) if fields::is_token_byte(byte) => {
+            (Extension::Value | Extension::ValueStart, byte) if is_token_byte(byte) => {
                 Extension::Value
             }
             _ => return Err(bad("invalid-chunk-extension")),
@@ -254,24 +255,23 @@ fn trailers(
         lines_max: limits.fields_max as usize,
         first_line_status: 431,
     };
-    let Some(section) = scan.find_end(rest, bounds)? else {
-        return Ok(Piece {
-            used: 0,
-            part: Part::None,
-        });
-    };
-    let used = section.len;
     let end = Part::Data { len: 0, end: true };
-    if section.lines == 0 {
-        return Ok(Piece { used, part: end });
+    if scan.is_fresh() && rest.starts_with(b"\r\n") {
+        return Ok(Piece { used: 2, part: end });
     }
     let mut fields = heads.take_fields();
-    parse::trailers(rest, section, &mut fields)?;
-    let part = match fields.is_empty() {
-        true => end,
-        false => Part::Trailers(fields),
+    let used = parse::trailers(scan, rest, bounds, &mut fields)?;
+    let part = match used {
+        Some(_) if !fields.is_empty() => Part::Trailers(fields),
+        _ => {
+            heads.put_fields(fields);
+            used.map_or(Part::None, |_| end)
+        }
     };
-    Ok(Piece { used, part })
+    Ok(Piece {
+        used: used.unwrap_or(0),
+        part,
+    })
 }
 
 #[cfg(test)]

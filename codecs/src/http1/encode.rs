@@ -3,8 +3,12 @@
 //! A head may come from a filter, so nothing in it is trusted: framing and hop-by-hop fields are ours
 //! alone, and no byte of a name, value or target can end a line.
 
-use super::fields::{self, Trailer, is_token, is_token_byte};
+use super::fields;
 use super::status;
+use super::target::is_target;
+use crate::bytes::{any, is_token, is_token_byte};
+use crate::fields::write_text;
+use crate::kind::Kind;
 use crate::{Fields, Head, Inline, Wrap};
 
 /// How a message's body is told.
@@ -109,9 +113,9 @@ pub(super) fn status_line(status: u16, out: &mut Vec<u8>) {
         100..1000 => status,
         _ => 500,
     };
+    let digit = |unit: u16| b'0' + (status / unit % 10) as u8;
     out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(u64::from(status), out);
-    out.push(b' ');
+    out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
     out.extend_from_slice(status::reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
@@ -120,7 +124,10 @@ pub(super) fn status_line(status: u16, out: &mut Vec<u8>) {
 pub(super) fn request_line(head: &Head, out: &mut Vec<u8>) {
     let method = head.method();
     debug_assert!(is_token(method), "method {}", method.escape_ascii());
-    out.extend(method.iter().filter(|byte| is_token_byte(**byte)));
+    match is_token(method) {
+        true => out.extend_from_slice(method),
+        false => out.extend(method.iter().filter(|byte| is_token_byte(**byte))),
+    }
     out.push(b' ');
     match (method, head.path()) {
         (b"CONNECT", _) => write_target(head.authority(), out),
@@ -142,8 +149,11 @@ pub(super) fn request_line(head: &Head, out: &mut Vec<u8>) {
 
 /// A target; what may not stand in one is percent-encoded.
 fn write_target(target: &[u8], out: &mut Vec<u8>) {
+    if !any(target, |byte| !is_target(byte)) {
+        return out.extend_from_slice(target);
+    }
     for byte in target {
-        match byte.is_ascii_graphic() && *byte != b'#' {
+        match is_target(*byte) {
             true => out.push(*byte),
             false => {
                 let hex = |half: u8| b"0123456789ABCDEF"[usize::from(half)];
@@ -155,11 +165,7 @@ fn write_target(target: &[u8], out: &mut Vec<u8>) {
 
 /// The fields, without those that an encoder writes itself.
 pub(super) fn write_fields(fields: &Fields, out: &mut Vec<u8>) {
-    for (name, value) in fields.iter() {
-        if is_token(name) && !fields::is_framing(name) {
-            write_field(name, value, out);
-        }
-    }
+    fields.write(out, |field| field.kind.is_passed());
 }
 
 /// `te: trailers`, if the fields ask for it (RFC 9110 §10.1.4).
@@ -170,24 +176,27 @@ pub(super) fn wants_trailers(fields: &Fields) -> bool {
 }
 
 /// The Connection field, if there is an option to name.
+#[inline]
 pub(super) fn write_connection<const N: usize>(options: [(&str, bool); N], out: &mut Vec<u8>) {
+    if options.iter().any(|(_, is_set)| *is_set) {
+        write_options(&options, out);
+    }
+}
+
+fn write_options(options: &[(&str, bool)], out: &mut Vec<u8>) {
     let mut separator = "connection: ";
-    for (option, _) in options.into_iter().filter(|(_, is_set)| *is_set) {
+    for (option, _) in options.iter().filter(|(_, is_set)| *is_set) {
         out.extend_from_slice(separator.as_bytes());
         out.extend_from_slice(option.as_bytes());
         separator = ", ";
     }
-    if separator == ", " {
-        out.extend_from_slice(b"\r\n");
-    }
+    out.extend_from_slice(b"\r\n");
 }
 
 fn write_trailers(fields: &Fields, out: &mut Vec<u8>) {
-    for (name, value) in fields.iter() {
-        if is_token(name) && fields::trailer(name) == Trailer::Keep {
-            write_field(name, value, out);
-        }
-    }
+    fields.write(out, |field| {
+        field.kind == Kind::Plain && fields::keeps_trailer(fields.at(field.name))
+    });
     out.extend_from_slice(b"\r\n");
 }
 
@@ -195,22 +204,8 @@ fn write_trailers(fields: &Fields, out: &mut Vec<u8>) {
 pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
-    let start = out.len();
-    out.extend_from_slice(value);
-    if value
-        .iter()
-        .fold(false, |found, byte| found | is_control(*byte))
-    {
-        let written = out[start..].iter_mut();
-        written
-            .filter(|byte| is_control(**byte))
-            .for_each(|byte| *byte = b' ');
-    }
+    write_text(value, out);
     out.extend_from_slice(b"\r\n");
-}
-
-fn is_control(byte: u8) -> bool {
-    byte < b' ' && byte != b'\t' || byte == 0x7f
 }
 
 pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {

@@ -3,8 +3,9 @@
 //! Whatever could be read in two ways is refused here (RFC 9112 §6.3, §11.2).
 
 use super::{bad, refused, target};
-use crate::{Length, Malformed, Version};
-use httparse::Header;
+use crate::bytes::{is_token, is_token_byte};
+use crate::kind::Kind;
+use crate::{Fields, Length, Malformed, Version};
 
 /// Options other than ours that one head's Connection fields may name.
 const NAMED_MAX: usize = 16;
@@ -27,29 +28,7 @@ pub(super) struct Special<'a> {
     named_len: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Connection,
-    ContentLength,
-    Expect,
-    Host,
-    HopByHop,
-    Plain,
-    Te,
-    TransferEncoding,
-    Upgrade,
-}
-
 impl<'a> Special<'a> {
-    /// Reads the special fields.
-    pub(super) fn gather(fields: &[Header<'a>]) -> Result<Self, Malformed> {
-        let mut special = Self::default();
-        for field in fields {
-            special.add(field.name.as_bytes(), trim(field.value))?;
-        }
-        Ok(special)
-    }
-
     /// The body's length by RFC 9112 §6.3. HTTP/1.0 knows no transfer codings (§6.1).
     pub(super) fn body_length(&self, version: Version) -> Result<Length, Malformed> {
         match self.length {
@@ -64,8 +43,11 @@ impl<'a> Special<'a> {
         }
     }
 
-    fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Malformed> {
-        match kind(name) {
+    /// Reads a special field.
+    pub(super) fn add(&mut self, kind: Kind, value: &'a [u8]) -> Result<(), Malformed> {
+        match kind {
+            Kind::HopByHop | Kind::Invalid | Kind::Plain => Ok(()),
+            Kind::Lookalike => Err(bad("ambiguous-field-name")),
             Kind::Connection => self.add_connection(value),
             Kind::ContentLength => {
                 let is_first = self.length.replace(length(value)?).is_none();
@@ -90,8 +72,6 @@ impl<'a> Special<'a> {
                 self.upgrade = self.upgrade.or(Some(value));
                 Ok(())
             }
-            Kind::Plain if is_lookalike(name) => Err(bad("ambiguous-field-name")),
-            Kind::HopByHop | Kind::Plain => Ok(()),
         }
     }
 
@@ -157,10 +137,16 @@ impl<'a> Special<'a> {
         (!value.is_empty() && members(value).all(is_good)).then_some(value)
     }
 
-    /// Whether a field goes on to the next hop.
-    pub(super) fn keeps(&self, name: &[u8]) -> bool {
-        let is_named = |named: &&[u8]| named.eq_ignore_ascii_case(name);
-        kind(name) == Kind::Plain && !self.named[..self.named_len].iter().any(is_named)
+    /// Takes out what `Connection` named, and says what we say of trailers.
+    pub(super) fn finish(&self, fields: &mut Fields) {
+        let named = &self.named[..self.named_len];
+        if !named.is_empty() {
+            let is_named = |name: &[u8]| named.iter().any(|named| named.eq_ignore_ascii_case(name));
+            fields.retain(|name, _| !is_named(name));
+        }
+        if self.wants_trailers {
+            fields.append(b"te", b"trailers");
+        }
     }
 
     /// The Host field of a request, checked; HTTP/1.0 may have none.
@@ -191,97 +177,54 @@ const END_TO_END: &[&str] = &[
     "x-request-id",
 ];
 
-fn kind(name: &[u8]) -> Kind {
-    let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
-    match name.len() {
-        2 if is("te") => Kind::Te,
-        4 if is("host") => Kind::Host,
-        6 if is("expect") => Kind::Expect,
-        7 if is("upgrade") => Kind::Upgrade,
-        10 if is("connection") => Kind::Connection,
-        10 if is("keep-alive") => Kind::HopByHop,
-        14 if is("content-length") => Kind::ContentLength,
-        16 if is("proxy-connection") => Kind::HopByHop,
-        17 if is("transfer-encoding") => Kind::TransferEncoding,
-        _ => Kind::Plain,
-    }
-}
-
-/// Names that some endpoints take for a framing field (`_` for `-`, as in CGI).
-fn is_lookalike(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"content_length") || name.eq_ignore_ascii_case(b"transfer_encoding")
-}
-
-/// Whether an encoder writes the field itself, so that none in `Fields` may pass.
-pub(super) fn is_framing(name: &[u8]) -> bool {
-    match kind(name) {
+/// RFC 9110 §6.5.1: a field of this kind would frame the message anew.
+pub(super) fn refuses_trailer(kind: Kind) -> bool {
+    match kind {
+        Kind::ContentLength | Kind::Host | Kind::Lookalike | Kind::TransferEncoding => true,
         Kind::Connection
-        | Kind::ContentLength
+        | Kind::Expect
         | Kind::HopByHop
-        | Kind::Host
+        | Kind::Invalid
+        | Kind::Plain
         | Kind::Te
-        | Kind::TransferEncoding
-        | Kind::Upgrade => true,
-        Kind::Expect => false,
-        Kind::Plain => is_lookalike(name),
+        | Kind::Upgrade => false,
     }
 }
 
-/// What becomes of a field in a trailer section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trailer {
-    Drop,
-    Keep,
-    Refuse,
+/// Whether a plain field may be in trailers (RFC 9110 §6.5.1): no routing, request modifiers,
+/// authentication, response control or content processing.
+pub(super) fn keeps_trailer(name: &[u8]) -> bool {
+    let is_begun = |text: &&[u8]| name.starts_with(text);
+    !NO_TRAILERS.contains(&name) && ![&b"if-"[..], b"x-forwarded-"].iter().any(is_begun)
 }
 
-/// RFC 9110 §6.5.1: framing is refused; routing, request modifiers, authentication, response control
-/// and content processing are dropped.
-pub(super) fn trailer(name: &[u8]) -> Trailer {
-    let is = |text: &&str| name.eq_ignore_ascii_case(text.as_bytes());
-    let begins = |text: &&str| {
-        let start = name.get(..text.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
-    };
-    match kind(name) {
-        Kind::ContentLength | Kind::Host | Kind::TransferEncoding => Trailer::Refuse,
-        Kind::Connection | Kind::Expect | Kind::HopByHop | Kind::Te | Kind::Upgrade => {
-            Trailer::Drop
-        }
-        Kind::Plain if is_lookalike(name) => Trailer::Refuse,
-        Kind::Plain if NO_TRAILERS.iter().any(is) => Trailer::Drop,
-        Kind::Plain if ["if-", "x-forwarded-"].iter().any(begins) => Trailer::Drop,
-        Kind::Plain => Trailer::Keep,
-    }
-}
-
-const NO_TRAILERS: &[&str] = &[
-    "age",
-    "authentication-info",
-    "authorization",
-    "cache-control",
-    "content-encoding",
-    "content-range",
-    "content-type",
-    "cookie",
-    "date",
-    "expires",
-    "forwarded",
-    "location",
-    "max-forwards",
-    "pragma",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "range",
-    "retry-after",
-    "set-cookie",
-    "trailer",
-    "vary",
-    "via",
-    "warning",
-    "www-authenticate",
-    "x-real-ip",
+const NO_TRAILERS: &[&[u8]] = &[
+    b"age",
+    b"authentication-info",
+    b"authorization",
+    b"cache-control",
+    b"content-encoding",
+    b"content-range",
+    b"content-type",
+    b"cookie",
+    b"date",
+    b"expires",
+    b"forwarded",
+    b"location",
+    b"max-forwards",
+    b"pragma",
+    b"proxy-authenticate",
+    b"proxy-authentication-info",
+    b"proxy-authorization",
+    b"range",
+    b"retry-after",
+    b"set-cookie",
+    b"trailer",
+    b"vary",
+    b"via",
+    b"warning",
+    b"www-authenticate",
+    b"x-real-ip",
 ];
 
 /// A Content-Length value: digits only (RFC 9110 §8.6).
@@ -299,53 +242,41 @@ fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim)
 }
 
-/// Without optional whitespace.
+/// Without optional whitespace (RFC 9110 §5.6.3).
 pub(super) fn trim(value: &[u8]) -> &[u8] {
-    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(is_text).unwrap_or(value.len());
-    let end = value
-        .iter()
-        .rposition(is_text)
-        .map_or(start, |last| last + 1);
-    &value[start..end]
-}
-
-/// RFC 9110 §5.6.2.
-pub(super) fn is_token(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|byte| is_token_byte(*byte))
-}
-
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    TOKEN[usize::from(byte)]
-}
-
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
+    let mut value = trim_start(value);
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
     }
-    let marks = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < marks.len() {
-        table[marks[at] as usize] = true;
-        at += 1;
+    value
+}
+
+pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
     }
-    table
-};
+    value
+}
+
+pub(super) fn is_trimmed(value: &[u8]) -> bool {
+    !matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn gather<'a>(fields: &[(&'a str, &'a str)]) -> Result<Special<'a>, (u16, &'static str)> {
-        let header = |(name, value): &(&'a str, &'a str)| Header {
-            name,
-            value: value.as_bytes(),
-        };
-        let headers: Vec<_> = fields.iter().map(header).collect();
-        Special::gather(&headers).map_err(|why| (why.status, why.detail))
+    fn kind(name: &str) -> Kind {
+        Kind::of(name.to_ascii_lowercase().as_bytes())
+    }
+
+    fn gather<'a>(fields: &[(&str, &'a str)]) -> Result<Special<'a>, (u16, &'static str)> {
+        let mut special = Special::default();
+        for (name, value) in fields {
+            let added = special.add(kind(name), value.as_bytes());
+            added.map_err(|why| (why.status, why.detail))?;
+        }
+        Ok(special)
     }
 
     #[test]
@@ -396,8 +327,13 @@ mod tests {
     fn connection_takes_away_what_it_names_but_not_what_all_recipients_need() {
         let special = gather(&[("Connection", "X-Hop, ,cookie"), ("connection", "CLOSE")]).unwrap();
         assert!(special.close && !special.keep_alive);
-        assert!(!special.keeps(b"x-hop") && special.keeps(b"cookie") && special.keeps(b"x"));
-        assert!(!special.keeps(b"Keep-Alive") && !special.keeps(b"TE"));
+        let mut fields = Fields::default();
+        for name in [&b"X-Hop"[..], b"cookie", b"x"] {
+            fields.append(name, b"1");
+        }
+        special.finish(&mut fields);
+        let kept: Vec<_> = fields.iter().map(|(name, _)| name).collect();
+        assert_eq!(kept, [&b"cookie"[..], b"x"]);
     }
 
     #[test]
@@ -422,18 +358,27 @@ mod tests {
 
     #[test]
     fn trailers_frame_and_route_nothing() {
-        for (name, want) in [
-            ("Content-Length", Trailer::Refuse),
-            ("transfer-encoding", Trailer::Refuse),
-            ("HOST", Trailer::Refuse),
-            ("Authorization", Trailer::Drop),
-            ("If-Match", Trailer::Drop),
-            ("X-Forwarded-For", Trailer::Drop),
-            ("te", Trailer::Drop),
-            ("grpc-status", Trailer::Keep),
-            ("if", Trailer::Keep),
+        for (name, is_refused, is_kept) in [
+            ("Content-Length", true, false),
+            ("transfer-encoding", true, false),
+            ("transfer_encoding", true, false),
+            ("HOST", true, false),
+            ("te", false, false),
+            ("Expect", false, false),
+            ("Authorization", false, false),
+            ("If-Match", false, false),
+            ("X-Forwarded-For", false, false),
+            ("grpc-status", false, true),
+            ("if", false, true),
         ] {
-            assert_eq!(trailer(name.as_bytes()), want, "{name}");
+            let (kind, name) = (kind(name), name.to_ascii_lowercase());
+            assert_eq!(refuses_trailer(kind), is_refused, "{name}");
+            let is_plain = kind == Kind::Plain;
+            assert_eq!(
+                is_plain && keeps_trailer(name.as_bytes()),
+                is_kept,
+                "{name}"
+            );
         }
     }
 }

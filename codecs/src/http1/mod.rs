@@ -9,6 +9,7 @@ mod encode;
 mod fields;
 #[doc(hidden)]
 pub mod fuzz;
+mod lines;
 mod parse;
 mod resume;
 mod scan;
@@ -16,6 +17,7 @@ mod server;
 mod status;
 mod target;
 
+use crate::bytes::is_token_byte;
 use crate::{Codec, Detected, Limits, Malformed, Protocol, Step, Wait};
 
 /// HTTP/1.1.
@@ -32,7 +34,7 @@ impl Protocol for Http1 {
 
     fn detect(&self, prefix: &[u8]) -> Detected {
         let line = prefix.strip_prefix(b"\r\n").unwrap_or(prefix);
-        let end = line.iter().position(|byte| !fields::is_token_byte(*byte));
+        let end = line.iter().position(|byte| !is_token_byte(*byte));
         match end {
             _ if line.is_empty() || line == b"\r" => Detected::NeedMore,
             Some(len @ 1..=METHOD_MAX) if line[len] == b' ' => Detected::Yes,

@@ -1,10 +1,12 @@
-//! Complete sections to `Head` and `Fields`: start lines, field lines, and what they mean together.
+//! Sections to `Head` and `Fields`: start lines, and what they and the fields mean together.
 
-use super::fields::{self, Special, Trailer, is_token, trim};
-use super::scan::Section;
+use super::fields::{self, Special};
+use super::lines::Lines;
+use super::resume::Resume;
+use super::scan::Bounds;
 use super::{bad, refused, target};
+use crate::bytes::{any, is_control, is_token_byte};
 use crate::{Fields, Head, Length, Malformed, Version};
-use httparse::{EMPTY_HEADER, Header, Status};
 
 /// The methods that change how an answer is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,88 +45,112 @@ impl Facts {
     }
 }
 
-/// Parses a request's head.
-pub(super) fn request(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
-    let (method, target, version) = request_line(&bytes[..section.first])?;
-    with_fields(
-        &bytes[section.first + 2..section.len],
-        section.lines - 1,
-        |fields| {
-            let special = Special::gather(fields)?;
-            let is_http_10 = version == Version::Http10;
-            head.version = version;
-            head.set_method(method);
-            target::fill(method, target, special.checked_host(is_http_10)?, head)?;
-            head.length = special.body_length(version)?;
-            if method == b"CONNECT" && head.length != Length::None {
-                return Err(bad("connect-with-body"));
-            }
-            append(fields, &special, head);
-            // RFC 9110 §7.8: HTTP/1.0 cannot upgrade, and ignoring the wish is always allowed. We do
-            // where it could not be told where the new protocol begins.
-            if let Some(upgrade) = special.upgrade()
-                && !is_http_10
-                && !matches!(method, b"CONNECT" | b"HEAD")
-                && head.length == Length::None
-            {
-                head.set_upgrade(upgrade);
-            }
-            Ok(Facts::of(&special))
-        },
-    )
+/// Reads a request's head off the front of `input`: its length, once it is complete.
+pub(super) fn request(
+    scan: &mut Resume,
+    input: &[u8],
+    bounds: Bounds,
+    head: &mut Head,
+) -> Result<Option<(usize, Facts)>, Malformed> {
+    let mut special = Special::default();
+    let mut lines = Lines::new(true, &mut head.fields, |kind, value| {
+        special.add(kind, value)
+    });
+    let Some(section) = lines.read(scan, input, bounds)? else {
+        return Ok(None);
+    };
+    if section.lines == 0 {
+        return Err(bad("repeated-empty-line"));
+    }
+    let (method, target, version) = request_line(&input[..section.first])?;
+    lines.finish()?;
+    let is_http_10 = version == Version::Http10;
+    head.version = version;
+    head.set_method(method);
+    target::fill(method, target, special.checked_host(is_http_10)?, head)?;
+    head.length = special.body_length(version)?;
+    if method == b"CONNECT" && head.length != Length::None {
+        return Err(bad("connect-with-body"));
+    }
+    special.finish(&mut head.fields);
+    // RFC 9110 §7.8: HTTP/1.0 cannot upgrade, and ignoring the wish is always allowed. We do
+    // where it could not be told where the new protocol begins.
+    if let Some(upgrade) = special.upgrade()
+        && !is_http_10
+        && !matches!(method, b"CONNECT" | b"HEAD")
+        && head.length == Length::None
+    {
+        head.set_upgrade(upgrade);
+    }
+    Ok(Some((section.len, Facts::of(&special))))
 }
 
-/// Parses an answer's head. `Head.length` is what the fields say, whether or not a body follows.
-pub(super) fn answer(bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
-    let (version, status) = status_line(&bytes[..section.first])?;
-    with_fields(
-        &bytes[section.first + 2..section.len],
-        section.lines - 1,
-        |fields| {
-            let special = Special::gather(fields)?;
-            head.version = version;
-            head.status = status;
-            head.length = special.body_length(version)?;
-            append(fields, &special, head);
-            if let Some(upgrade) = special.upgrade() {
-                head.set_upgrade(upgrade);
-            }
-            Ok(Facts::of(&special))
-        },
-    )
+/// Reads an answer's head off the front of `input`: its length, once it is complete. `Head.length` is
+/// what the fields say, whether or not a body follows.
+pub(super) fn answer(
+    scan: &mut Resume,
+    input: &[u8],
+    bounds: Bounds,
+    head: &mut Head,
+) -> Result<Option<(usize, Facts)>, Malformed> {
+    let mut special = Special::default();
+    let mut lines = Lines::new(true, &mut head.fields, |kind, value| {
+        special.add(kind, value)
+    });
+    let Some(section) = lines.read(scan, input, bounds)? else {
+        return Ok(None);
+    };
+    let (version, status) = status_line(&input[..section.first])?;
+    lines.finish()?;
+    head.version = version;
+    head.status = status;
+    head.length = special.body_length(version)?;
+    special.finish(&mut head.fields);
+    if let Some(upgrade) = special.upgrade() {
+        head.set_upgrade(upgrade);
+    }
+    Ok(Some((section.len, Facts::of(&special))))
 }
 
-/// Parses a trailer section.
-pub(super) fn trailers(bytes: &[u8], section: Section, into: &mut Fields) -> Result<(), Malformed> {
-    with_fields(&bytes[..section.len], section.lines, |fields| {
-        for field in fields {
-            match fields::trailer(field.name.as_bytes()) {
-                Trailer::Drop => {}
-                Trailer::Keep => into.append(field.name.as_bytes(), trim(field.value)),
-                Trailer::Refuse => return Err(bad("forbidden-trailer")),
-            }
-        }
-        Ok(())
-    })
+/// Reads a trailer section off the front of `input`: its length, once it is complete.
+pub(super) fn trailers(
+    scan: &mut Resume,
+    input: &[u8],
+    bounds: Bounds,
+    into: &mut Fields,
+) -> Result<Option<usize>, Malformed> {
+    let refuse = |kind, _: &[u8]| match fields::refuses_trailer(kind) {
+        true => Err(bad("forbidden-trailer")),
+        false => Ok(()),
+    };
+    let mut lines = Lines::new(false, into, refuse);
+    let Some(section) = lines.read(scan, input, bounds)? else {
+        return Ok(None);
+    };
+    lines.finish()?;
+    into.retain(|name, _| fields::keeps_trailer(name));
+    Ok(Some(section.len))
 }
 
 /// RFC 9112 §3: exactly one space between method, target and version.
 fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], Version), Malformed> {
-    let mut words = line.split(|byte| *byte == b' ');
-    let method = words.next().unwrap_or_default();
-    let target = words.next().unwrap_or_default();
-    let version = words.next();
-    if !is_token(method) {
-        return Err(bad("invalid-method"));
-    }
-    if target.is_empty() || words.next().is_some() {
+    let is_end = |byte: &u8| !is_token_byte(*byte);
+    let (method, rest) = line.split_at(line.iter().position(is_end).unwrap_or(line.len()));
+    let rest = match rest {
+        _ if method.is_empty() => return Err(bad("invalid-method")),
+        [b' ', rest @ ..] => rest,
+        [] => rest,
+        [_, ..] => return Err(bad("invalid-method")),
+    };
+    let (target, word) = match rest.iter().rposition(|byte| *byte == b' ') {
+        Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+        None => (rest, None),
+    };
+    if target.is_empty() || any(target, |byte| byte == b' ') {
         return Err(bad("invalid-request-line"));
     }
-    Ok((
-        method,
-        target,
-        self::version(version.ok_or(bad("http-0.9"))?)?,
-    ))
+    let version = version(word.ok_or(bad("http-0.9"))?)?;
+    Ok((method, target, version))
 }
 
 /// RFC 9112 §4. The reason phrase is dropped; servers that leave out the space before it are common.
@@ -134,13 +160,8 @@ fn status_line(line: &[u8]) -> Result<(Version, u16), Malformed> {
     let [b' ', hundreds @ b'1'..=b'9', tens, ones, reason @ ..] = rest else {
         return Err(bad("invalid-status-line"));
     };
-    let is_reason = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
     let is_spaced = reason.is_empty() || reason[0] == b' ';
-    if !tens.is_ascii_digit()
-        || !ones.is_ascii_digit()
-        || !is_spaced
-        || !reason.iter().all(is_reason)
-    {
+    if !tens.is_ascii_digit() || !ones.is_ascii_digit() || !is_spaced || any(reason, is_control) {
         return Err(bad("invalid-status-line"));
     }
     let digit = |byte: u8| u16::from(byte - b'0');
@@ -161,53 +182,9 @@ fn version(word: &[u8]) -> Result<Version, Malformed> {
     }
 }
 
-fn append(fields: &[Header<'_>], special: &Special<'_>, head: &mut Head) {
-    for field in fields {
-        if special.keeps(field.name.as_bytes()) {
-            head.fields.append(field.name.as_bytes(), trim(field.value));
-        }
-    }
-    if special.wants_trailers {
-        head.fields.append(b"te", b"trailers");
-    }
-}
-
-/// Splits a section into field lines, on the stack unless there are many.
-fn with_fields<'a, R>(
-    bytes: &'a [u8],
-    count: usize,
-    then: impl FnOnce(&[Header<'a>]) -> Result<R, Malformed>,
-) -> Result<R, Malformed> {
-    match count {
-        0..=32 => then(split(bytes, &mut [EMPTY_HEADER; 32])?),
-        33..=128 => then(split(bytes, &mut [EMPTY_HEADER; 128])?),
-        _ => then(split(bytes, &mut vec![EMPTY_HEADER; count])?),
-    }
-}
-
-fn split<'a, 'h>(
-    bytes: &'a [u8],
-    into: &'h mut [Header<'a>],
-) -> Result<&'h [Header<'a>], Malformed> {
-    match httparse::parse_headers(bytes, into) {
-        Ok(Status::Complete((used, fields))) if used == bytes.len() => Ok(fields),
-        Ok(Status::Complete(_) | Status::Partial) => Err(bad("invalid-field")),
-        Err(httparse::Error::HeaderName) => Err(bad("invalid-field-name")),
-        Err(httparse::Error::HeaderValue) => Err(bad("invalid-field-value")),
-        Err(
-            httparse::Error::NewLine
-            | httparse::Error::Status
-            | httparse::Error::Token
-            | httparse::Error::TooManyHeaders
-            | httparse::Error::Version,
-        ) => Err(bad("invalid-field")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::scan::{Bounds, Scan};
 
     const BOUNDS: Bounds = Bounds {
         bytes_max: 1 << 16,
@@ -217,19 +194,16 @@ mod tests {
 
     fn parse_request(input: &[u8]) -> Result<(Head, Facts), (u16, &'static str)> {
         let mut head = Head::default();
-        let section = Scan::default().find_end(input, BOUNDS);
-        let section = section.map_err(|why| (why.status, why.detail))?.unwrap();
-        match request(input, section, &mut head) {
-            Ok(facts) => Ok((head, facts)),
+        match request(&mut Resume::default(), input, BOUNDS, &mut head) {
+            Ok(read) => Ok((head, read.unwrap().1)),
             Err(why) => Err((why.status, why.detail)),
         }
     }
 
     fn parse_answer(input: &str) -> Result<u16, &'static str> {
         let mut head = Head::default();
-        let section = Scan::default().find_end(input.as_bytes(), BOUNDS).unwrap();
-        let parsed = answer(input.as_bytes(), section.unwrap(), &mut head);
-        parsed.map(|_| head.status).map_err(|why| why.detail)
+        let read = answer(&mut Resume::default(), input.as_bytes(), BOUNDS, &mut head);
+        read.map(|_| head.status).map_err(|why| why.detail)
     }
 
     #[test]
@@ -243,7 +217,7 @@ mod tests {
             .concat();
             assert_eq!(
                 parse_request(&name).is_ok(),
-                fields::is_token_byte(byte) || byte == b':'
+                is_token_byte(byte) || byte == b':'
             );
             let value = [
                 b"GET / HTTP/1.1\r\nhost: a\r\nx: 1",
@@ -256,7 +230,7 @@ mod tests {
             let method = [b"X", &[byte][..], b" / HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
             assert_eq!(
                 parse_request(&method).is_ok(),
-                fields::is_token_byte(byte),
+                is_token_byte(byte),
                 "{byte}"
             );
         }

@@ -1,9 +1,10 @@
 //! A scan between two pieces of input.
 //!
 //! Most sections come in one piece, and an idle connection has none: where a scan stands is kept only
-//! while a section is incomplete.
+//! while a section is incomplete. Nothing of its lines is kept: they are told of once more when it is
+//! complete, so that no byte is looked at more than twice.
 
-use super::scan::{Bounds, Scan, Section};
+use super::scan::{Bounds, Line, Scan, Section};
 use crate::Malformed;
 
 /// A scan that goes on when there is more input.
@@ -16,25 +17,27 @@ impl Resume {
         self.0.is_none()
     }
 
-    /// Looks at what came since the last call; once it finds the end the scan is fresh again.
+    /// Looks at what came since the last call; once it finds the end the scan is fresh again, and all
+    /// lines were told of in this call.
     pub(super) fn find_end(
         &mut self,
         input: &[u8],
         bounds: Bounds,
+        on_line: impl FnMut(Line),
     ) -> Result<Option<Section>, Malformed> {
-        if let Some(scan) = &mut self.0 {
-            let found = scan.find_end(input, bounds)?;
-            if found.is_some() {
-                self.0 = None;
+        let Some(scan) = &mut self.0 else {
+            let mut scan = Scan::default();
+            let found = scan.find_end(input, bounds, on_line)?;
+            if !scan.is_fresh() {
+                self.0 = Some(Box::new(scan));
             }
             return Ok(found);
-        }
-        let mut scan = Scan::default();
-        let found = scan.find_end(input, bounds)?;
-        if !scan.is_fresh() {
-            self.0 = Some(Box::new(scan));
-        }
-        Ok(found)
+        };
+        let Some(section) = scan.find_end(input, bounds, |_| ())? else {
+            return Ok(None);
+        };
+        self.0 = None;
+        Scan::default().find_end(&input[..section.len], bounds, on_line)
     }
 }
 
@@ -50,15 +53,17 @@ mod tests {
             lines_max: 3,
             first_line_status: 414,
         };
-        assert_eq!(scan.find_end(b"", bounds), Ok(None));
+        assert_eq!(scan.find_end(b"", bounds, |_| ()), Ok(None));
         assert!(scan.is_fresh());
         for end in 1..13 {
-            assert_eq!(scan.find_end(&input[..end], bounds), Ok(None));
+            assert_eq!(scan.find_end(&input[..end], bounds, |_| ()), Ok(None));
             assert!(!scan.is_fresh());
         }
         for _ in 0..2 {
-            let found = scan.find_end(input, bounds).unwrap();
-            assert_eq!(found.map(|section| section.len), Some(13));
+            let mut lines = Vec::new();
+            let found = scan.find_end(input, bounds, |line| lines.push((line.start, line.end)));
+            assert_eq!(found.unwrap().map(|section| section.len), Some(13));
+            assert_eq!(lines, [(0, 3), (5, 9)]);
             assert!(scan.is_fresh());
         }
     }

@@ -1,12 +1,12 @@
-//! Where a head or a trailer section ends.
+//! Where the lines of a head or a trailer section end.
 //!
 //! Only CRLF ends a line: a bare CR or LF, NUL and folded lines are refused here, so nothing behind
-//! this can disagree about where lines are. A scan is resumed, no byte is looked at twice, and limits
-//! count while the section is incomplete.
+//! this can disagree about where lines are. A scan is resumed where it was, and limits count while the
+//! section is incomplete.
 
 use super::{bad, refused};
 use crate::Malformed;
-use memchr::memchr3;
+use crate::bytes::find_control;
 
 /// A resumable scan over one section.
 #[derive(Debug, Default)]
@@ -15,7 +15,18 @@ pub(super) struct Scan {
     line: usize,
     lines: usize,
     first: usize,
-    is_after_cr: bool,
+    is_odd: bool,
+}
+
+/// A complete line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    /// Where it begins, and where its CRLF is.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) is_first: bool,
+    /// Control characters are in it (a tab is one).
+    pub(super) is_odd: bool,
 }
 
 /// How much a section may take.
@@ -46,22 +57,32 @@ impl Scan {
         self.at == 0
     }
 
-    /// Looks at what came since the last call; once it finds the end the scan is fresh again.
+    /// Looks at what came since the last call and tells of each line that it completes; once it finds
+    /// the end the scan is fresh again.
     pub(super) fn find_end(
         &mut self,
         input: &[u8],
         bounds: Bounds,
+        mut on_line: impl FnMut(Line),
     ) -> Result<Option<Section>, Malformed> {
         let window = &input[..input.len().min(bounds.bytes_max)];
-        while self.at < window.len() {
-            if self.is_after_cr {
-                if self.line_ends(window, bounds)? {
-                    return Ok(Some(self.take()));
-                }
-            } else {
-                self.line_goes_on(window)?;
+        // A CR at the end of what had come waits for its LF.
+        let is_after_cr = self.at > self.line && window[self.at - 1] == b'\r';
+        self.at -= usize::from(is_after_cr);
+        while let Some(n) = self.next_control(&window[self.at..])? {
+            let at = self.at + n;
+            self.at = at + 1;
+            match window[at..] {
+                [b'\r', b'\n', ..] if at == self.line => return Ok(Some(self.take())),
+                [b'\r', b'\n', ..] => on_line(self.line_ends(at, bounds)?),
+                [b'\r', _, ..] => return Err(bad("bare-cr")),
+                [b'\r'] => {}
+                [b'\n', ..] => return Err(bad("bare-lf")),
+                [0, ..] => return Err(bad("nul")),
+                _ => self.is_odd = true,
             }
         }
+        self.at = window.len();
         match window.len() == bounds.bytes_max {
             true if self.lines == 0 => Err(refused(bounds.first_line_status, "line-too-long")),
             true => Err(refused(431, "head-too-long")),
@@ -69,49 +90,38 @@ impl Scan {
         }
     }
 
-    /// The byte behind a CR; true at the end of the section.
-    fn line_ends(&mut self, window: &[u8], bounds: Bounds) -> Result<bool, Malformed> {
-        if window[self.at] != b'\n' {
-            return Err(bad("bare-cr"));
-        }
-        let len = self.at - 1 - self.line;
-        self.at += 1;
-        self.line = self.at;
-        self.is_after_cr = false;
-        if len == 0 {
-            return Ok(true);
-        }
-        if self.lines == 0 {
-            self.first = len;
-        }
-        self.lines += 1;
-        match self.lines > bounds.lines_max {
-            true => Err(refused(431, "too-many-fields")),
-            false => Ok(false),
+    /// A line may not go on where the next one begins (RFC 9112 §5.2).
+    #[inline(always)]
+    fn next_control(&self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
+        let is_start = self.at == self.line && self.lines > 0;
+        match rest {
+            [b'\r', ..] => Ok(Some(0)),
+            [b' ' | b'\t', ..] if is_start => Err(bad("folded-line")),
+            _ => Ok(find_control(rest)),
         }
     }
 
-    fn line_goes_on(&mut self, window: &[u8]) -> Result<(), Malformed> {
-        let is_start = self.at == self.line && self.lines > 0;
-        if is_start && matches!(window[self.at], b' ' | b'\t') {
-            return Err(bad("folded-line"));
+    fn line_ends(&mut self, at: usize, bounds: Bounds) -> Result<Line, Malformed> {
+        let is_first = self.lines == 0;
+        if is_first {
+            self.first = at;
         }
-        let Some(n) = memchr3(b'\r', b'\n', 0, &window[self.at..]) else {
-            self.at = window.len();
-            return Ok(());
-        };
-        self.at += n + 1;
-        match window[self.at - 1] {
-            b'\r' => self.is_after_cr = true,
-            b'\n' => return Err(bad("bare-lf")),
-            _ => return Err(bad("nul")),
+        self.at = at + 2;
+        self.lines += 1;
+        match self.lines > bounds.lines_max {
+            true => Err(refused(431, "too-many-fields")),
+            false => Ok(Line {
+                start: std::mem::replace(&mut self.line, self.at),
+                end: at,
+                is_first,
+                is_odd: std::mem::take(&mut self.is_odd),
+            }),
         }
-        Ok(())
     }
 
     fn take(&mut self) -> Section {
         let section = Section {
-            len: self.at,
+            len: self.line + 2,
             first: self.first,
             lines: self.lines,
         };
@@ -131,7 +141,7 @@ mod tests {
     };
 
     fn scan_whole(input: &[u8]) -> Result<Option<Section>, (u16, &'static str)> {
-        let found = Scan::default().find_end(input, BOUNDS);
+        let found = Scan::default().find_end(input, BOUNDS, |_| ());
         found.map_err(|why| (why.status, why.detail))
     }
 
@@ -175,9 +185,9 @@ mod tests {
         assert_eq!(scan_whole(input), Ok(Some(whole)));
         let mut scan = Scan::default();
         for end in 0..13 {
-            assert_eq!(scan.find_end(&input[..end], BOUNDS), Ok(None));
+            assert_eq!(scan.find_end(&input[..end], BOUNDS, |_| ()), Ok(None));
         }
-        assert_eq!(scan.find_end(input, BOUNDS), Ok(Some(whole)));
+        assert_eq!(scan.find_end(input, BOUNDS, |_| ()), Ok(Some(whole)));
         assert!(scan.is_fresh());
     }
 }

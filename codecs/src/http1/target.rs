@@ -1,6 +1,7 @@
 //! Request targets (RFC 9112 §3.2) and authorities (RFC 9110 §7.2).
 
 use super::bad;
+use crate::bytes::{any, class};
 use crate::{Head, Malformed};
 use std::net::Ipv6Addr;
 
@@ -11,7 +12,7 @@ pub(super) fn fill(
     host: &[u8],
     head: &mut Head,
 ) -> Result<(), Malformed> {
-    if !target.iter().all(|byte| is_target(*byte)) {
+    if any(target, |byte| !is_target(byte)) {
         return Err(bad("invalid-target"));
     }
     if method == b"CONNECT" {
@@ -72,26 +73,18 @@ fn split_scheme(target: &[u8]) -> Option<(&'static [u8], &[u8])> {
 
 /// Bytes of a target: visible ASCII without a fragment. Characters that RFC 3986 wants encoded but
 /// that clients send bare (`|`, `"`, `{` …) are let through.
-fn is_target(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b'#'
+pub(super) fn is_target(byte: u8) -> bool {
+    (byte > b' ') & (byte < 0x7f) & (byte != b'#')
 }
 
 /// `host [ ":" port ]`, no user information, nothing empty.
 pub(super) fn is_authority(value: &[u8]) -> bool {
-    let is_end = |byte: &u8| *byte == b':';
-    let len = match value {
-        [b'[', ..] => value
-            .iter()
-            .position(|byte| *byte == b']')
-            .map(|end| end + 1),
-        _ => value.iter().position(is_end),
+    let host = match value {
+        [b'[', rest @ ..] => ipv6_len(rest).map(|len| len + 1),
+        _ => name_len(value),
     };
-    let (host, rest) = value.split_at(len.unwrap_or(value.len()));
-    let is_host = match host {
-        [b'[', inner @ .., b']'] => is_ipv6(inner),
-        name => is_name(name),
-    };
-    is_host && (rest.is_empty() || is_port(rest))
+    let rest = host.map(|len| &value[len..]);
+    rest.is_some_and(|rest| rest.is_empty() || is_port(rest))
 }
 
 fn has_port(authority: &[u8]) -> bool {
@@ -101,37 +94,54 @@ fn has_port(authority: &[u8]) -> bool {
 
 /// A colon and 1 to 65535.
 fn is_port(rest: &[u8]) -> bool {
-    let Some(digits @ [b'0'..=b'9', ..]) = rest.strip_prefix(b":") else {
+    let [b':', digits @ ..] = rest else {
         return false;
     };
-    let port = str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse::<u16>().ok());
-    digits.len() <= 5 && port.is_some_and(|port| port > 0)
-}
-
-fn is_ipv6(inner: &[u8]) -> bool {
-    str::from_utf8(inner).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
-}
-
-/// A registered name or IPv4 address. The comma is refused: a list would be two hosts to some.
-fn is_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (b'%', [high, low, tail @ ..])
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                tail
-            }
-            (byte, tail) if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(byte) => {
-                tail
-            }
-            _ => return false,
-        };
+    if !(1..=5).contains(&digits.len()) {
+        return false;
     }
-    !name.is_empty()
+    let mut port = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return false;
+        }
+        port = port * 10 + u32::from(digit - b'0');
+    }
+    (1..=65535).contains(&port)
 }
+
+/// Length of an address in brackets, the closing one included.
+fn ipv6_len(rest: &[u8]) -> Option<usize> {
+    let len = rest.iter().position(|byte| *byte == b']')?;
+    let text = str::from_utf8(&rest[..len]).ok()?;
+    text.parse::<Ipv6Addr>().is_ok().then_some(len + 1)
+}
+
+/// Length of a registered name or IPv4 address. The comma is refused: a list would be two hosts to
+/// some.
+fn name_len(value: &[u8]) -> Option<usize> {
+    let is_end = |byte: &u8| !NAME[usize::from(*byte)];
+    let mut len = 0;
+    loop {
+        let rest = &value[len..];
+        match rest.iter().position(is_end) {
+            None => len = value.len(),
+            Some(n) => {
+                len += n;
+                if let [b'%', high, low, ..] = rest[n..]
+                    && high.is_ascii_hexdigit()
+                    && low.is_ascii_hexdigit()
+                {
+                    len += 3;
+                    continue;
+                }
+            }
+        }
+        return (len > 0).then_some(len);
+    }
+}
+
+static NAME: [bool; 256] = class(b"-._~!$&'()*+;=");
 
 #[cfg(test)]
 mod tests {

@@ -26,20 +26,17 @@ impl Client {
             lines_max: self.limits.fields_max as usize + 1,
             first_line_status: 431,
         };
-        let Some(section) = self.scan.find_end(input, bounds)? else {
-            return Ok(idle(0, Wait::More));
-        };
-        if section.lines == 0 {
-            return Err(bad("invalid-status-line"));
-        }
         let mut head = heads.take();
-        let parsed = parse::answer(input, section, &mut head);
-        let begun = parsed.and_then(|facts| self.begin(&mut head, facts));
-        let end = match begun {
-            Ok(end) => end,
-            Err(why) => {
+        let read = parse::answer(&mut self.scan, input, bounds, &mut head);
+        let begun = read.and_then(|read| match read {
+            Some((used, facts)) => Ok(Some((used, self.begin(&mut head, facts)?))),
+            None => Ok(None),
+        });
+        let (used, end) = match begun {
+            Ok(Some(begun)) => begun,
+            other => {
                 heads.put(head);
-                return Err(why);
+                return other.map(|_| idle(0, Wait::More));
             }
         };
         let id = StreamId(self.id);
@@ -47,7 +44,7 @@ impl Client {
             self.answer_ends();
         }
         Ok(Step {
-            used: section.len,
+            used,
             frame: Some(Frame::Head { id, head, end }),
             wait: Wait::Go,
         })

@@ -3,7 +3,7 @@
 use super::{Answer, Blank, Expect, Request, Server};
 use crate::http1::body::{Body, Part};
 use crate::http1::parse::{self, Facts, Method};
-use crate::http1::scan::{Bounds, Section};
+use crate::http1::scan::Bounds;
 use crate::http1::{bad, idle, refused};
 use crate::{Frame, Head, Heads, Length, Malformed, Step, StreamId, Version, Wait};
 
@@ -40,18 +40,13 @@ impl Server {
             lines_max: self.limits.fields_max as usize + 1,
             first_line_status: 414,
         };
-        let Some(section) = self.scan.find_end(input, bounds)? else {
-            return Ok(idle(0, Wait::More));
-        };
-        if section.lines == 0 {
-            return Err(bad("repeated-empty-line"));
-        }
         let mut head = heads.take();
-        let facts = match self.parse(&input[..section.len], section, &mut head) {
-            Ok(facts) => facts,
-            Err(why) => {
+        let read = parse::request(&mut self.scan, input, bounds, &mut head);
+        let (used, facts) = match read.and_then(|read| self.accept(&head, read)) {
+            Ok(Some(read)) => read,
+            other => {
                 heads.put(head);
-                return Err(why);
+                return other.map(|_| idle(0, Wait::More));
             }
         };
         self.begin(&head, facts);
@@ -62,17 +57,16 @@ impl Server {
             end,
         };
         Ok(Step {
-            used: section.len,
+            used,
             frame: Some(frame),
-            wait: self.wait(section.len, input),
+            wait: self.wait(used, input),
         })
     }
 
-    fn parse(&self, bytes: &[u8], section: Section, head: &mut Head) -> Result<Facts, Malformed> {
-        let facts = parse::request(bytes, section, head)?;
+    fn accept<T>(&self, head: &Head, read: Option<T>) -> Result<Option<T>, Malformed> {
         match head.version == Version::Http10 && !self.limits.accept_http_10 {
             true => Err(refused(426, "http-1.0")),
-            false => Ok(facts),
+            false => Ok(read),
         }
     }
 
