@@ -88,7 +88,7 @@ pub struct Limits {
     pub head_bytes_max: u32,
     /// Fields of a head or trailer section (`max_headers_count`).
     pub fields_max: u32,
-    /// Bytes of a trailer section.
+    /// Bytes of a trailer section, at least 2: the blank line that ends a body without one counts.
     pub trailer_bytes_max: u32,
     /// HTTP/1.0 requests are answered (`accept_http_10`); otherwise 426.
     pub accept_http_10: bool,

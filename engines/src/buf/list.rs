@@ -6,6 +6,10 @@ use std::collections::VecDeque;
 /// Slices from this length on are not joined with others when a list settles.
 const JOINED_BYTES_MAX: usize = 4096;
 
+/// Slices that a list which holds few keeps room for. One receive block may bring thousands, if a peer
+/// sends a body in the smallest chunks; what holds a list must not keep the room of its worst moment.
+const ROOM_KEPT: usize = 64;
+
 /// A queue of slices and the number of bytes in them. Holds no empty slice.
 #[derive(Debug, Default)]
 pub struct BufList {
@@ -88,9 +92,13 @@ impl BufList {
     /// Copies what lies in receive blocks into memory of its own. Short pieces are joined, so that
     /// waiting costs about as much memory as there are bytes.
     pub fn settle(&mut self) {
-        if self.fresh == 0 {
-            return;
+        if self.fresh > 0 {
+            self.copy_fresh();
         }
+        self.give_room_back();
+    }
+
+    fn copy_fresh(&mut self) {
         let first = self.bufs.len() - std::mem::take(&mut self.fresh);
         let fresh: Vec<Buf> = self.bufs.drain(first..).collect();
         for buf in fresh {
@@ -104,6 +112,12 @@ impl BufList {
             if !joined {
                 self.bufs.push_back(Buf::copy_of(&buf));
             }
+        }
+    }
+
+    fn give_room_back(&mut self) {
+        if self.bufs.capacity() > ROOM_KEPT && self.bufs.len() <= ROOM_KEPT {
+            self.bufs.shrink_to(ROOM_KEPT);
         }
     }
 
@@ -127,6 +141,7 @@ impl BufList {
         if !self.bufs.is_empty() {
             self.bufs.clear();
         }
+        self.give_room_back();
         (self.bytes, self.fresh) = (0, 0);
     }
 

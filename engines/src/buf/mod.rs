@@ -176,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn a_list_gives_back_the_room_of_many_slices() {
+        let ends: [fn(&mut BufList); 3] =
+            [|list| while list.pop().is_some() {}, BufList::clear, |_| {}];
+        for end in ends {
+            let mut list = BufList::default();
+            (0..5000).for_each(|_| list.push(Buf::from_static(b"a")));
+            end(&mut list);
+            list.settle();
+            assert!(list.capacity() <= 64, "{}", list.capacity());
+        }
+    }
+
+    #[test]
     fn neighbours_in_a_block_become_one_slice() {
         let blocks = pool();
         let mut list = BufList::default();
