@@ -39,11 +39,16 @@ impl Worker {
         for key in streams.drain(..) {
             self.settle_stream(key);
         }
+        debug_assert!(self.marked.streams.is_empty(), "settling marks no stream");
         self.marked.streams = streams;
         let mut conns = std::mem::take(&mut self.marked.conns);
         for key in conns.drain(..) {
             self.sync_conn(key);
         }
+        debug_assert!(
+            self.marked.conns.is_empty(),
+            "nothing is marked as it is settled"
+        );
         self.marked.conns = conns;
     }
 
