@@ -298,6 +298,8 @@ pub struct EngineStats {
     pub events: Counter,
     /// See `rearms`.
     pub rearms: Counter,
+    /// See `rests`.
+    pub rests: Counter,
     /// Receive blocks that are leased now.
     pub blocks_leased: Gauge,
 }

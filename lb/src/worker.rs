@@ -394,6 +394,7 @@ impl Worker {
         to.waits.set(from.waits);
         to.events.set(from.events);
         to.rearms.set(from.rearms);
+        to.rests.set(from.rests);
         self.stats.log_drops.set(self.log.dropped());
         to.blocks_leased.set(self.net.blocks.leased() as u64);
     }

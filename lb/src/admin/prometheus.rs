@@ -352,6 +352,12 @@ fn workers(out: &mut String, running: &Running) {
         engine(i).rearms.get()
     });
     one(
+        "rests_total",
+        "Receives given up because nothing came for long",
+        "counter",
+        &|i| engine(i).rests.get(),
+    );
+    one(
         "blocks_exhausted_total",
         "Receives that waited for blocks",
         "counter",
