@@ -44,5 +44,8 @@ pub const POOL_IDLE_MAX: usize = 1024;
 /// Ended streams whose memory is kept for new ones.
 pub const SPARE_STREAMS_MAX: usize = 256;
 
+/// Memory of an ended stream's request head that is kept with it; a larger one is let go.
+pub const SPARE_HEAD_BYTES_MAX: usize = 8 << 10;
+
 /// How long the end of the process waits for an access log's reader to take the last lines.
 pub const LOG_TIME: Duration = Duration::from_secs(2);

@@ -20,6 +20,7 @@ pub(crate) use retry::Failure;
 use crate::{
     conn::ConnKey,
     filter::{Chain, Dir},
+    limits,
     worker::Epoch,
 };
 use codecs::{Head, StreamId};
@@ -137,6 +138,9 @@ impl Stream {
         self.request.reset();
         self.response.reset();
         self.retry.reset();
+        if self.head.bytes() > limits::SPARE_HEAD_BYTES_MAX {
+            *self.head = Head::default();
+        }
     }
 
     /// A byte came by.
