@@ -74,6 +74,31 @@ fn pipelined_requests_wait_for_what_passes() {
 }
 
 #[test]
+fn an_answer_without_length_passes_to_its_end() {
+    let mut stage = Stage::new(&Script {
+        manager: "http_protocol_options: {accept_http_10: true}",
+        ..Script::default()
+    });
+    let client = stage.client();
+    stage.send(client, "GET / HTTP/1.0\r\nhost: h\r\n\r\n");
+    stage.settle();
+    let endpoint = stage.accepted(0);
+    stage.send(endpoint, "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &body());
+    stage.settle();
+    assert!(!stage.has_ended(client));
+    stage.send(endpoint, body());
+    stage.finish(endpoint);
+    stage.run(seconds(1));
+    assert!(stage.text(client).ends_with(&body().repeat(2)));
+    assert!(stage.has_ended(client) && stage.has_ended(endpoint));
+    let stats = &stage.stats.listeners[0];
+    assert_eq!(
+        (passes(&stage), stats.sent_bytes.get()),
+        (1, 2 * LEN as u64)
+    );
+}
+
+#[test]
 fn what_comes_behind_a_long_answer_reaches_no_other_request() {
     let mut stage = Stage::new(&Script::default());
     let client = stage.client();

@@ -356,9 +356,8 @@ impl Chain {
             Dir::Request => hooks.request_data,
             Dir::Response => hooks.response_data,
         };
-        let positions = 0..self.direction(dir).stages.len();
-        let sees = positions.map(|position| sees(self.hooks(dir, position)));
-        self.held_bytes(dir) > 0 || sees.into_iter().any(|sees| sees)
+        let mut positions = 0..self.direction(dir).stages.len();
+        self.held_bytes(dir) > 0 || positions.any(|position| sees(self.hooks(dir, position)))
     }
 
     fn hold(&mut self, dir: Dir, position: usize, hold: Hold) {
