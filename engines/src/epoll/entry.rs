@@ -65,6 +65,8 @@ pub(super) struct Entry {
     pub(super) ended: bool,
     /// The source has bytes in a pipe and waits for the socket to take them.
     pub(super) piped: bool,
+    /// A source passes bytes on to it, and has not come to their end.
+    pub(super) awaits: bool,
     pub(super) lessee: Lessee,
     pub(super) outlet: Outlet,
     /// As the source of a relay.
@@ -135,6 +137,7 @@ impl Entry {
             wanted: false,
             ended: false,
             piped: false,
+            awaits: false,
             lessee: Lessee::new(class),
             outlet: Outlet::default(),
             relay: None,
@@ -221,7 +224,17 @@ impl Entry {
 
     /// Nothing is left to send in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && self.outlet.finish != Finish::Asked && self.is_connected()
+        self.is_drained() && self.outlet.finish != Finish::Asked && !self.awaits
+    }
+
+    /// Nothing is queued that what a relay moves would overtake.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outlet.is_empty() && self.is_connected()
+    }
+
+    /// Is to go, and not by the caller's will.
+    pub(super) fn has_failed(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.cause.is_some())
     }
 
     /// Notes what the kernel told; it will tell no more until the socket is armed again.

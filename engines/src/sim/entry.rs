@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) relay: Option<Relay>,
     /// As the target of a relay: its source.
     pub(super) source: Option<Sock>,
+    /// That source has an end, and has not come to it.
+    pub(super) awaits: bool,
 }
 
 /// A socket's way through the engine.
@@ -64,6 +66,7 @@ impl Entry {
             datagrams: VecDeque::new(),
             relay: None,
             source: None,
+            awaits: false,
         }
     }
 
@@ -85,7 +88,8 @@ impl Entry {
     }
 
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && self.outlet.finish != Finish::Asked && self.datagrams.is_empty()
+        let is_drained = self.outlet.is_empty() && self.datagrams.is_empty();
+        is_drained && self.outlet.finish != Finish::Asked && !self.awaits
     }
 }
 

@@ -88,6 +88,8 @@ pub(super) struct Entry {
     pub(super) dirty: bool,
     /// In the list of sockets with something to deliver.
     pub(super) ready: bool,
+    /// A source passes bytes on to it, and has not come to their end.
+    pub(super) awaits: bool,
     pub(super) inlet: Inlet,
     /// Bytes that the send in flight is to take.
     pub(super) sending: u32,
@@ -154,6 +156,7 @@ impl Entry {
             shut: false,
             dirty: false,
             ready: false,
+            awaits: false,
             inlet: Inlet::new(class),
             sending: 0,
             outlet: Outlet::default(),
@@ -253,6 +256,11 @@ impl Entry {
 
     pub(super) fn is_ending(&self) -> bool {
         self.phase == Phase::Ending
+    }
+
+    /// Is to go, and not by the caller's will.
+    pub(super) fn has_failed(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.cause.is_some())
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -289,7 +289,8 @@ impl Uring {
             let Some(entry) = self.socks.get_mut(sock) else {
                 return;
             };
-            if !entry.has_stored() {
+            // A relay may have come to its end meanwhile.
+            if !entry.has_stored() || !entry.inlet.wanted {
                 return entry.settle();
             }
             let rare = entry.rare_mut();
@@ -320,12 +321,12 @@ impl Uring {
 
     /// Serves a stream that has something to deliver.
     pub(super) fn serve_stream(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        if self.is_splicing(sock) {
+            return self.serve_splice(sock);
+        }
         let wanted = |e: &Entry| e.inlet.wanted;
         if !self.socks.get(sock).is_some_and(wanted) {
             return;
-        }
-        if self.is_splicing(sock) {
-            return self.serve_splice(sock);
         }
         self.deliver_stored(sock, events);
         if self.is_full(events) {

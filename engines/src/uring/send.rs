@@ -61,7 +61,7 @@ impl Uring {
             return;
         }
         if entry.outlet.is_empty() {
-            if entry.outlet.finish == Finish::Asked {
+            if entry.outlet.finish == Finish::Asked && !entry.awaits {
                 entry.outlet.finish = Finish::Done;
                 if let Some(fd) = &entry.fd {
                     // A connection that is gone already refuses: its next use will tell.
@@ -108,8 +108,7 @@ impl Uring {
         }
         if entry.is_ending() {
             // Unless the caller has closed it, what left before it failed is still told.
-            let has_failed = entry.rare().is_some_and(|rare| rare.cause.is_some());
-            if has_failed && result > 0 {
+            if entry.has_failed() && result > 0 {
                 let (bytes, _) = entry.outlet.advance(result as usize, &mut self.spares);
                 if bytes > 0 {
                     events.push(Event::Sent { sock, bytes });
@@ -167,6 +166,11 @@ impl Uring {
 impl Entry {
     /// Nothing is queued or under way in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && !self.flight.has(Op::Send) && self.outlet.finish != Finish::Asked
+        self.is_drained() && self.outlet.finish != Finish::Asked && !self.awaits
+    }
+
+    /// Nothing is queued or under way that what a relay moves would overtake.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outlet.is_empty() && !self.flight.has(Op::Send) && self.target().is_none()
     }
 }

@@ -85,6 +85,9 @@ const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
     ("backpressure_total", "Times a source was paused", |s| {
         &s.backpressure
     }),
+    ("passes_total", "Answers whose body went past us", |s| {
+        &s.passes
+    }),
     ("received_bytes_total", "Bytes of bodies received", |s| {
         &s.received_bytes
     }),

@@ -7,6 +7,7 @@ mod dress;
 mod filtering;
 mod half;
 mod local_reply;
+mod passing;
 mod record;
 mod retry;
 mod upstream;
