@@ -83,13 +83,15 @@ impl Outlet {
         }
     }
 
-    /// Sends once what is at the front; returns how much of how much the kernel took.
+    /// Sends once what is at the front; returns how much of how much the kernel took. The last bytes
+    /// before a half-close wait in the kernel for it: they and the FIN are one segment.
     pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
         let Some(queue) = self.queue() else {
             return Ok((0, 0));
         };
         if let Some(only) = queue.only() {
-            return Ok((socket::send(fd, &[IoSlice::new(only)])?, only.len()));
+            let sent = socket::send(fd, &[IoSlice::new(only)], self.ends_behind(only.len()))?;
+            return Ok((sent, only.len()));
         }
         let mut parts = [IoSlice::new(&[]); SLICES_MAX];
         let (mut count, mut bytes) = (0, 0);
@@ -98,7 +100,13 @@ impl Outlet {
             count += 1;
             bytes += buf.len();
         }
-        Ok((socket::send(fd, &parts[..count])?, bytes))
+        let sent = socket::send(fd, &parts[..count], self.ends_behind(bytes))?;
+        Ok((sent, bytes))
+    }
+
+    /// Nothing but the half-close comes behind the first `bytes` of the queue.
+    pub(crate) fn ends_behind(&self, bytes: usize) -> bool {
+        self.finish == Finish::Asked && bytes == self.queue().map_or(0, BufList::len)
     }
 
     /// Drops bytes that left; returns how many were the caller's and how many a relay's.
@@ -187,6 +195,17 @@ mod tests {
             assert_eq!(outlet.advance(slices, &mut spares), (slices, 0));
             assert_eq!((outlet.is_empty(), spares.0.len()), (true, kept));
         }
+    }
+
+    #[test]
+    fn only_the_last_bytes_before_a_half_close_wait_for_it() {
+        let (mut outlet, mut spares) = (Outlet::default(), Spares::default());
+        outlet.push(Buf::from_static(b"abc"), false, &mut spares);
+        assert!(!outlet.ends_behind(3));
+        outlet.finish = Finish::Asked;
+        assert!(outlet.ends_behind(3) && !outlet.ends_behind(2));
+        outlet.finish = Finish::Done;
+        assert!(!outlet.ends_behind(3));
     }
 
     #[test]
