@@ -186,12 +186,21 @@ pub enum Reason {
 /// Whether a connection can carry more streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// Nothing more may be sent or received; close once what is queued has left.
+    /// Nothing more may be sent or received; end once what is queued has left. The peer may still send.
     Closed,
     /// Current streams end normally, no new ones.
     Draining,
     /// `streams`: how many more `open` would give now.
     Open { streams: usize },
+    /// As `Closed`, and the peer has said that it sends no more: nothing is lost by closing at once.
+    Over,
+}
+
+impl Life {
+    /// Nothing more may be sent or received.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Closed | Self::Over)
+    }
 }
 
 /// Why a connection's input was refused.

@@ -341,7 +341,7 @@ pub struct EngineCounters {
     pub waits: u64,
     /// Events delivered.
     pub events: u64,
-    /// Receives that had to be started anew (multishot ended, descriptor re-armed).
+    /// Receives that were started in the kernel (`uring`), sockets that were registered (`epoll`).
     pub rearms: u64,
     /// Receives given up because nothing came for long (`uring`).
     pub rests: u64,

@@ -213,8 +213,9 @@ pub(crate) fn receive_parts(
     })
 }
 
-/// Sends the parts in one call; fewer bytes may go than there are.
-pub(crate) fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+/// Sends the parts in one call; fewer bytes may go than there are. `more`: a half-close follows at once.
+pub(crate) fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>], more: bool) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
     // SAFETY: all zeroes is a valid msghdr.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     // IoSlice has the layout of iovec; sendmsg only reads.
@@ -222,7 +223,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>]) -> io::Result<
     message.msg_iovlen = parts.len();
     retry_len(|| {
         // SAFETY: `message` points to `parts`, which outlive the call.
-        unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) }
+        unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, flags) }
     })
 }
 

@@ -37,7 +37,7 @@ impl Reactor {
             return;
         };
         if entry.shared
-            && entry.armed.is_some()
+            && entry.registered
             && let Some(fd) = &entry.fd
         {
             self.poller.remove(fd);
@@ -56,7 +56,7 @@ impl Reactor {
         };
         unread.append(&mut entry.take_rare().unread);
         if let Some(fd) = entry.fd {
-            if entry.armed.is_some() {
+            if entry.registered {
                 self.poller.remove(&fd);
             }
             let (handle, kind) = (Handle::Fd(fd), entry.kind);

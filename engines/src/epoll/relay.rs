@@ -41,7 +41,7 @@ impl Reactor {
         match self.socks.get_mut(to) {
             Some(target) if target.kind == Kind::Stream && !target.is_ending() => {
                 target.set_source(Some(from));
-                target.awaits = bytes.is_some();
+                target.outlet.awaits = bytes.is_some();
             }
             Some(_) | None => self.break_relay(from),
         }
@@ -85,7 +85,7 @@ impl Reactor {
     fn release_target(&mut self, to: Sock) {
         if let Some(target) = self.socks.get_mut(to) {
             target.set_source(None);
-            (target.piped, target.awaits) = (false, false);
+            (target.piped, target.outlet.awaits) = (false, false);
             self.mark_ready(to);
         }
     }

@@ -64,7 +64,7 @@ impl Reactor {
         }
         // A source that waits for this socket may go on.
         let frees = had_queued || entry.piped && entry.writable;
-        if entry.outlet.finish == Finish::Asked && !entry.awaits {
+        if entry.outlet.is_to_finish() {
             entry.outlet.finish = Finish::Done;
             // A connection that is gone already refuses: its next use will tell.
             let _ = entry.with_fd(socket::finish);

@@ -103,7 +103,7 @@ impl Reactor {
         if let Some(relay) = self.relay_of(from) {
             relay.pipe = Some(pipe);
         }
-        self.mark_unarmed(to);
+        self.mark_unregistered(to);
         Next::Stop
     }
 

@@ -4,7 +4,7 @@ use super::{relay::Relay, socket::NetKey};
 use crate::{
     Class, Datagram, Kind, Sock, SockAddr,
     lessee::{Lessee, Park},
-    outlet::{Finish, Outlet},
+    outlet::Outlet,
 };
 use std::{collections::VecDeque, io};
 
@@ -29,8 +29,6 @@ pub(super) struct Entry {
     pub(super) relay: Option<Relay>,
     /// As the target of a relay: its source.
     pub(super) source: Option<Sock>,
-    /// That source has an end, and has not come to it.
-    pub(super) awaits: bool,
 }
 
 /// A socket's way through the engine.
@@ -66,7 +64,6 @@ impl Entry {
             datagrams: VecDeque::new(),
             relay: None,
             source: None,
-            awaits: false,
         }
     }
 
@@ -89,7 +86,7 @@ impl Entry {
 
     pub(super) fn has_sent_all(&self) -> bool {
         let is_drained = self.outlet.is_empty() && self.datagrams.is_empty();
-        is_drained && self.outlet.finish != Finish::Asked && !self.awaits
+        is_drained && self.outlet.is_at_rest()
     }
 }
 

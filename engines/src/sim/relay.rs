@@ -32,7 +32,7 @@ impl SimEngine {
         });
         if let Some(target) = self.live(to) {
             target.source = Some(from);
-            target.awaits = bytes.is_some();
+            target.outlet.awaits = bytes.is_some();
         }
         self.mark(from);
     }
@@ -51,7 +51,7 @@ impl SimEngine {
     /// Nothing of a relay comes to this socket any more.
     fn release_target(&mut self, to: Sock) {
         if let Some(target) = self.entries.get_mut(to) {
-            (target.source, target.awaits) = (None, false);
+            (target.source, target.outlet.awaits) = (None, false);
             self.mark(to);
         }
     }

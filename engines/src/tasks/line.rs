@@ -5,7 +5,7 @@ use super::{executor::token_of, hub::Hub, relay::Relay};
 use crate::{
     Buf, Carried, Class, Event, Handle, Kind, Sock,
     lessee::{Budget, Lessee, Park, Turn},
-    outlet::{Finish, Outlet},
+    outlet::Outlet,
     sockaddr::RawAddr,
 };
 use mio::{Interest, unix::SourceFd};
@@ -49,6 +49,8 @@ pub(super) struct Line {
     /// On the run queue.
     scheduled: Cell<bool>,
     pub(super) readable: Cell<bool>,
+    /// The poller told of the peer's end, or of an error; behind the last bytes a read finds it.
+    pub(super) hung_up: Cell<bool>,
     pub(super) writable: Cell<bool>,
     /// `resume` was called.
     pub(super) wanted: Cell<bool>,
@@ -110,6 +112,7 @@ impl Line {
             phase: Cell::new(Phase::Open),
             scheduled: Cell::new(false),
             readable: Cell::new(false),
+            hung_up: Cell::new(false),
             writable: Cell::new(false),
             wanted: Cell::new(false),
             lessee: Cell::new(Lessee::new(class)),
@@ -184,7 +187,10 @@ impl Line {
 
     /// Notes what the poller says and lets the task look.
     pub(super) fn on_ready(&self, event: &mio::event::Event) {
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        if event.is_read_closed() || event.is_error() {
+            self.hung_up.set(true);
+        }
+        if event.is_readable() || self.hung_up.get() {
             self.readable.set(true);
         }
         if event.is_writable() || event.is_write_closed() || event.is_error() {
@@ -223,7 +229,7 @@ impl Line {
 
     pub(super) fn has_to_send(&self) -> bool {
         let outlet = self.outlet.borrow();
-        !outlet.is_empty() || outlet.finish == Finish::Asked && !self.awaits()
+        !outlet.is_empty() || outlet.is_to_finish()
     }
 
     /// It is to go, and not by the caller's will.

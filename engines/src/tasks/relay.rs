@@ -50,6 +50,7 @@ impl Line {
             copies: Cell::new(false),
         };
         to.with_rare(|rare| rare.source = Some(self.clone()));
+        to.outlet.borrow_mut().awaits = bytes.is_some();
         self.with_rare(|rare| rare.relay = Some(Rc::new(relay)));
         self.wanted.set(true);
         self.schedule();
@@ -117,6 +118,7 @@ impl Line {
             return;
         };
         relay.to.take_rare(|rare| &mut rare.source);
+        relay.to.outlet.borrow_mut().awaits = false;
         relay.to.schedule();
         if let Some(pipe) = relay.pipe.take() {
             self.hub.pipes.borrow_mut().put(pipe);
@@ -127,12 +129,6 @@ impl Line {
     pub(super) fn take_piped(&self) -> Vec<u8> {
         let pipe = self.relay().and_then(|relay| relay.pipe.take());
         pipe.map_or_else(Vec::new, |pipe| self.hub.pipes.borrow_mut().empty(pipe))
-    }
-
-    /// As the target: a source passes bytes on to it, and has not come to their end.
-    pub(super) fn awaits(&self) -> bool {
-        let relay = self.source().and_then(|source| source.relay());
-        relay.is_some_and(|relay| relay.tally.borrow().is_bounded())
     }
 
     /// Tells what left of the relays that the socket takes part in, unless the caller has closed their

@@ -120,6 +120,9 @@ fn read(line: &Rc<Line>, block: BufMut) -> Result<(), Gone> {
     line.with_lessee(|lessee| bulk.lease(block, lessee, owner, blocks, quota));
     let received = line.with_fd(|fd| bulk.receive(fd));
     if let Ok(bytes @ 1..) = received {
+        // A block that was not filled is the last, unless there is an end behind it.
+        line.readable
+            .set(bytes == bulk.room() || line.hung_up.get());
         line.with_lessee(|lessee| lessee.note_size(bytes, bulk.first()));
         bulk.filled(bytes).for_each(|block| hand_over(line, block));
     }
@@ -153,12 +156,14 @@ fn tell_end(line: &Rc<Line>) {
 pub(super) fn send(line: &Rc<Line>) -> impl Future<Output = Result<(), Gone>> {
     async move {
         loop {
-            line.until(|line| line.has_to_send() || line.is_leaving() && !line.awaits())
-                .await?;
+            line.until(|line| {
+                line.has_to_send() || line.is_leaving() && !line.outlet.borrow().awaits
+            })
+            .await?;
             if !line.outlet.borrow().is_empty() {
                 line.writable().await?;
                 write(line)?;
-            } else if line.outlet.borrow().finish == Finish::Asked {
+            } else if line.outlet.borrow().is_to_finish() {
                 line.outlet.borrow_mut().finish = Finish::Done;
                 // A connection that is gone already refuses: its next use will tell.
                 let _ = line.with_fd(socket::finish);

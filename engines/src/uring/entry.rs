@@ -88,8 +88,6 @@ pub(super) struct Entry {
     pub(super) dirty: bool,
     /// In the list of sockets with something to deliver.
     pub(super) ready: bool,
-    /// A source passes bytes on to it, and has not come to their end.
-    pub(super) awaits: bool,
     pub(super) inlet: Inlet,
     /// Bytes that the send in flight is to take.
     pub(super) sending: u32,
@@ -156,7 +154,6 @@ impl Entry {
             shut: false,
             dirty: false,
             ready: false,
-            awaits: false,
             inlet: Inlet::new(class),
             sending: 0,
             outlet: Outlet::default(),

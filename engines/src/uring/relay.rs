@@ -69,7 +69,7 @@ impl Uring {
         match self.socks.get_mut(to).filter(|target| !target.is_ending()) {
             Some(target) => {
                 target.set_source(Some(from));
-                target.awaits = bytes.is_some();
+                target.outlet.awaits = bytes.is_some();
             }
             None => self.break_relay(from),
         }
@@ -94,7 +94,7 @@ impl Uring {
         let Relay { to, mode, .. } = relay;
         if let Some(target) = self.socks.get_mut(to) {
             target.set_source(None);
-            target.awaits = false;
+            target.outlet.awaits = false;
             self.mark_dirty(to);
             self.let_block(to);
         }

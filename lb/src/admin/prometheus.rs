@@ -351,9 +351,12 @@ fn workers(out: &mut String, running: &Running) {
     one("events_total", "Events delivered", "counter", &|i| {
         engine(i).events.get()
     });
-    one("rearms_total", "Receives started anew", "counter", &|i| {
-        engine(i).rearms.get()
-    });
+    one(
+        "rearms_total",
+        "Receives started, sockets registered",
+        "counter",
+        &|i| engine(i).rearms.get(),
+    );
     one(
         "rests_total",
         "Receives given up because nothing came for long",

@@ -38,7 +38,7 @@ slot_key! {
 pub(crate) enum ConnPhase {
     /// Upstream: not yet open.
     Connecting,
-    /// Closed as soon as what is queued has left.
+    /// Closed as soon as what is queued has left; input is not read any more.
     Flushing,
     /// We have finished; input is read and dropped until the peer finishes too.
     Lingering,
@@ -390,7 +390,10 @@ impl Worker {
         if conn.phase != ConnPhase::Open {
             return;
         }
-        if conn.codec.life() == Life::Closed {
+        let life = conn.codec.life();
+        if life == Life::Over && !conn.has_inbox() {
+            self.end_conn(key);
+        } else if life.is_closed() {
             self.linger(key);
         } else if std::mem::take(&mut conn.held) {
             if conn.peer_done || conn.has_inbox() {

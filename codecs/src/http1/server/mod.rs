@@ -30,6 +30,8 @@ pub(super) struct Server {
     expect: Expect,
     /// The connection goes on behind the current answer.
     keep: bool,
+    /// The peer has said that the current request is its last.
+    is_last: bool,
     has_fin: bool,
     is_closed: bool,
 }
@@ -90,6 +92,7 @@ impl Server {
             version: Version::default(),
             expect: Expect::default(),
             keep: true,
+            is_last: false,
             has_fin: false,
             is_closed: false,
         }
@@ -183,7 +186,7 @@ impl Codec for Server {
     }
 
     fn refuse(&mut self, why: &Malformed, out: &mut Vec<u8>) {
-        self.is_closed = true;
+        (self.is_closed, self.is_last) = (true, false);
         if why.status == 0 || !matches!(self.answer, Answer::None | Answer::Awaited) {
             return;
         }
@@ -332,7 +335,10 @@ impl Codec for Server {
     }
 
     fn life(&self) -> Life {
+        // RFC 9112 §9.6: who has sent `close` must not send more behind that request.
+        let is_whole = matches!(self.request, Request::Ended) && self.answer == Answer::Ended;
         match (self.is_closed, self.keep) {
+            (true, _) if self.is_last && is_whole => Life::Over,
             (true, _) => Life::Closed,
             (false, true) => Life::Open { streams: 0 },
             (false, false) => Life::Draining,
