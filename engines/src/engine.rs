@@ -345,4 +345,6 @@ pub struct EngineCounters {
     pub rearms: u64,
     /// Receives given up because nothing came for long (`uring`).
     pub rests: u64,
+    /// Times that bulk was copied because there was no pipe for it.
+    pub pipes_refused: u64,
 }

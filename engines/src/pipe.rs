@@ -1,6 +1,6 @@
 //! Pipes through which bytes go from socket to socket within the kernel.
 
-use crate::socket;
+use crate::{EngineCounters, socket};
 use std::{
     fs::File,
     io::{self, Read},
@@ -14,17 +14,21 @@ const SPLICE_MAX: usize = 1 << 20;
 const SPARE_MAX: usize = 16;
 /// Pipes in use: flows beyond are copied.
 const PIPES_MAX: usize = 1024;
+/// What all pipes in use may hold before further ones are as small as can be; with those 128 MiB.
+const BYTES_MAX: usize = 64 << 20;
 
 /// A pipe and how much it holds.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     reader: OwnedFd,
     writer: OwnedFd,
+    size: usize,
     held: usize,
 }
 
 impl Pipe {
-    fn open() -> io::Result<Self> {
+    /// A pipe of at most `most` bytes.
+    fn open(most: usize) -> io::Result<Self> {
         let mut ends = [-1; 2];
         // SAFETY: an array of two, as the call wants.
         socket::check(unsafe {
@@ -32,18 +36,17 @@ impl Pipe {
         })?;
         // SAFETY: both were made a moment ago, and nobody else knows them.
         let [reader, writer] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
-        let sized = SIZES.into_iter().any(|size| {
+        let sizes = SIZES.into_iter().filter(|size| *size as usize <= most);
+        let mut sized = sizes.map(|size| {
             // SAFETY: an integer argument; a refusal is a negative result.
-            unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, size) >= 0 }
+            unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, size) }
         });
-        if !sized {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        let held = 0;
+        let size = sized.find(|size| *size > 0);
         Ok(Self {
             reader,
             writer,
-            held,
+            size: size.ok_or(io::ErrorKind::OutOfMemory)? as usize,
+            held: 0,
         })
     }
 
@@ -85,6 +88,8 @@ impl Pipe {
 pub(crate) struct Pipes {
     spare: Vec<Pipe>,
     in_use: usize,
+    /// What those in use can hold.
+    bytes: usize,
 }
 
 impl Pipes {
@@ -95,18 +100,34 @@ impl Pipes {
     }
 
     /// An empty pipe; none where the system refuses or many are in use.
-    pub(crate) fn take(&mut self) -> Option<Pipe> {
+    pub(crate) fn take(&mut self, counters: &mut EngineCounters) -> Option<Pipe> {
+        let pipe = self.find_or_open();
+        match &pipe {
+            Some(pipe) => {
+                self.in_use += 1;
+                self.bytes += pipe.size;
+            }
+            None => counters.pipes_refused += 1,
+        }
+        pipe
+    }
+
+    fn find_or_open(&mut self) -> Option<Pipe> {
         if self.in_use >= PIPES_MAX {
             return None;
         }
-        let pipe = self.spare.pop().or_else(|| Pipe::open().ok())?;
-        self.in_use += 1;
-        Some(pipe)
+        let smallest = SIZES[SIZES.len() - 1] as usize;
+        let most = BYTES_MAX.saturating_sub(self.bytes).max(smallest);
+        let fits = self.spare.iter().rposition(|pipe| pipe.size <= most);
+        match fits {
+            Some(at) => Some(self.spare.swap_remove(at)),
+            None => Pipe::open(most).ok(),
+        }
     }
 
     /// Takes a pipe back; bytes in it are lost.
     pub(crate) fn put(&mut self, pipe: Pipe) {
-        self.in_use -= 1;
+        self.on_back(&pipe);
         if pipe.held == 0 && self.spare.len() < SPARE_MAX {
             self.spare.push(pipe);
         }
@@ -114,8 +135,13 @@ impl Pipes {
 
     /// Takes a pipe back and the bytes out of it.
     pub(crate) fn empty(&mut self, pipe: Pipe) -> Vec<u8> {
-        self.in_use -= 1;
+        self.on_back(&pipe);
         pipe.into_bytes()
+    }
+
+    fn on_back(&mut self, pipe: &Pipe) {
+        self.in_use -= 1;
+        self.bytes -= pipe.size;
     }
 }
 
@@ -144,7 +170,7 @@ mod tests {
     #[test]
     fn bytes_go_through_in_order_and_the_end_is_seen() {
         let (mut pipes, (from, mut peer), (to, mut sink)) = (Pipes::default(), pair(), pair());
-        let mut pipe = pipes.take().unwrap();
+        let mut pipe = pipes.take(&mut EngineCounters::default()).unwrap();
         assert_eq!(pipe.fill(from.as_fd(), usize::MAX).unwrap(), None);
         peer.write_all(b"hello").unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
@@ -161,7 +187,7 @@ mod tests {
     #[test]
     fn no_more_is_taken_than_asked_for() {
         let (mut pipes, (mut from, mut peer)) = (Pipes::default(), pair());
-        let mut pipe = pipes.take().unwrap();
+        let mut pipe = pipes.take(&mut EngineCounters::default()).unwrap();
         peer.write_all(b"hello").unwrap();
         assert_eq!(pipe.fill(from.as_fd(), 3).unwrap(), Some(3));
         let mut rest = [0; 9];
@@ -173,7 +199,7 @@ mod tests {
     fn bytes_that_are_held_come_out_into_memory() {
         let (mut pipes, (from, mut peer)) = (Pipes::default(), pair());
         let sent: Vec<u8> = (0..100_000u32).map(|i| i as u8).collect();
-        let mut pipe = pipes.take().unwrap();
+        let mut pipe = pipes.take(&mut EngineCounters::default()).unwrap();
         for part in sent.chunks(10_000) {
             peer.write_all(part).unwrap();
             while pipe.fill(from.as_fd(), usize::MAX).unwrap().is_some() {}
@@ -182,11 +208,28 @@ mod tests {
     }
 
     #[test]
+    fn pipes_are_small_when_those_in_use_can_hold_much() {
+        let mut pipes = Pipes {
+            bytes: BYTES_MAX - (300 << 10),
+            ..Pipes::default()
+        };
+        let sizes: Vec<_> = (0..3)
+            .map(|_| pipes.take(&mut EngineCounters::default()).unwrap())
+            .collect();
+        let bytes: Vec<_> = sizes.iter().map(|pipe| pipe.size >> 10).collect();
+        assert_eq!(bytes, [256, 64, 64]);
+        sizes.into_iter().for_each(|pipe| pipes.put(pipe));
+        assert_eq!(pipes.bytes, BYTES_MAX - (300 << 10));
+    }
+
+    #[test]
     fn pipes_in_use_are_limited() {
         let mut pipes = Pipes {
             in_use: PIPES_MAX,
             ..Pipes::default()
         };
-        assert!(pipes.take().is_none());
+        let mut counters = EngineCounters::default();
+        assert!(pipes.take(&mut counters).is_none());
+        assert_eq!(counters.pipes_refused, 1);
     }
 }

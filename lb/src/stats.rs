@@ -302,6 +302,8 @@ pub struct EngineStats {
     pub rearms: Counter,
     /// See `rests`.
     pub rests: Counter,
+    /// See `pipes_refused`.
+    pub pipes_refused: Counter,
     /// Receive blocks that are leased now.
     pub blocks_leased: Gauge,
 }

@@ -396,6 +396,7 @@ impl Worker {
         to.events.set(from.events);
         to.rearms.set(from.rearms);
         to.rests.set(from.rests);
+        to.pipes_refused.set(from.pipes_refused);
         self.stats.log_drops.set(self.log.dropped());
         to.blocks_leased.set(self.net.blocks.leased() as u64);
     }

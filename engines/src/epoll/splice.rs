@@ -41,7 +41,7 @@ impl Reactor {
         if !receives {
             return Next::Stop;
         }
-        let Some(mut pipe) = self.pipes.take() else {
+        let Some(mut pipe) = self.pipes.take(&mut self.counters) else {
             // For now; when pipes are free again they are used again.
             self.receive(from, events);
             return Next::Stop;

@@ -56,7 +56,11 @@ pub(super) async fn splice(line: &Rc<Line>) -> Result<(), Gone> {
 
 /// Moves bytes from the source into a pipe; stops where that cannot be.
 fn fill(line: &Rc<Line>, relay: &Relay) -> Result<Next, Gone> {
-    let Some(mut pipe) = line.hub.pipes.borrow_mut().take() else {
+    let taken = {
+        let mut counters = line.hub.counters.borrow_mut();
+        line.hub.pipes.borrow_mut().take(&mut counters)
+    };
+    let Some(mut pipe) = taken else {
         // For now; when pipes are free again they are used again.
         return stream::receive_once(line).map(|_| Next::Stop);
     };

@@ -49,7 +49,7 @@ impl Uring {
         if entry.flight.has(Op::Recv) || !drained {
             return;
         }
-        let mode = match self.pipes.take() {
+        let mode = match self.pipes.take(&mut self.counters) {
             Some(pipe) if self.stop_blocking(to) => Mode::Splicing(pipe),
             Some(pipe) => {
                 self.pipes.put(pipe);

@@ -364,6 +364,12 @@ fn workers(out: &mut String, running: &Running) {
         &|i| engine(i).rests.get(),
     );
     one(
+        "pipes_refused_total",
+        "Times that bulk was copied for want of a pipe",
+        "counter",
+        &|i| engine(i).pipes_refused.get(),
+    );
+    one(
         "blocks_exhausted_total",
         "Receives that waited for blocks",
         "counter",
