@@ -20,6 +20,8 @@ const SPARE_SLICES_MAX: usize = 16;
 pub(crate) struct Outlet {
     queue: Option<Box<Queue>>,
     pub(crate) finish: Finish,
+    /// A source passes bytes on, and has not come to their end: ours comes behind it.
+    pub(crate) awaits: bool,
 }
 
 /// Bytes that wait to be sent. Never empty in an outlet.
@@ -106,7 +108,17 @@ impl Outlet {
 
     /// Nothing but the half-close comes behind the first `bytes` of the queue.
     pub(crate) fn ends_behind(&self, bytes: usize) -> bool {
-        self.finish == Finish::Asked && bytes == self.queue().map_or(0, BufList::len)
+        self.is_to_finish() && bytes == self.queue().map_or(0, BufList::len)
+    }
+
+    /// The half-close comes behind what is queued.
+    pub(crate) fn is_to_finish(&self) -> bool {
+        self.finish == Finish::Asked && !self.awaits
+    }
+
+    /// Nothing comes behind what is queued.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.finish != Finish::Asked && !self.awaits
     }
 
     /// Drops bytes that left; returns how many were the caller's and how many a relay's.
@@ -204,7 +216,9 @@ mod tests {
         assert!(!outlet.ends_behind(3));
         outlet.finish = Finish::Asked;
         assert!(outlet.ends_behind(3) && !outlet.ends_behind(2));
-        outlet.finish = Finish::Done;
+        outlet.awaits = true;
+        assert!(!outlet.ends_behind(3));
+        (outlet.finish, outlet.awaits) = (Finish::Done, false);
         assert!(!outlet.ends_behind(3));
     }
 

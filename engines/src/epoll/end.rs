@@ -31,6 +31,7 @@ impl Reactor {
     }
 
     fn tell_closed(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        self.tell_last(sock, events);
         self.unlink(sock);
         let Some(mut entry) = self.socks.remove(sock) else {
             return;
@@ -48,6 +49,7 @@ impl Reactor {
     }
 
     fn tell_detached(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        self.tell_last(sock, events);
         let mut unread = self.unlink(sock);
         let Some(mut entry) = self.socks.remove(sock) else {
             return;

@@ -4,7 +4,7 @@ use super::relay::Relay;
 use crate::{
     Class, Kind, Sock, SockAddr,
     lessee::{Lessee, Park},
-    outlet::{Finish, Outlet},
+    outlet::Outlet,
     sockaddr::RawAddr,
     socket,
 };
@@ -221,7 +221,17 @@ impl Entry {
 
     /// Nothing is left to send in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && self.outlet.finish != Finish::Asked && self.is_connected()
+        self.is_drained() && self.outlet.is_at_rest()
+    }
+
+    /// Nothing is queued that what a relay moves would overtake.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outlet.is_empty() && self.is_connected()
+    }
+
+    /// Is to go, and not by the caller's will.
+    pub(super) fn has_failed(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.cause.is_some())
     }
 
     /// Notes what the kernel told; it tells the same again only after a change.

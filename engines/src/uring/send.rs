@@ -62,7 +62,7 @@ impl Uring {
         }
         if !entry.outlet.is_empty() {
             self.start_send(sock);
-        } else if entry.outlet.finish == Finish::Asked {
+        } else if entry.outlet.is_to_finish() {
             self.half_close(sock);
             self.on_drained(sock);
         }
@@ -119,8 +119,7 @@ impl Uring {
         }
         if entry.is_ending() {
             // Unless the caller has closed it, what left before it failed is still told.
-            let has_failed = entry.rare().is_some_and(|rare| rare.cause.is_some());
-            if has_failed && result > 0 {
+            if entry.has_failed() && result > 0 {
                 let (bytes, _) = entry.outlet.advance(result as usize, &mut self.spares);
                 if bytes > 0 {
                     events.push(Event::Sent { sock, bytes });
@@ -167,7 +166,7 @@ impl Uring {
         };
         if !entry.outlet.is_empty() || matches!(entry.phase, Phase::Leaving) {
             self.mark_dirty(sock);
-        } else if entry.outlet.finish == Finish::Asked {
+        } else if entry.outlet.is_to_finish() {
             // At once: the kernel keeps the last bytes back for it.
             self.half_close(sock);
         }
@@ -178,6 +177,11 @@ impl Uring {
 impl Entry {
     /// Nothing is queued or under way in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && !self.flight.has(Op::Send) && self.outlet.finish != Finish::Asked
+        self.is_drained() && self.outlet.is_at_rest()
+    }
+
+    /// Nothing is queued or under way that what a relay moves would overtake.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outlet.is_empty() && !self.flight.has(Op::Send) && self.target().is_none()
     }
 }

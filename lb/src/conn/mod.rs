@@ -154,6 +154,20 @@ impl Conn {
         self.unsent >= self.high as usize
     }
 
+    /// So much still to come for it is worth leaving to the engine.
+    pub(crate) fn bulk_bytes(&self) -> u64 {
+        u64::from(self.high) * limits::PASS_BUFFERS
+    }
+
+    /// The engine passes on what it receives, and pauses it behind that.
+    pub(crate) fn on_passing(&mut self) {
+        self.reading = false;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == ConnPhase::Open
+    }
+
     pub(crate) fn find(&self, id: StreamId) -> Option<StreamKey> {
         self.streams
             .iter()
@@ -344,6 +358,9 @@ impl Worker {
             } else {
                 (stream.response_waiting(), Some(stream.down.conn))
             };
+            if !conn.is_down() && stream.response.passing > 0 {
+                return false;
+            }
             let full = far.is_some_and(|far| self.net.is_full(far));
             waiting < limits::STREAM_BYTES_MAX && !full
         })

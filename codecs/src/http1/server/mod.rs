@@ -282,6 +282,36 @@ impl Codec for Server {
         usize::MAX
     }
 
+    fn verbatim_in(&self, id: StreamId) -> u64 {
+        match &self.request {
+            Request::Body(body) if id.0 == self.id && !self.is_closed => body.verbatim(),
+            Request::Body(_) | Request::Ended | Request::Head | Request::Switching => 0,
+        }
+    }
+
+    fn verbatim_out(&self, id: StreamId) -> u64 {
+        match &self.answer {
+            Answer::Body(sink) if self.is_current(id) => sink.verbatim(),
+            Answer::Awaited | Answer::Body(_) | Answer::Ended | Answer::None | Answer::Tunnel => 0,
+        }
+    }
+
+    fn pass_in(&mut self, id: StreamId, bytes: u64) {
+        if id.0 == self.id
+            && let Request::Body(body) = &mut self.request
+        {
+            body.pass(bytes);
+        }
+    }
+
+    fn pass_out(&mut self, id: StreamId, bytes: u64) {
+        if id.0 == self.id
+            && let Answer::Body(sink) = &mut self.answer
+        {
+            sink.pass(bytes);
+        }
+    }
+
     fn release(&mut self, _id: StreamId, _len: usize, _out: &mut Vec<u8>) {}
 
     fn ping(&mut self, _out: &mut Vec<u8>) -> bool {
