@@ -95,6 +95,7 @@ fn unsafe_code_stays_where_it_is_allowed() {
         "codecs/src/lib.rs",
         "lb/src/lib.rs",
         "lb/src/main.rs",
+        "loadtest/src/lib.rs",
         "loadtest/src/main.rs",
         "tests/src/lib.rs",
         "xds/src/lib.rs",

@@ -1,0 +1,1 @@
+//! Proxies side by side under the same loads.

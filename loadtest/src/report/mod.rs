@@ -1,0 +1,1 @@
+//! An outcome as text, JSON, HDR percentile table and HTML.

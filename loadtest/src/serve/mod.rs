@@ -1,0 +1,1 @@
+//! An endpoint that is not the limit, or fails as it is told.
