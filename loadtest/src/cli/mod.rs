@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod cpus;
 mod duel;
 mod find_limit;
 mod run;
