@@ -3,8 +3,13 @@
 mod cpus;
 mod duel;
 mod find_limit;
+mod load;
+mod progress;
+mod results;
 mod run;
 mod serve;
+mod signals;
+mod target;
 
 use clap::ArgMatches;
 use std::process::ExitCode;
