@@ -2,7 +2,7 @@
 //!
 //! [`Summary`] says what was run, [`Outcome`](crate::outcome::Outcome) what came of it; each function here
 //! turns both into one document. All of them take any outcome, also one of a run in which nothing was
-//! answered, and none of them reads a clock. [`svg`], [`page`] and [`unit`] serve other reports as well.
+//! answered, and none of them reads a clock. [`svg`], [`page`] and [`mod@unit`] serve other reports as well.
 
 mod figures;
 mod hgrm;

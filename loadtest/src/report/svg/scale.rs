@@ -59,28 +59,18 @@ impl Scale {
 
     /// By ratio from `low` to `high`, exactly.
     pub fn log(low: f64, high: f64) -> Self {
-        let low = low.clamp(LOG.0, LOG.1 / 10.0);
-        let low = if low.is_nan() { 1.0 } else { low };
-        let high = if high > low {
-            high.min(LOG.1)
-        } else {
-            low * 10.0
-        };
+        let (low, high) = ratio(low, high);
         Self::Log { low, high }
     }
 
-    /// By ratio, from the first of 1, 2, 5, 10 … not above `low` to the first one not below `high`, which
-    /// are two at least.
+    /// By ratio, from the last of 1, 2, 5, 10 … not above `low` to the first one not below `high`; these
+    /// are never the same.
     pub fn log_around(low: f64, high: f64) -> Self {
-        let Self::Log { low, high } = Self::log(low, high.max(low * 1.001)) else {
-            unreachable!("log gives Log")
-        };
-        let round = |below: bool, value: f64| {
-            let all = rounds(LOG.0 / 10.0, LOG.1 * 10.0);
-            let mut fits = all.filter(|round| (*round <= value * 1.000_001) == below);
-            if below { fits.last() } else { fits.next() }.unwrap_or(value)
-        };
-        Self::log(round(true, low), round(false, high / 1.000_002))
+        let (low, high) = ratio(low, high.max(low * 1.001));
+        let all = || rounds(LOG.0 / 10.0, LOG.1 * 10.0);
+        let below = all().take_while(|round| *round <= low * 1.000_001).last();
+        let above = all().find(|round| *round >= high * 0.999_999);
+        Self::log(below.unwrap_or(low), above.unwrap_or(high))
     }
 
     /// Quantiles up to the last one that `count` samples tell apart from the highest.
@@ -124,6 +114,21 @@ impl Scale {
             }
         }
     }
+}
+
+/// Both ends above 0, within [`LOG`], and the second above the first.
+fn ratio(low: f64, high: f64) -> (f64, f64) {
+    let low = if low.is_nan() {
+        1.0
+    } else {
+        low.clamp(LOG.0, LOG.1 / 10.0)
+    };
+    let high = if high > low {
+        high.min(LOG.1)
+    } else {
+        low * 10.0
+    };
+    (low, high)
 }
 
 /// The least of 1, 2, 5, 10 … that covers `span` in at most `most` steps.
