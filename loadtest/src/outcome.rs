@@ -5,18 +5,20 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Shortest and longest time that a histogram tells apart from shorter and longer ones, in ns.
-pub const LATENCY_NS: (u64, u64) = (1_000, 3_600_000_000_000);
+pub const LATENCY_NS: (u64, u64) = (1, 3_600_000_000_000);
 /// Significant digits of a histogram.
 pub const DIGITS: u8 = 3;
 
 /// The measured part of a run: no warm-up, all threads together.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// From the end of the warm-up to the last start of a request.
+    /// From the end of the warm-up to the moment from which no request was started any more; with a
+    /// count, to the last answer.
     pub measured: Duration,
     /// How often what happened.
     pub tally: Tally,
-    /// Failures by class; those of the warm-up are not in it.
+    /// Failures by class; those of the warm-up are not in it. [`Failure::Connect`] counts attempts,
+    /// not requests, and is not in `tally.failed`.
     pub errors: BTreeMap<Failure, u64>,
     /// In ns, from the moment at which a request was to start to the end of its answer. With open
     /// arrivals what timed out or never ended is in it with the time it had waited.
@@ -24,7 +26,7 @@ pub struct Outcome {
     /// In ns, from the moment at which a request was handed to a connection to the end of its answer:
     /// what a tool that waits for the target would report.
     pub service: Histogram<u64>,
-    /// In ns, from asking for a connection to having it.
+    /// In ns, from asking for a connection to having it; those of the warm-up are in it.
     pub connect: Histogram<u64>,
     /// The run in pieces of equal length, in order, for pictures; their number is bounded.
     pub slices: Vec<Slice>,
@@ -51,7 +53,7 @@ pub struct Tally {
     pub received_bytes: u64,
     /// Bytes sent.
     pub sent_bytes: u64,
-    /// Connections that were established.
+    /// Connections that were established, from the very start on.
     pub connected: u64,
 }
 

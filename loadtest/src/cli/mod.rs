@@ -1,9 +1,15 @@
 //! The command line: one file a command.
 
+mod cpus;
 mod duel;
 mod find_limit;
+mod load;
+mod progress;
+mod results;
 mod run;
 mod serve;
+mod signals;
+mod target;
 
 use clap::ArgMatches;
 use std::process::ExitCode;

@@ -1,4 +1,27 @@
-//! Asking and measuring.
+//! Asking and measuring: a thread a core, each with an engine, connections and histograms of its own.
+
+mod affinity;
+mod arrivals;
+mod connection;
+mod control;
+mod echo;
+mod exchange;
+mod lane;
+mod limits;
+mod live;
+mod mix;
+mod net;
+pub mod pattern;
+mod pipeline;
+mod protocol;
+mod recorder;
+mod slices;
+mod stop;
+mod thread;
+
+pub use lane::{Lane, Load, Share};
+pub use limits::BACKLOG_MAX;
+pub use stop::Stop;
 
 use crate::{
     outcome::{Outcome, Tally},
@@ -29,7 +52,8 @@ pub struct Means {
     pub seed: u64,
 }
 
-/// Is told of a run's moments, on the thread that called [`run`].
+/// Is told of a run's moments, on the thread that called [`run`]. Counts are from the very start on,
+/// warm-up included.
 pub trait Watch {
     /// The warm-up is over.
     fn begin(&mut self, _so_far: &Tally) {}
@@ -58,15 +82,14 @@ impl std::error::Error for RunError {}
 /// Nothing of the load could be made: limits of the process, no engine, a workload that contradicts
 /// itself, a target that takes no connection or does not speak the protocol at the first try.
 pub fn run(
-    _target: &Target,
-    _workload: &Workload,
-    _means: &Means,
-    _stop: &Stop,
-    _watch: &mut dyn Watch,
+    target: &Target,
+    workload: &Workload,
+    means: &Means,
+    stop: &Stop,
+    watch: &mut dyn Watch,
 ) -> Result<Outcome, RunError> {
-    Err(RunError("not built yet".to_owned()))
+    workload
+        .check(means.threads)
+        .map_err(|problems| RunError(problems.join("\n")))?;
+    control::Crew::start(target, workload, means, stop)?.see_through(workload, watch)
 }
-
-/// Ends a run from another thread.
-#[derive(Clone, Debug, Default)]
-pub struct Stop {}
