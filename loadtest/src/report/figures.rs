@@ -55,11 +55,6 @@ pub(super) fn time(ns: Option<u64>) -> String {
     ns.map_or_else(|| unit::NONE.to_owned(), |ns| unit::time(ns as f64))
 }
 
-/// The sum of counts that may be anything.
-pub(super) fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
-    counts.into_iter().fold(0, u64::saturating_add)
-}
-
 /// Failures with their numbers, the most frequent first; classes without any are left out.
 pub(super) fn errors(outcome: &Outcome) -> Vec<(Failure, u64)> {
     let some = outcome.errors.iter().filter(|(_, count)| **count > 0);
@@ -73,7 +68,7 @@ pub(super) fn failure(class: Failure) -> (&'static str, &'static str) {
     match class {
         Failure::Body => ("body", "wrong length or checksum of a body"),
         Failure::Closed => ("closed", "connection ended before the answer"),
-        Failure::Connect => ("connect", "no connection came about"),
+        Failure::Connect => ("connect", "attempts to connect, not requests"),
         Failure::Malformed => ("malformed", "target broke the protocol's rules"),
         Failure::Overload => ("overload", "too many requests waited for a connection"),
         Failure::Status => ("status", "unexpected status"),

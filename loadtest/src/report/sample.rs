@@ -145,7 +145,7 @@ pub(super) fn odd() -> Vec<(&'static str, Summary, Outcome)> {
     failed.measured = Duration::from_secs(2);
     failed.tally.started = 100;
     failed.tally.failed = 100;
-    failed.errors = BTreeMap::from([(Failure::Connect, 100)]);
+    failed.errors = BTreeMap::from([(Failure::Closed, 100), (Failure::Connect, 7)]);
     failed.slice = Duration::from_secs(1);
     failed.slices = vec![slice(0, 50, &[]), slice(0, 50, &[])];
     add("only failures", (summary, failed));

@@ -44,7 +44,7 @@ impl Summary {
             workload: words::workload(workload),
             engine: engine(means),
             machine,
-            is_open: workload.arrivals != Arrivals::Closed,
+            is_open: workload.arrivals.is_open(),
             asked_per_second: asked(workload),
             begun_unix_s: None,
         }
@@ -79,12 +79,12 @@ fn engine(means: &Means) -> String {
     out
 }
 
-/// The mean rate. Of one that changes it is known only if the duration is used up.
+/// The mean rate. With a count it says nothing of the run: its time ends with the last answer.
 fn asked(workload: &Workload) -> Option<f64> {
     let rate = match &workload.arrivals {
+        _ if workload.count.is_some() => return None,
         Arrivals::Closed => return None,
         Arrivals::Constant(rate) | Arrivals::Poisson(rate) => *rate,
-        Arrivals::Ramp { .. } | Arrivals::Steps(_) if workload.count.is_some() => return None,
         Arrivals::Ramp { from, to } => (from + to) / 2.0,
         Arrivals::Steps(rates) => rates.iter().sum::<f64>() / rates.len().max(1) as f64,
     };
@@ -227,6 +227,12 @@ mod tests {
             assert_eq!(summary.asked_per_second, asked, "{arrivals:?}");
             assert_eq!(summary.is_open, arrivals != Arrivals::Closed);
         }
+        let counted = Workload {
+            arrivals: Arrivals::Constant(100.0),
+            count: Some(10),
+            ..Workload::default()
+        };
+        assert_eq!(asked(&counted), None);
     }
 
     #[test]

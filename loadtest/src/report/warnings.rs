@@ -3,9 +3,9 @@
 use super::{
     Summary,
     figures::{self, PERCENTILES},
-    unit,
+    unit, words,
 };
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 
 /// Share of its time from which on the generator's busiest thread counts as the limit.
 const BUSY: f64 = 0.9;
@@ -29,6 +29,7 @@ pub fn warnings(summary: &Summary, outcome: &Outcome) -> Vec<String> {
         hidden(summary, outcome),
         failed(outcome),
         unfinished(outcome),
+        unconnected(outcome),
     ];
     all.into_iter().flatten().collect()
 }
@@ -128,6 +129,15 @@ fn unfinished(outcome: &Outcome) -> Option<String> {
     })
 }
 
+fn unconnected(outcome: &Outcome) -> Option<String> {
+    let attempts = *outcome
+        .errors
+        .get(&Failure::Connect)
+        .filter(|count| **count > 0)?;
+    let attempts = words::count(attempts, "attempt");
+    Some(format!("{attempts} to connect failed."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +161,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_sentence() {
         type Change = fn(&mut Summary, &mut Outcome);
-        let faults: [(Change, &str); 9] = [
+        let faults: [(Change, &str); 10] = [
             (|_, outcome| outcome.is_cut = true, "signal"),
             // A run that was cut starts less than was asked for.
             (
@@ -159,6 +169,12 @@ mod tests {
                 "signal",
             ),
             (|_, outcome| outcome.tally.completed = 0, "No request"),
+            (
+                |_, outcome| {
+                    outcome.errors.insert(Failure::Connect, 9);
+                },
+                "9 attempts to connect failed",
+            ),
             (
                 |_, outcome| outcome.generator.busy = 0.97,
                 "ran 97 % of its time",

@@ -63,8 +63,20 @@ pub(super) fn time_axis(end_s: f64) -> Axis {
     Axis {
         scale: Scale::linear(0.0, end_s),
         title: "time since the warm-up".to_owned(),
-        label: |second| unit::time_short(second * 1e9),
+        label: if end_s >= 1.0 {
+            seconds
+        } else {
+            parts_of_a_second
+        },
     }
+}
+
+fn seconds(second: f64) -> String {
+    unit::number_short(second) + " s"
+}
+
+fn parts_of_a_second(second: f64) -> String {
+    unit::time_short(second * 1e9)
 }
 
 /// First row and the one after the last.
@@ -181,6 +193,18 @@ mod tests {
         ] {
             assert_eq!(rows(&[piece(&cells)]), expected);
         }
+    }
+
+    #[test]
+    fn ticks_of_time_have_one_unit() {
+        let labels = |end_s| {
+            let axis = time_axis(end_s);
+            let ticks = axis.scale.ticks(2).into_iter().map(axis.label);
+            ticks.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(labels(1.0), "0 s, 0.5 s, 1 s");
+        assert_eq!(labels(3600.0), "0 s, 2,000 s");
+        assert_eq!(labels(0.05), "0, 50 ms");
     }
 
     #[test]

@@ -98,17 +98,16 @@ fn failures(outcome: &Outcome) -> String {
     if errors.is_empty() {
         return String::new();
     }
-    let total = figures::sum(errors.iter().map(|(_, count)| *count));
     let row = |(class, count): &(_, u64)| {
         let (name, meaning) = figures::failure(*class);
         let name = format!("{name}: {meaning}");
-        vec![name, unit::count(*count), unit::share(*count, total)]
+        vec![name, unit::count(*count)]
     };
     let rows: Vec<Vec<String>> = errors.iter().map(row).collect();
     page::section(
         "Failures by class",
         "",
-        &page::table(&["class", "count", "share"], &rows),
+        &page::table(&["class", "count"], &rows),
     )
 }
 
@@ -131,7 +130,12 @@ fn counts(summary: &Summary, outcome: &Outcome) -> String {
         requests("completed", tally.completed),
         requests("failed", tally.failed),
         requests("unfinished", tally.unfinished),
-        requests("connected", tally.connected),
+        // Some were before the time that was measured: they have no rate.
+        vec![
+            "connected".to_owned(),
+            unit::count(tally.connected),
+            String::new(),
+        ],
         bytes("received", tally.received_bytes),
         bytes("sent", tally.sent_bytes),
     ];
