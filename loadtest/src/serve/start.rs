@@ -63,7 +63,9 @@ pub fn start(options: &Options) -> Result<Running, String> {
             false => Some(options.cpus[index % options.cpus.len()]),
         };
         let body = move || {
-            let opened = bind(cpu).and_then(|()| open_engine(engine, is_fixed));
+            let opened = cpu
+                .map_or(Ok(()), bind)
+                .and_then(|()| open_engine(engine, is_fixed));
             let engine = match opened {
                 Ok(engine) => engine,
                 Err(why) => return drop(ready.send(Err(why))),
@@ -82,8 +84,11 @@ pub fn start(options: &Options) -> Result<Running, String> {
     Ok(Running { addresses, broken })
 }
 
-fn bind(cpu: Option<usize>) -> Result<(), String> {
-    let Some(cpu) = cpu else { return Ok(()) };
+/// Binds the calling thread to a CPU.
+///
+/// # Errors
+/// There is no such CPU, or the process may not use it.
+pub(crate) fn bind(cpu: usize) -> Result<(), String> {
     let mut one = CpuSet::new();
     let bound = one
         .set(cpu)
