@@ -16,7 +16,10 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("engines", &[]),
     ("loadtest", &["codecs", "engines", "tls"]),
     ("ringlb", &["codecs", "engines", "tls", "xds"]),
-    ("tests", &["codecs", "engines", "ringlb", "tls", "xds"]),
+    (
+        "tests",
+        &["codecs", "engines", "loadtest", "ringlb", "tls", "xds"],
+    ),
     ("tls", &[]),
     ("xds", &[]),
 ];

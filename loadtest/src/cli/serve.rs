@@ -1,13 +1,10 @@
 //! `loadtest serve`.
 
 use super::cpus;
-use crate::serve::{Defaults, Options, Service, limits, start};
+use crate::serve::{Defaults, Options, Service, allow_descriptors, limits, start};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use engines::{EngineKind, SockAddr};
-use nix::sys::{
-    resource::{Resource, getrlimit, setrlimit},
-    signal::{SigSet, Signal},
-};
+use nix::sys::signal::{SigSet, Signal};
 use std::{io::Write, net::SocketAddr, process::ExitCode, thread, time::Duration};
 
 const SERVICES: [(Service, &str); 4] = [
@@ -79,7 +76,7 @@ Says `listening NAME ADDRESS` on standard error for each listener. SIGTERM and C
 
 pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
     let options = options(matches)?;
-    raise_descriptor_limit();
+    allow_descriptors();
     // Before the first thread, which inherits it: the signals are for this one to wait for.
     let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
     let blocked = signals.thread_block();
@@ -145,11 +142,4 @@ fn options(matches: &ArgMatches) -> Result<Options, String> {
         threads,
         cpus,
     })
-}
-
-/// As many connections as the system lets this process have. Where it may not, it serves fewer.
-fn raise_descriptor_limit() {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
 }

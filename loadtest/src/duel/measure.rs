@@ -79,6 +79,12 @@ impl Bench<'_> {
             said if said.is_empty() => error.to_string(),
             said => format!("{error}; it said: {said}"),
         })?;
+        if proxy.has_ended() {
+            return Err(format!("ended under the load: {}", proxy.last_words()));
+        }
+        if self.endpoint.process.has_ended() {
+            return Err("the endpoint ended under the load".to_owned());
+        }
         let (Some(begin), Some(end)) = (marks.begin, marks.end) else {
             return Err(super::process::STOPPED.to_owned());
         };

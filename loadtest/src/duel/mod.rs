@@ -74,6 +74,7 @@ pub fn run(plan: &Plan, stop: &Stop, progress: &mut dyn Progress) -> Result<Repo
     let endpoint_cpu = plan.load_cpus.last().copied().unwrap_or(plan.proxy_cpu);
     // What we do ourselves is not to disturb the proxy.
     crate::serve::bind(endpoint_cpu)?;
+    crate::serve::allow_descriptors();
     let endpoint = Endpoint::start(endpoint_cpu, &dir.sub("endpoint")?, stop)?;
     let bench = Bench {
         proxy_cpu: plan.proxy_cpu,

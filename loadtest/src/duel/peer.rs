@@ -151,7 +151,7 @@ impl Kind {
         let peers = self.flavours.iter().map(|(flavour, arguments)| Peer {
             kind: self,
             label: named(flavour),
-            binary: binary.to_owned(),
+            binary: std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned()),
             version: version.clone(),
             is_rival: self.name != KINDS[0].name,
             has_tcp,

@@ -5,8 +5,7 @@ use nix::{
     errno::Errno,
     sys::{
         prctl,
-        resource::{Resource, getrlimit, setrlimit},
-        signal::{Signal, kill, killpg},
+        signal::{SigSet, Signal, kill, killpg},
         wait::{Id, WaitPidFlag, WaitStatus, waitid},
     },
     unistd::{Pid, getppid},
@@ -49,9 +48,10 @@ pub fn become_pinned(cpu: usize, parent: i32, argv: &[String]) -> String {
     if let Err(error) = crate::serve::bind(cpu) {
         return error;
     }
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Where this fails fewer connections are held, which the figures then show.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    crate::serve::allow_descriptors();
+    // The parent waits for its signals with them blocked, which would be inherited.
+    if let Err(error) = SigSet::empty().thread_set_mask() {
+        return format!("cannot unblock signals: {error}");
     }
     let error = Command::new(program).args(arguments).exec();
     format!("{program}: {error}")
@@ -98,7 +98,7 @@ impl Pinned {
     }
 
     /// It has ended, by itself or because it was told.
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         // It is not waited for yet: until then its id stays its own.
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         match waitid(Id::Pid(self.pid), look) {

@@ -17,6 +17,6 @@ mod worker;
 
 pub use answer::Defaults;
 pub use link::Counters;
-pub(crate) use start::bind;
 pub use start::{Options, Running, start};
+pub(crate) use start::{allow_descriptors, bind};
 pub use worker::{Service, Worker};

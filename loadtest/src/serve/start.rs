@@ -4,6 +4,7 @@ use super::{Defaults, Service, Worker};
 use engines::{Carried, Engine, EngineKind, EngineOptions, ListenOptions, SockAddr};
 use nix::{
     sched::{CpuSet, sched_setaffinity},
+    sys::resource::{Resource, getrlimit, setrlimit},
     unistd::Pid,
 };
 use std::{io, sync::mpsc, thread};
@@ -94,6 +95,14 @@ pub(crate) fn bind(cpu: usize) -> Result<(), String> {
         .set(cpu)
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &one));
     bound.map_err(|error| format!("cannot run on CPU {cpu}: {error}"))
+}
+
+/// As many descriptors as the system lets this process have. Where it may not, it holds fewer
+/// connections.
+pub(crate) fn allow_descriptors() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 fn open_engine(kind: EngineKind, is_fixed: bool) -> Result<Box<dyn Engine>, String> {
