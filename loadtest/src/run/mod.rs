@@ -19,6 +19,7 @@ mod slices;
 mod stop;
 mod thread;
 
+pub use control::outcome;
 pub use lane::{Lane, Load, Share};
 pub use limits::BACKLOG_MAX;
 pub use stop::Stop;
