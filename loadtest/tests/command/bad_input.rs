@@ -4,14 +4,17 @@ use crate::{
     process::{PROGRAM, refused},
     server::{Habit, OK, Server},
 };
-use std::process::Command;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
+use std::{os::fd::AsRawFd, process::Command};
 
 #[test]
 fn a_target_that_is_not_there_is_named() {
-    // Bound and dropped: nobody listens there.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // Bound, so that nobody else gets it, and nobody listens there.
+    let flags = SockFlag::empty();
+    let taken = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    let any = SockaddrIn::new(127, 0, 0, 1, 0);
+    bind(taken.as_raw_fd(), &any).unwrap();
+    let address: SockaddrIn = getsockname(taken.as_raw_fd()).unwrap();
     let said = refused(&["run", &format!("http://{address}")], 1);
     assert!(
         said.contains(&format!("cannot connect to {address}")),
