@@ -4,6 +4,7 @@ mod cpus;
 mod duel;
 mod find_limit;
 mod load;
+mod pinned;
 mod progress;
 mod results;
 mod run;
@@ -20,7 +21,7 @@ struct Command {
     execute: fn(&ArgMatches) -> Result<ExitCode, String>,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 5] = [
     Command {
         arguments: run::arguments,
         execute: run::execute,
@@ -36,6 +37,10 @@ const COMMANDS: [Command; 4] = [
     Command {
         arguments: duel::arguments,
         execute: duel::execute,
+    },
+    Command {
+        arguments: pinned::arguments,
+        execute: pinned::execute,
     },
 ];
 
