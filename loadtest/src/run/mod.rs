@@ -11,7 +11,6 @@ mod limits;
 mod live;
 mod mix;
 mod net;
-pub mod pattern;
 mod pipeline;
 mod protocol;
 mod recorder;

@@ -6,7 +6,7 @@ use crate::{
 };
 use loadtest::{
     outcome::{Failure, Outcome},
-    run::pattern,
+    serve::pattern,
     workload::{Arrivals, Expect, Protocol, Request, Workload},
 };
 use std::time::Duration;
