@@ -63,7 +63,7 @@ fn a_unix_socket_is_a_target() {
 fn a_workload_comes_from_a_file_and_arguments_change_it() {
     let server = Server::start(Habit::Http(OK));
     let file = std::env::temp_dir().join(format!("loadtest-{}.yaml", std::process::id()));
-    let yaml = "arrivals: !constant 1000\ncount: 50\nconnections: 2\nwarm-up: 0s\nrequests:\n- path: /file\n  method: POST\n  body: 9\n  headers: [[X-A, b]]\n  expect: {bytes: 5}\n";
+    let yaml = "arrivals: {constant: 1000}\ncount: 50\nconnections: 2\nwarm-up: 0s\nrequests:\n- path: /file\n  method: POST\n  body: 9\n  headers: [[X-A, b]]\n  expect: {bytes: 5}\n";
     std::fs::write(&file, yaml).unwrap();
     let url = format!("http://{}", server.address);
     let args = ["run", &url, "--workload", file.to_str().unwrap()];
