@@ -10,7 +10,7 @@ use crate::{
     run::{self, Stop},
 };
 use clap::ArgMatches;
-use std::process::ExitCode;
+use std::{process::ExitCode, time::SystemTime};
 
 pub(super) fn arguments() -> clap::Command {
     clap::Command::new("run")
@@ -26,6 +26,7 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
     let asked = Asked::new(matches)?.with_arrivals(matches)?;
     let stop = Stop::default();
     signals::watch(&stop)?;
+    let begun_unix_s = unix_time_s();
     let mut progress = Progress::new(matches.get_flag("quiet"));
     let outcome = run::run(
         &asked.target,
@@ -35,7 +36,7 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
         &mut progress,
     );
     let outcome = outcome.map_err(|error| error.to_string())?;
-    results::write_all(&asked, &outcome, matches)?;
+    results::write_all(&asked, begun_unix_s, &outcome, matches)?;
     verdict(&outcome)
 }
 
@@ -50,4 +51,11 @@ fn verdict(outcome: &Outcome) -> Result<ExitCode, String> {
         return Err(format!("no right answer came ({})", classes.join(", ")));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// For people only: when a run began.
+#[expect(clippy::disallowed_methods, reason = "no engine is open yet")]
+fn unix_time_s() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }

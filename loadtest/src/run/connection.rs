@@ -1,8 +1,9 @@
 //! One of the connections that a load keeps: a place in which one socket follows another.
 
-use super::{exchange::Exchange, limits, pattern};
+use super::{exchange::Exchange, limits};
+use crate::serve::pattern;
 use codecs::{Codec, Life, StreamId};
-use engines::Sock;
+use engines::{Buf, Sock};
 use std::collections::VecDeque;
 
 /// Bodies up to this size are copied behind their heads rather than sent as a piece of their own.
@@ -73,7 +74,7 @@ pub(super) enum Piece {
     /// It was copied into the outbox.
     Copied,
     /// To be sent as it is; what follows goes behind it.
-    Sent(&'static [u8], codecs::Inline<12>),
+    Sent(Buf, codecs::Inline<12>),
 }
 
 impl Connection {
@@ -184,22 +185,22 @@ impl Connection {
             .map(|(index, upload)| (index, self.codec.room(upload.id) as u64))
             .find(|(_, room)| *room > 0)?;
         let upload = &mut self.uploads[index];
-        let data = pattern::piece(
+        let data = pattern::slice(
             upload.at,
-            (upload.bytes - upload.at).min(room).min(PIECE_BYTES),
+            (upload.bytes - upload.at).min(room).min(PIECE_BYTES) as usize,
         );
         upload.at += data.len() as u64;
         let (id, end) = (upload.id, upload.at == upload.bytes);
         if end {
             self.uploads.remove(index);
         }
-        let wrap = self.codec.data(id, data, end);
+        let wrap = self.codec.data(id, &data, end);
         out.extend_from_slice(&wrap.before);
         self.unsent += wrap.before.len() + data.len() + wrap.after.len();
         if data.len() as u64 > COPIED_BYTES_MAX {
             return Some(Piece::Sent(data, wrap.after));
         }
-        out.extend_from_slice(data);
+        out.extend_from_slice(&data);
         out.extend_from_slice(&wrap.after);
         Some(Piece::Copied)
     }

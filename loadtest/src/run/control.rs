@@ -3,7 +3,7 @@
 
 use super::{
     Means, RunError, Stop, Target, Watch,
-    lane::{Load, Share},
+    lane::{Lane, Load, Share},
     limits,
     live::Live,
     slices::Slices,
@@ -235,6 +235,21 @@ impl Drop for Crew<'_> {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// What lanes measured together that were driven without threads; nothing is known of the generator.
+pub fn outcome(lanes: Vec<Lane>) -> Outcome {
+    let mut sum = Sum::default();
+    for lane in lanes {
+        let (record, measured) = lane.into_record();
+        sum.add(Part {
+            record,
+            measured,
+            cpu: Duration::ZERO,
+            busy: 0.0,
+        });
+    }
+    sum.into_outcome(false)
 }
 
 /// What the threads measured, added up.

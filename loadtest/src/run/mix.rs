@@ -1,6 +1,7 @@
 //! The requests of a workload, made ready to be encoded, and the choice among them.
 
-use super::{Target, pattern};
+use super::Target;
+use crate::serve::pattern;
 use crate::workload::{Expect, Protocol, Request, Workload};
 use codecs::{Head, Length};
 use engines::Rng;

@@ -11,7 +11,6 @@ mod limits;
 mod live;
 mod mix;
 mod net;
-pub mod pattern;
 mod pipeline;
 mod protocol;
 mod recorder;
@@ -19,6 +18,7 @@ mod slices;
 mod stop;
 mod thread;
 
+pub use control::outcome;
 pub use lane::{Lane, Load, Share};
 pub use limits::BACKLOG_MAX;
 pub use stop::Stop;

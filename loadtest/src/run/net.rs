@@ -32,9 +32,9 @@ impl Net {
     }
 
     /// Sends bytes behind what was written; they are not copied.
-    pub(super) fn send(&mut self, sock: Sock, data: &'static [u8]) {
+    pub(super) fn send(&mut self, sock: Sock, data: Buf) {
         self.flush();
-        self.engine.send(sock, Buf::from_static(data));
+        self.engine.send(sock, data);
     }
 
     /// Hands what was written to the engine.

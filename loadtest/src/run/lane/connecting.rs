@@ -90,6 +90,7 @@ impl Lane {
                 self.on_unconnected(index, &cause);
             }
             Phase::Open { .. } => {
+                self.suspect_if_cut(index);
                 self.fail_all(index, Failure::Closed);
                 self.go_down(index);
             }
@@ -109,6 +110,7 @@ impl Lane {
                 while let Ok(Some(frame)) = self.place(index).codec.eof() {
                     self.on_frame(index, frame, &[]);
                 }
+                self.suspect_if_cut(index);
                 self.give_up(index, Failure::Closed);
             }
             Phase::Connecting { .. } | Phase::Down { .. } => {}
@@ -160,6 +162,7 @@ impl Lane {
             place.codec.reset(late.id, Reason::Timeout, out);
         }
         if has_late && place.is_over() {
+            self.suspect_if_cut(index);
             self.give_up(index, Failure::Closed);
         }
     }

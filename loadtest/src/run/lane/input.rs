@@ -137,12 +137,7 @@ impl Lane {
     }
 
     fn on_malformed(&mut self, index: u32, why: &Malformed) {
-        if self.answers == 0 {
-            let protocol = self.load.workload.protocol.name();
-            let detail = why.detail;
-            self.fatal
-                .get_or_insert_with(|| format!("does not speak {protocol}: {detail}"));
-        }
+        self.suspect(why.detail);
         let place = &mut self.places[index as usize];
         if let Some(exchange) = place.exchanges.pop_front() {
             self.under_way -= 1;
@@ -150,6 +145,22 @@ impl Lane {
                 .failed(self.now_ns, exchange.intended_ns, Failure::Malformed);
         }
         self.give_up(index, Failure::Closed);
+    }
+
+    /// The target broke the protocol. If that was its first answer it does not speak it at all.
+    fn suspect(&mut self, detail: &str) {
+        if self.answers == 0 {
+            let protocol = self.load.workload.protocol.name();
+            self.fatal
+                .get_or_insert_with(|| format!("does not speak {protocol}: {detail}"));
+        }
+    }
+
+    /// The connection ends while an answer's beginning waits for more of it.
+    pub(super) fn suspect_if_cut(&mut self, index: u32) {
+        if !self.place(index).inbox.is_empty() {
+            self.suspect("what came is no whole head");
+        }
     }
 
     fn pace_reading(&mut self, index: u32, bytes: usize) {

@@ -144,6 +144,9 @@ impl Lane {
 
     /// When the lane has something to do by itself.
     pub fn deadline(&self) -> Option<Instant> {
+        if !self.down.is_empty() {
+            return Some(self.now);
+        }
         let backlog = self
             .queue
             .oldest_ns()
@@ -274,7 +277,11 @@ impl Lane {
                 self.net.close(sock);
                 self.on_unconnected(index, "timed out");
             }
-            Phase::Down { .. } => self.down.push(index),
+            Phase::Down { .. } => {
+                let until_ns = u64::MAX;
+                place.phase = Phase::Down { until_ns };
+                self.down.push(index);
+            }
             Phase::Leaving { sock, .. } => {
                 self.net.close(sock);
                 self.go_down(index);

@@ -38,6 +38,8 @@ pub(super) struct Schedule {
     start_ns: u64,
     begin_ns: u64,
     pub(super) end_ns: u64,
+    /// The first turn behind `start_ns`, and behind `begin_ns`, was made.
+    has_started: bool,
     has_begun: bool,
     /// How long the measured part was, and whether the count ended it.
     measured_ns: u64,
@@ -62,6 +64,7 @@ impl Schedule {
             start_ns: 0,
             begin_ns: u64::MAX,
             end_ns: u64::MAX,
+            has_started: false,
             has_begun: false,
             measured_ns: 0,
             is_counted_out: false,
@@ -120,10 +123,6 @@ impl Lane {
         self.schedule.start(start_ns);
         self.recorder.set_begin(self.schedule.begin_ns);
         self.stage = Stage::Running;
-        if self.now_ns >= start_ns {
-            self.enter_measured();
-            self.start_requests();
-        }
     }
 
     /// No request starts any more and no answer is waited for.
@@ -158,7 +157,7 @@ impl Lane {
             Stage::Ending { until_ns } => Some(until_ns),
             Stage::Running => {
                 // A closed loop begins by itself, an open one with its first start.
-                let first = (self.now_ns < schedule.start_ns).then_some(schedule.start_ns);
+                let first = (!schedule.has_started).then_some(schedule.start_ns);
                 let begin = (!schedule.has_begun).then_some(schedule.begin_ns);
                 let known = [first, begin, schedule.next_ns, Some(schedule.end_ns)];
                 known.into_iter().flatten().min()
@@ -168,6 +167,7 @@ impl Lane {
 
     pub(super) fn enter_measured(&mut self) {
         let schedule = &mut self.schedule;
+        schedule.has_started |= self.stage == Stage::Running && self.now_ns >= schedule.start_ns;
         if !schedule.has_begun && self.stage == Stage::Running && self.now_ns >= schedule.begin_ns {
             schedule.has_begun = true;
             self.recorder.begin();

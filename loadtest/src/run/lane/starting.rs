@@ -1,7 +1,7 @@
 //! Requests start: each when it is due, on a connection with room, idle ones first and in turn. What
 //! finds none waits, and keeps its intended start.
 
-use super::Lane;
+use super::{Lane, stage::Stage};
 use crate::{
     outcome::Failure,
     run::{
@@ -52,12 +52,11 @@ impl Queue {
 
 impl Lane {
     pub(super) fn start_requests(&mut self) {
-        if self.has_ended() {
-            return self.start_waiting();
-        }
-        match self.schedule.is_open() {
-            true => self.start_due(),
-            false => self.start_closed(),
+        match self.stage {
+            Stage::Opening | Stage::Done => {}
+            Stage::Ending { .. } => self.start_waiting(),
+            Stage::Running if self.schedule.is_open() => self.start_due(),
+            Stage::Running => self.start_closed(),
         }
     }
 
