@@ -26,7 +26,8 @@ pub enum Verdict {
     Held,
     /// Too many requests failed.
     Errors,
-    /// It did not hold, and the generator had no time left: nothing is known of the target.
+    /// It did not hold, and the generator had no time left or was late by more than the bound: nothing
+    /// is known of the target.
     Generator,
     /// The 99th percentile is above the bound.
     Latency,
@@ -61,6 +62,7 @@ impl Bound {
         let error_share = bad as f64 / tally.started.max(1) as f64;
         let p99_ns = outcome.latency.value_at_quantile(QUANTILE);
         let busy = outcome.generator.busy;
+        let is_late = u128::from(outcome.generator.late_ns) > self.p99.as_nanos();
         let fault = if error_share > self.error_share || tally.completed == 0 {
             Some(Verdict::Errors)
         } else if u128::from(p99_ns) > self.p99.as_nanos() {
@@ -79,6 +81,8 @@ impl Bound {
             verdict: match fault {
                 None => Verdict::Held,
                 Some(_) if busy > BUSY_MAX => Verdict::Generator,
+                // It did not run when it should have: the machine was busy with other things.
+                Some(Verdict::Latency) if is_late => Verdict::Generator,
                 Some(fault) => fault,
             },
         }
@@ -110,6 +114,8 @@ mod tests {
         };
         let mut slow = vec![1; 98];
         slow.extend([30, 30]);
+        let mut late = outcome(&slow, 0, 0.5);
+        late.generator.late_ns = 21_000_000;
         for (outcome, verdict) in [
             (outcome(&[1; 100], 0, 0.5), Verdict::Held),
             (outcome(&[1; 100], 1, 0.95), Verdict::Held),
@@ -117,6 +123,7 @@ mod tests {
             (outcome(&[], 0, 0.5), Verdict::Errors),
             (outcome(&slow[1..], 0, 0.5), Verdict::Latency),
             (outcome(&slow, 0, 0.95), Verdict::Generator),
+            (late, Verdict::Generator),
         ] {
             assert_eq!(bound.judge(100.0, &outcome).verdict, verdict);
         }
