@@ -42,6 +42,22 @@ pub trait Codec: Send {
     fn reset(&mut self, id: StreamId, reason: Reason, out: &mut Vec<u8>);
     /// Bytes that one `data` call may carry now (window, frame size).
     fn room(&self, id: StreamId) -> usize;
+    /// How many of the next bytes that come in are payload of that stream and nothing else. Fewer than
+    /// that may go past the codec ([`Codec::pass_in`]). 0 where payload is framed.
+    fn verbatim_in(&self, _id: StreamId) -> u64 {
+        0
+    }
+    /// How many bytes of that stream's payload could be sent as they are now. Fewer than that may go
+    /// past the codec ([`Codec::pass_out`]).
+    fn verbatim_out(&self, _id: StreamId) -> u64 {
+        0
+    }
+    /// `bytes` of the stream's payload came in past the codec: input goes on behind them. The end of a
+    /// message always comes by `decode` or `eof`.
+    fn pass_in(&mut self, _id: StreamId, _bytes: u64) {}
+    /// `bytes` of the stream's payload were sent past the codec. The message ends by `data` or
+    /// `trailers`.
+    fn pass_out(&mut self, _id: StreamId, _bytes: u64) {}
     /// `len` bytes of payload were handed on: opens the window.
     fn release(&mut self, id: StreamId, len: usize, out: &mut Vec<u8>);
     /// Writes a keep-alive probe, if the protocol has one; the answer is [`Frame::Pong`].
@@ -170,12 +186,21 @@ pub enum Reason {
 /// Whether a connection can carry more streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// Nothing more may be sent or received; close once what is queued has left.
+    /// Nothing more may be sent or received; end once what is queued has left. The peer may still send.
     Closed,
     /// Current streams end normally, no new ones.
     Draining,
     /// `streams`: how many more `open` would give now.
     Open { streams: usize },
+    /// As `Closed`, and the peer has said that it sends no more: nothing is lost by closing at once.
+    Over,
+}
+
+impl Life {
+    /// Nothing more may be sent or received.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Closed | Self::Over)
+    }
 }
 
 /// Why a connection's input was refused.

@@ -206,10 +206,42 @@ fn a_connection_that_closes_takes_nothing_more() {
         .trailers(StreamId(1), &Fields::default(), &mut conn.out);
     assert_eq!(
         (conn.written().as_str(), conn.codec.life()),
-        ("0\r\n\r\n", Life::Closed)
+        ("0\r\n\r\n", Life::Over)
     );
     let step = conn.decode().unwrap();
     assert!(step.frame.is_none() && conn.input.is_empty());
+}
+
+#[test]
+fn a_peer_sends_no_more_only_behind_a_whole_request_that_says_so() {
+    const CLOSE: &str = "Host: a\r\nConnection: close\r\n";
+    for (input, want) in [
+        (format!("GET / HTTP/1.1\r\n{CLOSE}\r\n"), Life::Over),
+        ("GET / HTTP/1.0\r\n\r\n".into(), Life::Over),
+        (
+            format!("PUT / HTTP/1.1\r\n{CLOSE}Content-Length: 1\r\n\r\nx"),
+            Life::Over,
+        ),
+        (
+            format!("PUT / HTTP/1.1\r\n{CLOSE}Content-Length: 2\r\n\r\nx"),
+            Life::Closed,
+        ),
+        (
+            format!("PUT / HTTP/1.1\r\n{CLOSE}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"),
+            Life::Closed,
+        ),
+        (format!("CONNECT a:1 HTTP/1.1\r\n{CLOSE}\r\n"), Life::Closed),
+    ] {
+        let mut conn = Conn::new(&input);
+        while !conn.input.is_empty() && conn.decode().unwrap().used > 0 {}
+        conn.answer(1, 403, Length::None, true);
+        assert_eq!(conn.codec.life(), want, "{input}");
+    }
+    let mut drained = Conn::new("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    drained.next_head();
+    drained.codec.drain(&mut drained.out);
+    drained.answer(1, 200, Length::None, true);
+    assert_eq!(drained.codec.life(), Life::Closed, "the end was our wish");
 }
 
 const EXPECTS: &str =

@@ -27,11 +27,23 @@ impl Bulk {
         quota: u16,
     ) {
         self.0.push(first);
+        self.lease_more(lessee, owner, blocks, quota);
+    }
+
+    /// Leases blocks for a flow that is bulk; false if there is none now.
+    pub(crate) fn lease_more(
+        &mut self,
+        lessee: &mut Lessee,
+        owner: u64,
+        blocks: &Blocks,
+        quota: u16,
+    ) -> bool {
         while self.0.len() < BULK_BLOCKS_MAX.into()
             && let Some(block) = lessee.lease_more(owner, blocks, quota)
         {
             self.0.push(block);
         }
+        !self.0.is_empty()
     }
 
     /// Bytes that the first block could take.

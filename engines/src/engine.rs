@@ -22,7 +22,14 @@
 //! 9. `wait` returns at the latest at `deadline`; `now` does not change between two waits.
 //! 10. `relay` is infallible: after it no `Received`; bytes under way go first; `Relayed` reports
 //!     progress at least each second; FIN passes on as half-close, then `Finished { from }`.
-//! 11. No flags: a caller cannot find out which engine it has.
+//! 11. `pass` is a relay with an end: exactly so many of the next bytes that `from` receives go to
+//!     `to`, behind all that is queued there; those behind them stay `from`'s. `Relayed` tells the
+//!     last bytes at once; then `from` is paused, and both are as any other socket. Until then
+//!     `pause` and `resume` of `from` do nothing, and `finish` and `detach` of `to` wait. A FIN of
+//!     `from` that comes first ends it after all has left, and goes no further: `Finished { from }`.
+//!     When `from` goes, `to` sends what is queued on it. When `to` goes, `from` receives nothing
+//!     more. Either way all progress was told before, unless the caller has closed `from`.
+//! 12. No flags: a caller cannot find out which engine it has.
 
 use crate::{Blocks, Buf, BufMut, Class, Sock, Waker};
 use std::{
@@ -84,6 +91,9 @@ pub trait Engine {
     /// Passes everything that `from` receives on to `to`, from now to the end. One call per
     /// direction; the caller first sends what it holds.
     fn relay(&mut self, from: Sock, to: Sock);
+    /// Passes the next `bytes` that `from` receives on to `to`. One at a time for each source and
+    /// each target, not beside a `relay`; nothing is sent on `to` meanwhile.
+    fn pass(&mut self, from: Sock, to: Sock, bytes: u64);
 
     /// The socket's own address.
     fn local(&self, sock: Sock) -> Option<SockAddr>;
@@ -331,7 +341,7 @@ pub struct EngineCounters {
     pub waits: u64,
     /// Events delivered.
     pub events: u64,
-    /// Receives that had to be started anew (multishot ended, descriptor re-armed).
+    /// Receives that were started in the kernel (`uring`), sockets that were registered (`epoll`).
     pub rearms: u64,
     /// Receives given up because nothing came for long (`uring`).
     pub rests: u64,

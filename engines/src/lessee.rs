@@ -52,7 +52,7 @@ impl Lessee {
     /// What a relay queues of a block. One of the reserve must not wait for a slow target, so a copy
     /// does; there is no second one before it has left.
     pub(crate) fn keep(&mut self, data: BufMut) -> Buf {
-        if !data.is_reserve() {
+        if !data.is_reserve() || data.is_empty() {
             return data.freeze();
         }
         self.copied = true;
@@ -271,6 +271,15 @@ mod tests {
         let first = receive(&mut source).unwrap();
         assert!(!first.is_leased());
         assert!(receive(&mut source).is_none());
+        // Of a block behind the relay's end nothing waits.
+        source.on_drained();
+        let mut block = source.lease(1, &blocks, 8, &mut EngineCounters::default());
+        let none = block.as_mut().map(|block| source.keep(block.split_to(0)));
+        assert_eq!(none.map(|none| none.len()), Some(0));
+        assert!(!source.copied);
+        drop(block);
+        blocks.collect(|_, _| _ = source.on_home(8));
+        source.copied = true;
         source.on_drained();
         assert!(receive(&mut source).is_some());
     }

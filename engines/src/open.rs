@@ -43,7 +43,7 @@ impl From<BlockLimits> for EngineOptions {
 /// An engine that runs on the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
-    /// One-shot reactor.
+    /// Edge-triggered reactor.
     Epoll,
     /// A small task per connection.
     Tasks,

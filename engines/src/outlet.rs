@@ -20,6 +20,8 @@ const SPARE_SLICES_MAX: usize = 16;
 pub(crate) struct Outlet {
     queue: Option<Box<Queue>>,
     pub(crate) finish: Finish,
+    /// A source passes bytes on, and has not come to their end: ours comes behind it.
+    pub(crate) awaits: bool,
 }
 
 /// Bytes that wait to be sent. Never empty in an outlet.
@@ -83,13 +85,15 @@ impl Outlet {
         }
     }
 
-    /// Sends once what is at the front; returns how much of how much the kernel took.
+    /// Sends once what is at the front; returns how much of how much the kernel took. The last bytes
+    /// before a half-close wait in the kernel for it: they and the FIN are one segment.
     pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
         let Some(queue) = self.queue() else {
             return Ok((0, 0));
         };
         if let Some(only) = queue.only() {
-            return Ok((socket::send(fd, &[IoSlice::new(only)])?, only.len()));
+            let sent = socket::send(fd, &[IoSlice::new(only)], self.ends_behind(only.len()))?;
+            return Ok((sent, only.len()));
         }
         let mut parts = [IoSlice::new(&[]); SLICES_MAX];
         let (mut count, mut bytes) = (0, 0);
@@ -98,7 +102,23 @@ impl Outlet {
             count += 1;
             bytes += buf.len();
         }
-        Ok((socket::send(fd, &parts[..count])?, bytes))
+        let sent = socket::send(fd, &parts[..count], self.ends_behind(bytes))?;
+        Ok((sent, bytes))
+    }
+
+    /// Nothing but the half-close comes behind the first `bytes` of the queue.
+    pub(crate) fn ends_behind(&self, bytes: usize) -> bool {
+        self.is_to_finish() && bytes == self.queue().map_or(0, BufList::len)
+    }
+
+    /// The half-close comes behind what is queued.
+    pub(crate) fn is_to_finish(&self) -> bool {
+        self.finish == Finish::Asked && !self.awaits
+    }
+
+    /// Nothing comes behind what is queued.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.finish != Finish::Asked && !self.awaits
     }
 
     /// Drops bytes that left; returns how many were the caller's and how many a relay's.
@@ -187,6 +207,19 @@ mod tests {
             assert_eq!(outlet.advance(slices, &mut spares), (slices, 0));
             assert_eq!((outlet.is_empty(), spares.0.len()), (true, kept));
         }
+    }
+
+    #[test]
+    fn only_the_last_bytes_before_a_half_close_wait_for_it() {
+        let (mut outlet, mut spares) = (Outlet::default(), Spares::default());
+        outlet.push(Buf::from_static(b"abc"), false, &mut spares);
+        assert!(!outlet.ends_behind(3));
+        outlet.finish = Finish::Asked;
+        assert!(outlet.ends_behind(3) && !outlet.ends_behind(2));
+        outlet.awaits = true;
+        assert!(!outlet.ends_behind(3));
+        (outlet.finish, outlet.awaits) = (Finish::Done, false);
+        assert!(!outlet.ends_behind(3));
     }
 
     #[test]

@@ -52,10 +52,10 @@ impl Pipe {
         self.held
     }
 
-    /// Moves bytes in; `Some(0)` is the end of what the socket receives. `None`: there are none, or
-    /// the pipe is full.
-    pub(crate) fn fill(&mut self, from: BorrowedFd<'_>) -> io::Result<Option<usize>> {
-        let bytes = splice(from, self.writer.as_fd(), SPLICE_MAX)?;
+    /// Moves at most `most` bytes in, which is not 0; `Some(0)` is the end of what the socket
+    /// receives. `None`: there are none, or the pipe is full.
+    pub(crate) fn fill(&mut self, from: BorrowedFd<'_>, most: usize) -> io::Result<Option<usize>> {
+        let bytes = splice(from, self.writer.as_fd(), most.min(SPLICE_MAX))?;
         self.held += bytes.unwrap_or(0);
         Ok(bytes)
     }
@@ -145,11 +145,11 @@ mod tests {
     fn bytes_go_through_in_order_and_the_end_is_seen() {
         let (mut pipes, (from, mut peer), (to, mut sink)) = (Pipes::default(), pair(), pair());
         let mut pipe = pipes.take().unwrap();
-        assert_eq!(pipe.fill(from.as_fd()).unwrap(), None);
+        assert_eq!(pipe.fill(from.as_fd(), usize::MAX).unwrap(), None);
         peer.write_all(b"hello").unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(pipe.fill(from.as_fd()).unwrap(), Some(5));
-        assert_eq!(pipe.fill(from.as_fd()).unwrap(), Some(0));
+        assert_eq!(pipe.fill(from.as_fd(), usize::MAX).unwrap(), Some(5));
+        assert_eq!(pipe.fill(from.as_fd(), usize::MAX).unwrap(), Some(0));
         assert_eq!((pipe.held(), pipe.drain(to.as_fd()).unwrap()), (5, 5));
         pipes.put(pipe);
         drop(to);
@@ -159,13 +159,24 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_taken_than_asked_for() {
+        let (mut pipes, (mut from, mut peer)) = (Pipes::default(), pair());
+        let mut pipe = pipes.take().unwrap();
+        peer.write_all(b"hello").unwrap();
+        assert_eq!(pipe.fill(from.as_fd(), 3).unwrap(), Some(3));
+        let mut rest = [0; 9];
+        assert_eq!((from.read(&mut rest).unwrap(), &rest[..2]), (2, &b"lo"[..]));
+        assert_eq!(pipes.empty(pipe), b"hel");
+    }
+
+    #[test]
     fn bytes_that_are_held_come_out_into_memory() {
         let (mut pipes, (from, mut peer)) = (Pipes::default(), pair());
         let sent: Vec<u8> = (0..100_000u32).map(|i| i as u8).collect();
         let mut pipe = pipes.take().unwrap();
         for part in sent.chunks(10_000) {
             peer.write_all(part).unwrap();
-            while pipe.fill(from.as_fd()).unwrap().is_some() {}
+            while pipe.fill(from.as_fd(), usize::MAX).unwrap().is_some() {}
         }
         assert_eq!((pipes.empty(pipe), pipes.in_use), (sent, 0));
     }

@@ -190,9 +190,10 @@ pub(crate) fn finish(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Reads into `room`; 0 is the peer's FIN.
 pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
+    let (start, flags) = (room.as_mut_ptr().cast(), libc::MSG_DONTWAIT);
     retry_len(|| {
         // SAFETY: `room` is writable for its length.
-        unsafe { libc::recv(fd.as_raw_fd(), room.as_mut_ptr().cast(), room.len(), 0) }
+        unsafe { libc::recv(fd.as_raw_fd(), start, room.len(), flags) }
     })
 }
 
@@ -201,16 +202,20 @@ pub(crate) fn receive_parts(
     fd: BorrowedFd<'_>,
     parts: &mut [io::IoSliceMut<'_>],
 ) -> io::Result<usize> {
+    // SAFETY: all zeroes is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     // IoSliceMut has the layout of iovec.
-    let (start, count) = (parts.as_mut_ptr().cast(), parts.len() as libc::c_int);
+    message.msg_iov = parts.as_mut_ptr().cast();
+    message.msg_iovlen = parts.len();
     retry_len(|| {
-        // SAFETY: `count` parts, each writable for its length, that outlive the call.
-        unsafe { libc::readv(fd.as_raw_fd(), start, count) }
+        // SAFETY: `message` points to `parts`, each writable for its length, that outlive the call.
+        unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) }
     })
 }
 
-/// Sends the parts in one call; fewer bytes may go than there are.
-pub(crate) fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+/// Sends the parts in one call; fewer bytes may go than there are. `more`: a half-close follows at once.
+pub(crate) fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>], more: bool) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
     // SAFETY: all zeroes is a valid msghdr.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     // IoSlice has the layout of iovec; sendmsg only reads.
@@ -218,7 +223,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>]) -> io::Result<
     message.msg_iovlen = parts.len();
     retry_len(|| {
         // SAFETY: `message` points to `parts`, which outlive the call.
-        unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) }
+        unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, flags) }
     })
 }
 

@@ -22,6 +22,8 @@ mod contract {
     pub(crate) mod lab;
     pub(crate) mod log;
     pub(crate) mod model;
+    pub(crate) mod pass;
+    pub(crate) mod pass_end;
     pub(crate) mod pattern;
     pub(crate) mod pause;
     pub(crate) mod peer;
@@ -119,6 +121,25 @@ macro_rules! piecewise {
                 finish_comes_after_every_queued_send,
                 finished_leaves_our_direction_open,
                 finishing_twice_is_finishing_once;
+            pass:
+                a_slow_reader_slows_what_passes,
+                a_target_that_connects_gets_what_passes,
+                both_directions_pass_at_once_and_again,
+                bytes_under_way_pass_first,
+                calls_on_what_passes_do_nothing_or_wait,
+                exactly_the_asked_bytes_pass_and_the_rest_is_received,
+                few_blocks_serve_many_that_pass,
+                progress_is_told_while_it_passes;
+            pass_end:
+                a_dying_target_stops_what_passes,
+                a_reset_source_leaves_its_target_as_it_is,
+                a_source_that_leaves_takes_along_what_did_not,
+                a_stale_target_gets_nothing,
+                an_end_behind_what_passed_is_told_when_resumed,
+                an_end_that_comes_first_is_told_and_goes_no_further,
+                closing_both_while_it_passes_tells_closed_once,
+                closing_the_source_lets_go_of_its_target,
+                closing_the_target_stops_what_passes;
             pause:
                 a_new_socket_is_paused,
                 a_paused_listener_accepts_nothing,

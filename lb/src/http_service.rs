@@ -2,7 +2,7 @@
 //! the demo. They speak through the same codec as the proxy.
 
 use codecs::{
-    Codec, Frame, Head, Heads, Length, Life, Malformed, Protocol, StreamId, Wait, http1::Http1,
+    Codec, Frame, Head, Heads, Length, Malformed, Protocol, StreamId, Wait, http1::Http1,
 };
 use std::{
     future::Future,
@@ -92,7 +92,7 @@ where
     let mut wire = Wire::new(Http1.server(&codecs::Limits::default()));
     loop {
         let asked = in_time(wire.receive(&mut stream)).await;
-        if wire.codec.life() == Life::Closed {
+        if wire.codec.life().is_closed() {
             return linger(stream).await;
         }
         let Some((id, request)) = asked? else {
@@ -104,7 +104,7 @@ where
             reply.body.clear();
         }
         in_time(wire.send(&mut stream, id, &reply)).await?;
-        if wire.codec.life() == Life::Closed {
+        if wire.codec.life().is_closed() {
             return linger(stream).await;
         }
     }

@@ -13,6 +13,13 @@ pub const UNSENT_HIGH_BYTES: usize = 128 << 10;
 /// stopped is queued too: to keep it back would mean to copy it.
 pub const UNSENT_FULL: usize = 4;
 
+/// A known length of an answer's body still to come is bulk, and left to the engine, from so many
+/// times the connection's limit on unsent bytes (the first above): 256 KiB where that is not lowered.
+pub const PASS_BUFFERS: u64 = 2;
+
+/// A stream that may not be idle for so long is not left to the engine: progress is told each second.
+pub const PASS_IDLE_TIME: Duration = Duration::from_secs(2);
+
 /// Bytes of a request that an already given answer makes useless, read and dropped before the
 /// connection is closed.
 pub const DISCARD_BYTES_MAX: usize = 256 << 10;
@@ -43,6 +50,9 @@ pub const POOL_IDLE_MAX: usize = 1024;
 
 /// Ended streams whose memory is kept for new ones.
 pub const SPARE_STREAMS_MAX: usize = 256;
+
+/// Memory of an ended stream's request head that is kept with it; a larger one is let go.
+pub const SPARE_HEAD_BYTES_MAX: usize = 8 << 10;
 
 /// How long the end of the process waits for an access log's reader to take the last lines.
 pub const LOG_TIME: Duration = Duration::from_secs(2);

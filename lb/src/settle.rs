@@ -37,6 +37,7 @@ impl Worker {
     pub(crate) fn settle_marked(&mut self) {
         let mut streams = std::mem::take(&mut self.marked.streams);
         for key in streams.drain(..) {
+            self.pass_bulk(key);
             self.settle_stream(key);
         }
         debug_assert!(self.marked.streams.is_empty(), "settling marks no stream");

@@ -232,6 +232,8 @@ pub struct ListenerStats {
     pub rematch_overflows: Counter,
     /// Times a source was no longer read because its target was full.
     pub backpressure: Counter,
+    /// Answers whose body was left to the engine.
+    pub passes: Counter,
     /// Bytes of request bodies, or received by a tunnel.
     pub received_bytes: Counter,
     /// Bytes of answer bodies, or sent by a tunnel.
@@ -298,6 +300,8 @@ pub struct EngineStats {
     pub events: Counter,
     /// See `rearms`.
     pub rearms: Counter,
+    /// See `rests`.
+    pub rests: Counter,
     /// Receive blocks that are leased now.
     pub blocks_leased: Gauge,
 }

@@ -314,8 +314,9 @@ impl Worker {
                 }
             }
             Event::Relayed { from, bytes } => match self.owner(from) {
+                Some(Owner::Conn(key)) => self.on_passed(key, bytes),
                 Some(Owner::Tunnel(key)) => self.on_relayed(key, from, bytes),
-                Some(Owner::Conn(_) | Owner::Listener(_)) | None => {}
+                Some(Owner::Listener(_)) | None => {}
             },
             Event::Woken => self.read_mailbox(),
             // No socket of ours is detached, none speaks UDP.
@@ -394,6 +395,7 @@ impl Worker {
         to.waits.set(from.waits);
         to.events.set(from.events);
         to.rearms.set(from.rearms);
+        to.rests.set(from.rests);
         self.stats.log_drops.set(self.log.dropped());
         to.blocks_leased.set(self.net.blocks.leased() as u64);
     }

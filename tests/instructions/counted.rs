@@ -67,6 +67,9 @@ impl Engine for Counted {
     fn relay(&mut self, from: Sock, to: Sock) {
         self.0.relay(from, to);
     }
+    fn pass(&mut self, from: Sock, to: Sock, bytes: u64) {
+        self.0.pass(from, to, bytes);
+    }
     fn local(&self, sock: Sock) -> Option<SockAddr> {
         self.0.local(sock)
     }

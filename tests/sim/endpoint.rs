@@ -285,7 +285,7 @@ impl Endpoints {
         };
         let slowest = 1 << rng.between(1, 18);
         let delay = rng.below(slowest);
-        let len = match rng.below(4) {
+        let len = match rng.below(5) {
             0 => 0,
             1 => rng.below(100),
             2 => rng.below(5000),

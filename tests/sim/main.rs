@@ -9,6 +9,7 @@ mod client;
 mod endpoint;
 mod ledger;
 mod message;
+mod passing;
 mod played;
 mod scenario;
 mod stage;
@@ -38,6 +39,7 @@ fn seeds() {
         return;
     }
     let (seeds, next) = (number("SIM_SEEDS").unwrap_or(SEEDS), AtomicU64::new(0));
+    let passes = AtomicU64::new(0);
     let failures = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
@@ -48,8 +50,9 @@ fn seeds() {
                     if seed >= seeds {
                         return;
                     }
-                    if catch_unwind(AssertUnwindSafe(|| world::run(seed))).is_err() {
-                        failures.lock().unwrap().push(seed);
+                    match catch_unwind(AssertUnwindSafe(|| world::run(seed))) {
+                        Ok(run) => _ = passes.fetch_add(run.passes, Ordering::Relaxed),
+                        Err(_) => failures.lock().unwrap().push(seed),
                     }
                 }
             });
@@ -57,6 +60,11 @@ fn seeds() {
     });
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "of {seeds} seeds failed {failures:?}");
+    let passes = passes.into_inner();
+    assert!(
+        seeds < SEEDS || passes > seeds,
+        "only {passes} answers were passed on"
+    );
 }
 
 #[test]

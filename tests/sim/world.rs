@@ -27,9 +27,19 @@ use std::{
 const TURNS_MAX: usize = 2_000_000;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
+/// What came of a run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// A number that two runs of the same seed have in common.
+    pub(crate) fingerprint: u64,
+    /// Answers that were left to the engine.
+    pub(crate) passes: u64,
+}
+
 struct RunningWorker {
     /// None when it has drained.
     worker: Option<Worker>,
+    stats: Arc<WorkerStats>,
     engine: EngineId,
     mailbox: Arc<Mailbox>,
 }
@@ -48,11 +58,11 @@ pub(crate) struct World {
     drained: bool,
 }
 
-/// Runs a seed; a number that two runs of the same seed have in common.
+/// Runs a seed.
 ///
 /// # Panics
 /// If anything happened that must not.
-pub(crate) fn run(seed: u64) -> u64 {
+pub(crate) fn run(seed: u64) -> Outcome {
     let scenario = Scenario::new(seed);
     let ledger = Ledger::shared();
     ledger.borrow_mut().note(format!("{scenario:?}"));
@@ -61,7 +71,11 @@ pub(crate) fn run(seed: u64) -> u64 {
     world.close();
     let ledger = world.ledger.borrow();
     ledger.check(seed);
-    ledger.fingerprint
+    let stats = world.workers.iter().flat_map(|w| &w.stats.listeners);
+    Outcome {
+        fingerprint: ledger.fingerprint,
+        passes: stats.map(|listener| listener.passes.get()).sum(),
+    }
 }
 
 impl World {
@@ -92,17 +106,19 @@ impl World {
         for listeners in listeners {
             let engine = net.engine(&EngineOptions::from(scenario.blocks.clone()));
             let (id, mailbox) = (engine.id(), Arc::new(Mailbox::default()));
+            let stats = WorkerStats::new(&snapshot);
             let plan = Plan {
                 snapshot: snapshot.clone(),
                 listeners,
                 breakers: breakers.clone(),
-                stats: WorkerStats::new(&snapshot),
+                stats: stats.clone(),
                 log: LogRing::default(),
                 mailbox: mailbox.clone(),
                 seed: rng.next_u64(),
             };
             workers.push(RunningWorker {
                 worker: Some(Worker::new(Box::new(engine), plan)),
+                stats,
                 engine: id,
                 mailbox,
             });

@@ -8,6 +8,7 @@ on_each_engine!(
     a_request_reaches_an_endpoint_with_the_fields_of_a_proxy,
     a_body_passes_in_both_directions_whatever_its_framing,
     a_connection_carries_many_requests_and_so_does_the_pooled_one,
+    a_clients_last_request_ends_its_connection_at_once,
     an_expectation_is_met_before_the_body_is_sent,
     an_http_10_client_gets_an_answer_it_understands,
     bodiless_answers_keep_their_length_and_the_connection,
@@ -125,6 +126,18 @@ fn a_connection_carries_many_requests_and_so_does_the_pooled_one(engine: EngineK
     assert_eq!((origin.connections(), origin.requests().len()), (1, 100));
     drop(clients);
     proxy.settle();
+}
+
+fn a_clients_last_request_ends_its_connection_at_once(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = Client::new(proxy.at("http"));
+    let answer = client.ask("GET / HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n");
+    assert_eq!((answer.status, answer.is_cut), (200, false));
+    assert!(client.is_closed(), "our direction ends with the answer");
+    // The client does not finish. It may not send any more, and finds nobody there who would read it.
+    until("the connection is gone", || client.try_send("x").is_err());
+    assert_eq!(proxy.metric("ringlb_listener_linger_timeouts_total"), 0);
 }
 
 fn an_expectation_is_met_before_the_body_is_sent(engine: EngineKind) {

@@ -60,6 +60,25 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Bytes to come that are payload, without any framing in between.
+    pub(super) fn verbatim(&self) -> u64 {
+        match self {
+            Self::Chunked(_) => 0,
+            Self::Known(left) => *left,
+            Self::UntilEnd => u64::MAX,
+        }
+    }
+
+    /// Takes note of payload that came in past us, of which the last byte does not.
+    pub(super) fn pass(&mut self, bytes: u64) {
+        debug_assert!(bytes < self.verbatim(), "the end goes through the codec");
+        if let Self::Known(left) = self {
+            *left = left.saturating_sub(bytes);
+        }
+    }
+}
+
 fn take(left: &mut u64, input: &[u8]) -> Piece {
     let len = usize::try_from(*left)
         .unwrap_or(usize::MAX)
@@ -322,6 +341,16 @@ mod tests {
             read(b"0\r\nage: 1\r\n\r\n", 9),
             Ok((Vec::new(), Fields::default(), 0))
         );
+    }
+
+    #[test]
+    fn what_passes_is_counted() {
+        let mut body = Body::Known(10);
+        body.pass(4);
+        assert_eq!(body.verbatim(), 6);
+        Body::UntilEnd.pass(7);
+        assert_eq!(Body::UntilEnd.verbatim(), u64::MAX);
+        assert_eq!(Body::chunked().verbatim(), 0);
     }
 
     #[test]

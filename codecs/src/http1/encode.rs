@@ -57,6 +57,23 @@ pub(super) enum Sink {
 }
 
 impl Sink {
+    /// Bytes that may be sent without anything around them.
+    pub(super) fn verbatim(&self) -> u64 {
+        match self {
+            Self::Chunked => 0,
+            Self::Known(left) => *left,
+            Self::Raw => u64::MAX,
+        }
+    }
+
+    /// Takes note of payload that was sent past us, of which the last byte is not.
+    pub(super) fn pass(&mut self, bytes: u64) {
+        debug_assert!(bytes < self.verbatim(), "the end goes through the codec");
+        if let Self::Known(left) = self {
+            *left = left.saturating_sub(bytes);
+        }
+    }
+
     /// The bytes around a slice; `None`: the body is longer or shorter than was told.
     pub(super) fn data(&mut self, len: usize, end: bool) -> Option<Wrap> {
         match self {
@@ -256,6 +273,20 @@ mod tests {
         assert_eq!(Sink::data(&mut sink.clone(), 2, false), None);
         assert!(!sink.trailers(&Fields::default(), &mut Vec::new()));
         assert_eq!(sink.data(1, true), Some(Wrap::default()));
+    }
+
+    #[test]
+    fn what_passes_is_counted() {
+        let mut sink = Sink::Known(10);
+        sink.pass(4);
+        assert_eq!(
+            (sink.verbatim(), sink.data(6, true)),
+            (6, Some(Wrap::default()))
+        );
+        assert_eq!(
+            (Sink::Chunked.verbatim(), Sink::Raw.verbatim()),
+            (0, u64::MAX)
+        );
     }
 
     #[test]

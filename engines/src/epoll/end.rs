@@ -31,12 +31,13 @@ impl Reactor {
     }
 
     fn tell_closed(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        self.tell_last(sock, events);
         self.unlink(sock);
         let Some(mut entry) = self.socks.remove(sock) else {
             return;
         };
         if entry.shared
-            && entry.armed.is_some()
+            && entry.registered
             && let Some(fd) = &entry.fd
         {
             self.poller.remove(fd);
@@ -48,13 +49,14 @@ impl Reactor {
     }
 
     fn tell_detached(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        self.tell_last(sock, events);
         let mut unread = self.unlink(sock);
         let Some(mut entry) = self.socks.remove(sock) else {
             return;
         };
         unread.append(&mut entry.take_rare().unread);
         if let Some(fd) = entry.fd {
-            if entry.armed.is_some() {
+            if entry.registered {
                 self.poller.remove(&fd);
             }
             let (handle, kind) = (Handle::Fd(fd), entry.kind);

@@ -144,7 +144,17 @@ impl Engine for Reactor {
             && entry.kind == Kind::Stream
             && entry.relay.is_none()
         {
-            self.start_relay(from, to);
+            self.start_relay(from, to, None);
+        }
+    }
+
+    fn pass(&mut self, from: Sock, to: Sock, bytes: u64) {
+        if let Some(entry) = self.live(from)
+            && entry.kind == Kind::Stream
+            && entry.relay.is_none()
+            && bytes > 0
+        {
+            self.start_relay(from, to, Some(bytes));
         }
     }
 

@@ -4,7 +4,7 @@ use super::relay::Relay;
 use crate::{
     Class, Kind, Sock, SockAddr,
     lessee::{Lessee, Park},
-    outlet::{Finish, Outlet},
+    outlet::Outlet,
     sockaddr::RawAddr,
     socket,
 };
@@ -14,7 +14,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-/// What readable sockets are armed for; the peer's end comes along.
+/// The peer's end comes along with what can be read.
 const IN: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags::EPOLLRDHUP);
 const OUT: EpollFlags = EpollFlags::EPOLLOUT;
 const BROKEN: EpollFlags = EpollFlags::EPOLLERR.union(EpollFlags::EPOLLHUP);
@@ -47,10 +47,10 @@ pub(super) struct Entry {
     pub(super) dial: Dial,
     /// In a list of sockets to be served.
     pub(super) listed: bool,
-    /// In the list of sockets to be armed.
-    pub(super) unarmed: bool,
-    /// What the kernel will tell of; none before the socket is registered.
-    pub(super) armed: Option<EpollFlags>,
+    /// In the list of sockets to be registered.
+    pub(super) awaits_registration: bool,
+    /// The kernel tells of each change.
+    pub(super) registered: bool,
     /// Others may have descriptors of the same socket: closing ours does not end its registration.
     pub(super) shared: bool,
     /// There may be something to read: the next read tells.
@@ -125,8 +125,8 @@ impl Entry {
             phase: Phase::Open,
             dial: Dial::Done,
             listed: false,
-            unarmed: false,
-            armed: None,
+            awaits_registration: false,
+            registered: false,
             shared: false,
             // A stream's first bytes are often there already.
             readable: kind == Kind::Stream,
@@ -221,31 +221,45 @@ impl Entry {
 
     /// Nothing is left to send in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && self.outlet.finish != Finish::Asked && self.is_connected()
+        self.is_drained() && self.outlet.is_at_rest()
     }
 
-    /// Notes what the kernel told; it will tell no more until the socket is armed again.
+    /// Nothing is queued that what a relay moves would overtake.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outlet.is_empty() && self.is_connected()
+    }
+
+    /// Is to go, and not by the caller's will.
+    pub(super) fn has_failed(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.cause.is_some())
+    }
+
+    /// Notes what the kernel told; it tells the same again only after a change.
     pub(super) fn on_ready(&mut self, ready: EpollFlags) {
-        self.armed = Some(EpollFlags::empty());
         self.readable |= ready.intersects(IN | BROKEN);
         self.writable |= ready.intersects(OUT | BROKEN);
         self.hung_up |= ready.intersects(ENDING);
     }
 
-    /// What the kernel is to tell of and was not asked for yet.
-    pub(super) fn missing(&self) -> Option<EpollFlags> {
-        let mut interest = EpollFlags::empty();
-        match (self.phase, self.dial) {
-            (Phase::Ending, _) | (_, Dial::Asked) => {}
-            (_, Dial::UnderWay) => interest.insert(OUT),
+    /// The socket waits for a change, and the kernel was not asked yet to tell of any.
+    pub(super) fn must_register(&self) -> bool {
+        let waits = match (self.phase, self.dial) {
+            (Phase::Ending, _) | (_, Dial::Asked) => false,
+            (_, Dial::UnderWay) => true,
             (Phase::Open | Phase::Leaving, Dial::Done) => {
                 let sends = !self.outlet.is_empty() || self.piped;
-                interest.set(IN, !self.readable && self.receives());
-                interest.set(OUT, !self.writable && sends);
+                !self.readable && self.receives() || !self.writable && sends
             }
+        };
+        waits && !self.registered
+    }
+
+    /// All that the kernel is ever to tell of. Others than streams never wait to send.
+    pub(super) fn interest(&self) -> EpollFlags {
+        match self.kind {
+            Kind::Stream => IN.union(OUT),
+            Kind::Datagram | Kind::Listener => IN,
         }
-        let armed = self.armed.unwrap_or(EpollFlags::empty());
-        (!armed.contains(interest)).then_some(interest)
     }
 }
 

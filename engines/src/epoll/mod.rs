@@ -1,9 +1,10 @@
-//! The engine on epoll: a one-shot reactor.
+//! The engine on epoll: an edge-triggered reactor.
 //!
-//! The kernel tells once that a socket is ready. Only then a block is leased and read into; and only
-//! while more is wanted the socket is armed again, so an idle connection owns nothing here. Calls note
-//! what is wanted in a socket's [`Entry`] and list it; `wait` serves the list, arms what needs it, asks
-//! the kernel, and serves what is ready.
+//! A socket is registered once, when it first waits for something; from then on the kernel tells of each
+//! change. Its [`Entry`] notes what was told until a call finds nothing more, so what is not wanted now
+//! is not lost. A block is leased only when there is something to read into it: an idle connection owns
+//! nothing here. Calls note what is wanted in the entry and list it; `wait` serves the list, registers
+//! what needs it, asks the kernel, and serves what is ready.
 
 mod accept;
 mod datagram;
@@ -55,8 +56,8 @@ pub(crate) struct Reactor {
     ready: VecDeque<Sock>,
     /// Sockets that had their share of this turn.
     later: Vec<Sock>,
-    /// Sockets to be armed before the kernel is asked.
-    unarmed: Vec<Sock>,
+    /// Sockets to be registered before the kernel is asked.
+    unregistered: Vec<Sock>,
     /// Sockets that wait for blocks.
     starved: Starved<Sock>,
     /// Listeners that rest.
@@ -91,7 +92,7 @@ impl Reactor {
             socks: Slots::default(),
             ready: VecDeque::new(),
             later: Vec::new(),
-            unarmed: Vec::new(),
+            unregistered: Vec::new(),
             starved: Starved::default(),
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
@@ -145,7 +146,7 @@ impl Reactor {
 
     /// Asks the kernel who is ready, and serves them.
     fn poll(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) -> io::Result<()> {
-        self.arm_all();
+        self.register_all();
         let timeout = self.timeout(deadline);
         self.poller.wait(timeout)?;
         self.clock = Clock::read();
@@ -196,16 +197,16 @@ impl Reactor {
             self.serve_kind(sock, events);
         }
         self.serve_end(sock, events);
-        self.mark_unarmed(sock);
+        self.mark_unregistered(sock);
     }
 
-    /// Has a socket armed before the kernel is asked, if it then still needs it.
-    fn mark_unarmed(&mut self, sock: Sock) {
+    /// Has a socket registered before the kernel is asked, if it then still needs it.
+    fn mark_unregistered(&mut self, sock: Sock) {
         if let Some(entry) = self.socks.get_mut(sock)
-            && entry.missing().is_some()
-            && !std::mem::replace(&mut entry.unarmed, true)
+            && entry.must_register()
+            && !std::mem::replace(&mut entry.awaits_registration, true)
         {
-            self.unarmed.push(sock);
+            self.unregistered.push(sock);
         }
     }
 
@@ -221,23 +222,20 @@ impl Reactor {
         }
     }
 
-    fn arm_all(&mut self) {
-        while let Some(sock) = self.unarmed.pop() {
+    fn register_all(&mut self) {
+        while let Some(sock) = self.unregistered.pop() {
             let Some(entry) = self.socks.get_mut(sock) else {
                 continue;
             };
-            entry.unarmed = false;
-            let (Some(interest), Some(fd)) = (entry.missing(), &entry.fd) else {
+            entry.awaits_registration = false;
+            if !entry.must_register() {
                 continue;
-            };
-            let armed = if entry.armed.is_some() {
-                self.counters.rearms += 1;
-                self.poller.rearm(fd, sock, interest)
-            } else {
-                self.poller.add(fd, sock, interest)
-            };
-            match armed {
-                Ok(()) => entry.armed = Some(interest),
+            }
+            match entry.with_fd(|fd| self.poller.add(fd, sock, entry.interest())) {
+                Ok(()) => {
+                    entry.registered = true;
+                    self.counters.rearms += 1;
+                }
                 Err(cause) => self.fail(sock, cause),
             }
         }

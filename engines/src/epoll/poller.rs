@@ -40,14 +40,10 @@ impl Poller {
         })
     }
 
-    /// Registers a socket, to be told once.
+    /// Registers a socket: told of what is there now, and then of each change.
     pub(super) fn add(&self, fd: impl AsFd, sock: Sock, interest: EpollFlags) -> io::Result<()> {
-        Ok(self.epoll.add(fd, once(sock, interest))?)
-    }
-
-    /// Has a registered socket told once more.
-    pub(super) fn rearm(&self, fd: impl AsFd, sock: Sock, interest: EpollFlags) -> io::Result<()> {
-        Ok(self.epoll.modify(fd, &mut once(sock, interest))?)
+        let event = EpollEvent::new(interest | EpollFlags::EPOLLET, sock.to_bits());
+        Ok(self.epoll.add(fd, event)?)
     }
 
     pub(super) fn remove(&self, fd: impl AsFd) {
@@ -109,10 +105,6 @@ impl Poller {
     }
 }
 
-fn once(sock: Sock, interest: EpollFlags) -> EpollEvent {
-    EpollEvent::new(interest | EpollFlags::EPOLLONESHOT, sock.to_bits())
-}
-
 /// Rounded up: a wait that ends early would only begin anew.
 fn whole_ms(timeout: Duration) -> EpollTimeout {
     let ms = timeout.as_nanos().div_ceil(1_000_000);
@@ -134,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_told_once_until_it_is_rearmed() {
+    fn a_socket_is_told_once_for_each_change() {
         let (bell, _silent) = UnixStream::pair().unwrap();
         let (near, mut far) = UnixStream::pair().unwrap();
         let mut poller = Poller::new(&bell).unwrap();
@@ -148,7 +140,7 @@ mod tests {
         };
         assert!(told(&mut poller, Duration::from_secs(5)));
         assert!(!told(&mut poller, Duration::from_micros(10)));
-        poller.rearm(&near, sock, EpollFlags::EPOLLIN).unwrap();
+        far.write_all(b"y").unwrap();
         poller.is_precise = false;
         assert!(told(&mut poller, Duration::from_secs(5)));
     }

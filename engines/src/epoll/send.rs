@@ -33,6 +33,8 @@ impl Reactor {
                 entry.dial = Dial::Done;
                 entry.writable = true;
                 events.push(Event::Connected { sock });
+                // A source may have waited for that.
+                self.on_drained(sock);
                 return true;
             }
             Ok(false) => {
@@ -62,7 +64,7 @@ impl Reactor {
         }
         // A source that waits for this socket may go on.
         let frees = had_queued || entry.piped && entry.writable;
-        if entry.outlet.finish == Finish::Asked {
+        if entry.outlet.is_to_finish() {
             entry.outlet.finish = Finish::Done;
             // A connection that is gone already refuses: its next use will tell.
             let _ = entry.with_fd(socket::finish);

@@ -46,8 +46,10 @@ impl Reactor {
             self.receive(from, events);
             return Next::Stop;
         };
-        let filled = pipe.fill(fd.as_fd());
-        if let Ok(Some(1..)) = filled {
+        let filled = pipe.fill(fd.as_fd(), relay.tally.room());
+        if let Ok(Some(bytes @ 1..)) = filled {
+            relay.tally.take(bytes);
+            entry.wanted &= !relay.tally.has_all();
             relay.pipe = Some(pipe);
             return Next::Again;
         }
@@ -101,7 +103,7 @@ impl Reactor {
         if let Some(relay) = self.relay_of(from) {
             relay.pipe = Some(pipe);
         }
-        self.mark_unarmed(to);
+        self.mark_unregistered(to);
         Next::Stop
     }
 
@@ -116,7 +118,7 @@ impl Reactor {
         if let Some(target) = self.socks.get_mut(to) {
             (target.writable, target.piped) = (true, false);
         }
-        self.pass_on(from, BufMut::from(bytes));
+        self.queue_on_target(from, BufMut::from(bytes));
         self.mark_later(from);
     }
 }

@@ -47,6 +47,7 @@ impl SimEngine {
 
     /// Tells that a socket is gone.
     pub(super) fn tell_closed(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        self.tell_last(sock, events);
         if let Some((key, phase)) = self.remove(sock).map(|entry| (entry.key, entry.phase)) {
             if let Some(key) = key {
                 self.net.world().close(key);
@@ -65,6 +66,7 @@ impl SimEngine {
         if !done {
             return;
         }
+        self.tell_last(sock, events);
         let Some(entry) = self.remove(sock) else {
             return;
         };

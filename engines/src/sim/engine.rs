@@ -138,7 +138,14 @@ impl Engine for SimEngine {
     }
 
     fn relay(&mut self, from: Sock, to: Sock) {
-        self.start_relay(from, to);
+        self.start_relay(from, to, None);
+    }
+
+    fn pass(&mut self, from: Sock, to: Sock, bytes: u64) {
+        let may = |entry: &&mut Entry| entry.kind == Kind::Stream && entry.relay.is_none();
+        if bytes > 0 && self.live(from).filter(may).is_some() {
+            self.start_relay(from, to, Some(bytes));
+        }
     }
 
     fn local(&self, sock: Sock) -> Option<SockAddr> {

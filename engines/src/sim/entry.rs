@@ -4,7 +4,7 @@ use super::{relay::Relay, socket::NetKey};
 use crate::{
     Class, Datagram, Kind, Sock, SockAddr,
     lessee::{Lessee, Park},
-    outlet::{Finish, Outlet},
+    outlet::Outlet,
 };
 use std::{collections::VecDeque, io};
 
@@ -85,7 +85,8 @@ impl Entry {
     }
 
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && self.outlet.finish != Finish::Asked && self.datagrams.is_empty()
+        let is_drained = self.outlet.is_empty() && self.datagrams.is_empty();
+        is_drained && self.outlet.is_at_rest()
     }
 }
 

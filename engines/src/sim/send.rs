@@ -49,7 +49,7 @@ impl SimEngine {
         let Some(entry) = self.entries.get_mut(sock) else {
             return;
         };
-        if entry.outlet.finish == Finish::Asked {
+        if entry.outlet.is_to_finish() {
             entry.outlet.finish = Finish::Done;
             self.net.world().half_close(key);
             self.on_half_closed(sock);

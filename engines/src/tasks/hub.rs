@@ -8,6 +8,7 @@ use crate::{
     due::{BACKOFF, Due},
     lessee::{Budget, Starved},
     outlet::Spares,
+    pipe::Pipes,
     tally::REPORT_EVERY,
 };
 use std::{
@@ -30,6 +31,7 @@ pub(super) struct Hub {
     pub(super) quota: u16,
     pub(super) queue: RunQueue,
     pub(super) spares: RefCell<Spares>,
+    pub(super) pipes: RefCell<Pipes>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) counters: RefCell<EngineCounters>,
     pub(super) clock: Cell<Clock>,
@@ -61,6 +63,7 @@ impl Hub {
             quota: limits.socket_max.max(1),
             queue: RunQueue::default(),
             spares: RefCell::default(),
+            pipes: RefCell::default(),
             events: RefCell::default(),
             counters: RefCell::default(),
             clock: Cell::new(Clock::read()),

@@ -5,7 +5,7 @@ use super::{executor::token_of, hub::Hub, relay::Relay};
 use crate::{
     Buf, Carried, Class, Event, Handle, Kind, Sock,
     lessee::{Budget, Lessee, Park, Turn},
-    outlet::{Finish, Outlet},
+    outlet::Outlet,
     sockaddr::RawAddr,
 };
 use mio::{Interest, unix::SourceFd};
@@ -49,6 +49,8 @@ pub(super) struct Line {
     /// On the run queue.
     scheduled: Cell<bool>,
     pub(super) readable: Cell<bool>,
+    /// The poller told of the peer's end, or of an error; behind the last bytes a read finds it.
+    pub(super) hung_up: Cell<bool>,
     pub(super) writable: Cell<bool>,
     /// `resume` was called.
     pub(super) wanted: Cell<bool>,
@@ -110,6 +112,7 @@ impl Line {
             phase: Cell::new(Phase::Open),
             scheduled: Cell::new(false),
             readable: Cell::new(false),
+            hung_up: Cell::new(false),
             writable: Cell::new(false),
             wanted: Cell::new(false),
             lessee: Cell::new(Lessee::new(class)),
@@ -184,13 +187,24 @@ impl Line {
 
     /// Notes what the poller says and lets the task look.
     pub(super) fn on_ready(&self, event: &mio::event::Event) {
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        if event.is_read_closed() || event.is_error() {
+            self.hung_up.set(true);
+        }
+        if event.is_readable() || self.hung_up.get() {
             self.readable.set(true);
         }
         if event.is_writable() || event.is_write_closed() || event.is_error() {
             self.writable.set(true);
+            self.let_source_look();
         }
         self.schedule();
+    }
+
+    /// As a relay's target: the source may have waited for it.
+    pub(super) fn let_source_look(&self) {
+        if let Some(source) = self.source() {
+            source.schedule();
+        }
     }
 
     pub(super) fn is_ending(&self) -> bool {
@@ -215,7 +229,13 @@ impl Line {
 
     pub(super) fn has_to_send(&self) -> bool {
         let outlet = self.outlet.borrow();
-        !outlet.is_empty() || outlet.finish == Finish::Asked
+        !outlet.is_empty() || outlet.is_to_finish()
+    }
+
+    /// It is to go, and not by the caller's will.
+    pub(super) fn has_failed(&self) -> bool {
+        let rare = self.rare.borrow();
+        rare.as_ref().is_some_and(|rare| rare.cause.is_some())
     }
 
     /// Ends the socket, with a cause if not by the caller's will.
@@ -341,12 +361,15 @@ impl Line {
 
     /// The last event of a socket that left: hands it out with what was not delivered.
     pub(super) fn tell_detached(&self) {
+        self.tell_last();
+        let mut unread = self.take_piped();
         self.unlink();
+        unread.append(&mut self.take_rare(|rare| &mut rare.unread));
         let Some(fd) = self.take_fd() else { return };
         let carried = Carried {
             handle: Handle::Fd(fd),
             kind: self.kind,
-            unread: self.take_rare(|rare| &mut rare.unread),
+            unread,
         };
         let sock = self.sock;
         self.hub.tell(Event::Detached { sock, carried });
@@ -360,6 +383,7 @@ impl Line {
 
     /// The last event of a socket that was closed.
     pub(super) fn tell_closed(&self) {
+        self.tell_last();
         self.unlink();
         drop(self.take_fd());
         drop(self.outlet.take());

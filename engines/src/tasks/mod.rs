@@ -10,6 +10,7 @@ mod executor;
 mod hub;
 mod line;
 mod relay;
+mod splice;
 mod stream;
 
 use crate::{
@@ -325,7 +326,16 @@ impl Engine for Tasks {
 
     fn relay(&mut self, from: Sock, to: Sock) {
         if let Some(line) = self.live(from) {
-            line.start_relay(self.live(to));
+            line.start_relay(self.live(to), None);
+        }
+    }
+
+    fn pass(&mut self, from: Sock, to: Sock, bytes: u64) {
+        let may = |line: &&Rc<Line>| line.kind == Kind::Stream && line.relay().is_none();
+        if bytes > 0
+            && let Some(line) = self.live(from).filter(may)
+        {
+            line.start_relay(self.live(to), Some(bytes));
         }
     }
 

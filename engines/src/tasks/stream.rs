@@ -1,6 +1,9 @@
 //! The task of a stream: connects, then receives and sends until it goes.
 
-use super::line::{End, Gone, Line};
+use super::{
+    line::{End, Gone, Line},
+    splice::splice,
+};
 use crate::{BufMut, Event, SlotKey, lessee::Park, outlet::Finish, sockaddr::RawAddr, socket};
 use std::{future::poll_fn, io, pin::Pin, rc::Rc, task::Poll};
 
@@ -56,7 +59,11 @@ pub(super) fn receive(line: &Rc<Line>) -> impl Future<Output = Result<(), Gone>>
             if receives == RECEIVES_IN_TURN || line.hub.is_full() {
                 receives = 0;
                 line.give_way().await?;
-            } else if !deliver_stored(line) {
+            } else if deliver_stored(line) {
+                // There may be more.
+            } else if line.splices() {
+                Box::pin(splice(line)).await?;
+            } else {
                 line.readable().await?;
                 line.until(|line| line.parked().is_none() || !line.wants())
                     .await?;
@@ -81,7 +88,7 @@ fn deliver_stored(line: &Rc<Line>) -> bool {
 }
 
 /// Reads once, if that is still wanted and there is a block for it; false when there was none.
-fn receive_once(line: &Rc<Line>) -> Result<bool, Gone> {
+pub(super) fn receive_once(line: &Rc<Line>) -> Result<bool, Gone> {
     if !line.wants() {
         return Ok(false);
     }
@@ -113,6 +120,9 @@ fn read(line: &Rc<Line>, block: BufMut) -> Result<(), Gone> {
     line.with_lessee(|lessee| bulk.lease(block, lessee, owner, blocks, quota));
     let received = line.with_fd(|fd| bulk.receive(fd));
     if let Ok(bytes @ 1..) = received {
+        // A block that was not filled is the last, unless there is an end behind it.
+        line.readable
+            .set(bytes == bulk.room() || line.hung_up.get());
         line.with_lessee(|lessee| lessee.note_size(bytes, bulk.first()));
         bulk.filled(bytes).for_each(|block| hand_over(line, block));
     }
@@ -146,12 +156,14 @@ fn tell_end(line: &Rc<Line>) {
 pub(super) fn send(line: &Rc<Line>) -> impl Future<Output = Result<(), Gone>> {
     async move {
         loop {
-            line.until(|line| line.has_to_send() || line.is_leaving())
-                .await?;
+            line.until(|line| {
+                line.has_to_send() || line.is_leaving() && !line.outlet.borrow().awaits
+            })
+            .await?;
             if !line.outlet.borrow().is_empty() {
                 line.writable().await?;
                 write(line)?;
-            } else if line.outlet.borrow().finish == Finish::Asked {
+            } else if line.outlet.borrow().is_to_finish() {
                 line.outlet.borrow_mut().finish = Finish::Done;
                 // A connection that is gone already refuses: its next use will tell.
                 let _ = line.with_fd(socket::finish);
@@ -188,5 +200,8 @@ fn on_sent(line: &Line, bytes: usize) {
     }
     if relayed > 0 {
         line.on_relayed(relayed);
+    }
+    if line.outlet.borrow().is_empty() {
+        line.let_source_look();
     }
 }

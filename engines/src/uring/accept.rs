@@ -38,20 +38,21 @@ impl Uring {
         }
     }
 
-    /// Awaits readiness in the kernel's own edge-triggered way; once for who rests.
+    /// Awaits readiness in the kernel's own edge-triggered way; once for who rests or is bulk, as a
+    /// short receive does not tell whether there is an end behind it.
     pub(super) fn pump_poll_in(&mut self, sock: Sock) {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
         let (raw, readable) = (entry.raw(), entry.inlet.readable);
-        let rests = entry.inlet.idle == Idle::Rests;
+        let once = entry.inlet.idle == Idle::Rests || entry.inlet.lessee.is_bulk();
         let armed = entry.flight.has(Op::PollIn) || entry.inlet.lessee.parked.is_some();
         if readable {
             self.mark_ready(sock);
         }
         if !armed {
             let operation = opcode::PollAdd::new(Fd(raw), libc::POLLIN as u32)
-                .multi(!rests)
+                .multi(!once)
                 .build();
             // SAFETY: the operation names no memory.
             unsafe { self.push(sock, Op::PollIn, operation) };

@@ -10,7 +10,6 @@ use crate::{
 };
 use io_uring::types::BufRingEntry;
 use std::{
-    collections::VecDeque,
     io,
     ptr::NonNull,
     sync::atomic::{AtomicU16, Ordering},
@@ -26,7 +25,7 @@ pub(super) struct BlockRings {
 }
 
 impl BlockRings {
-    /// Registers the rings and lends all blocks.
+    /// Registers the rings and lends the first blocks.
     pub(super) fn new(ring: &Ring, blocks: &Blocks) -> io::Result<Self> {
         let mut rings = Vec::with_capacity(RECEIVED.len());
         for group in RECEIVED {
@@ -52,30 +51,22 @@ impl BlockRings {
 
     /// Blocks that the kernel can still fill, as far as completions were seen.
     pub(super) fn lent(&self, group: Group) -> u16 {
-        self.rings[group as usize].lent.len() as u16
+        self.rings[group as usize].lent
     }
 
-    /// The blocks that one receive of `bytes` in all filled, beginning with block `first`: in the
-    /// order in which they were lent.
-    pub(super) fn filled_from(
-        &mut self,
-        group: Group,
-        first: u16,
-        bytes: u32,
-    ) -> impl Iterator<Item = Filled> {
-        let size = self.blocks.bytes_of(group);
-        let ring = &mut self.rings[group as usize];
-        let count = bytes.div_ceil(size).max(1);
-        ring.take_lent(first, count as usize)
-            .enumerate()
-            .map(move |(place, index)| {
-                let before = place as u32 * size;
-                Filled {
-                    group,
-                    index,
-                    bytes: size.min(bytes - before),
-                }
-            })
+    /// The kernel gives a block back, filled with `bytes`.
+    pub(super) fn take_back(&mut self, group: Group, index: u16, bytes: u32) -> Filled {
+        self.rings[group as usize].lent -= 1;
+        Filled {
+            group,
+            index,
+            bytes,
+        }
+    }
+
+    /// There are large blocks that are neither leased nor lent.
+    pub(super) fn free_for_bulk(&self) -> bool {
+        self.blocks.free_of(Group::Large) > 0
     }
 
     /// Leases a filled block.
@@ -102,8 +93,8 @@ struct BlockRing {
     memory: Mapping,
     mask: u16,
     tail: u16,
-    /// Blocks that the kernel can fill, in the order in which it takes them.
-    lent: VecDeque<u16>,
+    /// Blocks that the kernel can fill, as far as completions were seen.
+    lent: u16,
 }
 
 impl BlockRing {
@@ -122,13 +113,13 @@ impl BlockRing {
             memory,
             mask: count - 1,
             tail: 0,
-            lent: VecDeque::with_capacity(count.into()),
+            lent: 0,
         })
     }
 
     fn lend(&mut self, blocks: &Blocks) {
         let before = self.tail;
-        while self.lent.len() <= usize::from(self.mask)
+        while self.lent <= self.mask
             && let Some(index) = blocks.take_free(self.group)
         {
             let bytes = blocks.bytes_of(self.group);
@@ -141,20 +132,11 @@ impl BlockRing {
             entry.set_len(bytes);
             entry.set_bid(index);
             self.tail = self.tail.wrapping_add(1);
-            self.lent.push_back(index);
+            self.lent += 1;
         }
         if self.tail != before {
             self.publish();
         }
-    }
-
-    /// Takes the blocks out that were filled together. The kernel takes blocks from the front, and its
-    /// completions come in that order too: `first` is searched all the same.
-    fn take_lent(&mut self, first: u16, count: usize) -> impl Iterator<Item = u16> {
-        let at = self.lent.iter().position(|index| *index == first);
-        let at = at.expect("the kernel filled a block that it did not have");
-        let end = self.lent.len().min(at + count);
-        self.lent.drain(at..end)
     }
 
     fn entry(&self, place: u16) -> NonNull<BufRingEntry> {

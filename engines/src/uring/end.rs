@@ -104,6 +104,7 @@ impl Uring {
         if !self.socks.get(sock).is_some_and(gone) {
             return;
         }
+        self.tell_last(sock, events);
         let Some(mut entry) = self.remove(sock) else {
             return;
         };
@@ -119,6 +120,7 @@ impl Uring {
         if !self.socks.get(sock).is_some_and(quiet) {
             return;
         }
+        self.tell_last(sock, events);
         let pipe = self.relay_of(sock).and_then(Relay::take_pipe);
         let piped = pipe.map(|pipe| self.pipes.empty(pipe));
         let Some(mut entry) = self.remove(sock) else {
@@ -192,5 +194,6 @@ impl Uring {
             Phase::Open | Phase::Ending => {}
         }
         self.mark_dirty(sock);
+        self.on_drained(sock);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 /// The operations of a socket that the kernel may have, at most one of each.
@@ -125,9 +125,7 @@ pub(super) struct Inlet {
     pub(super) lessee: Lessee,
     /// Group that the receive in flight takes its blocks from.
     pub(super) group: Group,
-    /// That receive fills several blocks at once, and then ends.
-    pub(super) bundled: bool,
-    /// Readiness was reported and not used up (datagrams, non-blocking listeners, splicing).
+    /// Readiness was reported and not used up (datagrams, non-blocking listeners, bulk, splicing).
     pub(super) readable: bool,
     /// The descriptor does not block: accepting goes by readiness.
     pub(super) nonblocking: bool,
@@ -230,6 +228,17 @@ impl Entry {
         }
     }
 
+    /// Calls with the descriptor, which there may be none of.
+    pub(super) fn with_fd<T>(
+        &self,
+        call: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match &self.fd {
+            Some(fd) => call(fd.as_fd()),
+            None => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        }
+    }
+
     pub(super) fn raw(&self) -> RawFd {
         self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
@@ -244,6 +253,11 @@ impl Entry {
 
     pub(super) fn is_ending(&self) -> bool {
         self.phase == Phase::Ending
+    }
+
+    /// Is to go, and not by the caller's will.
+    pub(super) fn has_failed(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.cause.is_some())
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -276,7 +290,6 @@ impl Inlet {
             wanted: false,
             lessee: Lessee::new(class),
             group: class.into(),
-            bundled: false,
             readable: false,
             nonblocking: false,
             idle: Idle::No,

@@ -25,7 +25,7 @@ pub use probe::uring_available;
 
 use crate::{
     Blocks, EngineCounters, EngineOptions, Event, Kind, SlotKey, Slots, Sock,
-    bulk::BULK_BLOCKS_MAX,
+    bulk::{BULK_BLOCKS_MAX, Bulk},
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
@@ -34,7 +34,7 @@ use crate::{
     pipe::Pipes,
     tally::REPORT_EVERY,
 };
-use blocks::{BlockRings, Filled};
+use blocks::BlockRings;
 use entry::{Entry, OPS, Op, Phase};
 use io_uring::{cqueue, squeue};
 use rest::{Idle, Sweep};
@@ -49,7 +49,7 @@ use std::{
 
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
-/// Events that one completion may give.
+/// Events that one completion or one turn of a socket may give.
 const EVENTS_EACH: usize = 2 + BULK_BLOCKS_MAX as usize;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
@@ -76,8 +76,8 @@ pub(crate) struct Uring {
     /// When streams go to rest.
     sweep: Sweep,
     gathers: Vec<Gather>,
-    /// Blocks of the completion at hand.
-    filled: Vec<Filled>,
+    /// Blocks of the bulk receive at hand.
+    bulk: Bulk,
     spares: Spares,
     pipes: Pipes,
     quota: u16,
@@ -117,7 +117,7 @@ impl Uring {
             reports: Due::after(REPORT_EVERY),
             sweep: Sweep::every(options.idle_after),
             gathers: Vec::new(),
-            filled: Vec::new(),
+            bulk: Bulk::default(),
             spares: Spares::default(),
             pipes: Pipes::default(),
             quota: options.blocks.socket_max.max(1),

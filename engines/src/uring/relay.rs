@@ -13,7 +13,7 @@ use crate::{BufMut, Event, Sock, outlet::Finish, pipe::Pipe, tally::Tally};
 pub(super) struct Relay {
     pub(super) to: Sock,
     pub(super) mode: Mode,
-    tally: Tally,
+    pub(super) tally: Tally,
 }
 
 /// How the bytes move.
@@ -44,36 +44,103 @@ impl Relay {
             Mode::Copying | Mode::CopyingOn | Mode::Turning => 0,
         }
     }
+
+    /// It had an end, and has come to it.
+    fn is_complete(&self) -> bool {
+        self.tally.is_complete(self.held())
+    }
 }
 
 impl Uring {
-    pub(super) fn start_relay(&mut self, from: Sock, to: Sock) {
+    /// Relays to the source's end, or so many bytes.
+    pub(super) fn start_relay(&mut self, from: Sock, to: Sock, bytes: Option<u64>) {
         let Some(entry) = self.socks.get_mut(from) else {
             return;
         };
-        entry.relay = Some(Box::new(Relay {
-            to,
-            mode: Mode::Copying,
-            tally: Tally::default(),
-        }));
+        let tally = Tally::new(bytes);
+        let mode = if tally.is_bulk() {
+            Mode::Turning
+        } else {
+            Mode::Copying
+        };
+        entry.relay = Some(Box::new(Relay { to, mode, tally }));
         entry.inlet.wanted = true;
         self.mark_dirty(from);
-        match self.socks.get_mut(to) {
-            Some(target) => target.set_source(Some(from)),
+        match self.socks.get_mut(to).filter(|target| !target.is_ending()) {
+            Some(target) => {
+                target.set_source(Some(from));
+                target.outlet.awaits = bytes.is_some();
+            }
             None => self.break_relay(from),
         }
     }
 
-    /// Passes bytes on to the relay's target.
-    pub(super) fn pass_on(&mut self, from: Sock, data: BufMut) {
+    /// Makes source and target ordinary sockets again.
+    fn end_pass(&mut self, from: Sock) {
+        let Some(entry) = self.socks.get_mut(from) else {
+            return;
+        };
+        entry.inlet.wanted = false;
+        let Some(relay) = entry.relay.take() else {
+            return;
+        };
+        self.cancel(from, Op::PollIn);
+        self.mark_dirty(from);
+        self.release_target(*relay);
+    }
+
+    /// Nothing of the relay comes to its target any more.
+    fn release_target(&mut self, relay: Relay) {
+        let Relay { to, mode, .. } = relay;
+        if let Some(target) = self.socks.get_mut(to) {
+            target.set_source(None);
+            target.outlet.awaits = false;
+            self.mark_dirty(to);
+            self.let_block(to);
+        }
+        if let Mode::Splicing(pipe) = mode {
+            self.pipes.put(pipe);
+        }
+    }
+
+    /// Tells what left of the relays that a socket takes part in and that is about to go.
+    pub(super) fn tell_last(&mut self, sock: Sock, events: &mut Vec<Event>) {
+        let Some(entry) = self.socks.get(sock) else {
+            return;
+        };
+        let source = entry.source().filter(|from| self.is_told_of(*from));
+        let itself = self.is_told_of(sock).then_some(sock);
+        for from in [source, itself].into_iter().flatten() {
+            if let Some(relay) = self.relay_of(from)
+                && relay.tally.is_bounded()
+            {
+                relay.tally.tell_all(from, events);
+            }
+        }
+    }
+
+    /// The caller has not closed the socket.
+    fn is_told_of(&self, sock: Sock) -> bool {
+        let told = |entry: &Entry| !entry.is_ending() || entry.has_failed();
+        self.socks.get(sock).is_some_and(told)
+    }
+
+    /// Passes bytes on to the relay's target; what is behind a relay's end is kept.
+    pub(super) fn pass_on(&mut self, from: Sock, mut data: BufMut) {
         let Some(entry) = self.socks.get_mut(from) else {
             return;
         };
         let Some(relay) = &mut entry.relay else {
             return;
         };
-        relay.tally.on_queued(data.len());
-        let (to, data) = (relay.to, entry.inlet.lessee.keep(data));
+        let own = data.split_to(relay.tally.take(data.len()));
+        entry.inlet.wanted &= !relay.tally.has_all();
+        relay.tally.on_queued(own.len());
+        let (to, own) = (relay.to, entry.inlet.lessee.keep(own));
+        if !data.is_empty() {
+            entry.rare_mut().unread.extend_from_slice(&data);
+        }
+        let data = own;
         if let Some(target) = self.socks.get_mut(to) {
             target.outlet.push(data, true, &mut self.spares);
             self.mark_dirty(to);
@@ -95,6 +162,7 @@ impl Uring {
         if relay.tally.is_drained() {
             entry.inlet.lessee.on_drained();
         }
+        let is_complete = relay.is_complete();
         let turns = relay.tally.is_bulk() && matches!(relay.mode, Mode::Copying);
         if turns {
             relay.mode = Mode::Turning;
@@ -105,6 +173,9 @@ impl Uring {
         if turns {
             self.mark_dirty(from);
         }
+        if is_complete {
+            self.mark_ready(from);
+        }
     }
 
     /// The source has ended and everything it sent is queued.
@@ -113,6 +184,9 @@ impl Uring {
             return;
         };
         relay.tally.on_source_end();
+        if relay.tally.is_bounded() {
+            return;
+        }
         let to = relay.to;
         let Some(target) = self.socks.get_mut(to) else {
             return;
@@ -141,7 +215,13 @@ impl Uring {
 
     /// Tells a relay's progress and its end.
     pub(super) fn serve_relay(&mut self, from: Sock, events: &mut Vec<Event>) {
-        if let Some(relay) = self.relay_of(from) {
+        let Some(relay) = self.relay_of(from) else {
+            return;
+        };
+        if relay.is_complete() {
+            relay.tally.tell_complete(from, events);
+            self.end_pass(from);
+        } else {
             relay.tally.tell(from, events);
         }
     }
@@ -161,14 +241,8 @@ impl Uring {
         if let Some(from) = entry.source() {
             self.break_relay(from);
         }
-        let Some(relay) = entry.relay.take() else {
-            return;
-        };
-        if let Some(target) = self.socks.get_mut(relay.to) {
-            target.set_source(None);
-        }
-        if let Mode::Splicing(pipe) = relay.mode {
-            self.pipes.put(pipe);
+        if let Some(relay) = entry.relay.take() {
+            self.release_target(*relay);
         }
     }
 
@@ -184,7 +258,7 @@ impl Uring {
     /// The target can take more: its source goes on if everything queued has left. Only what the
     /// kernel tells leads here, as two sources that turn at once would wake each other without end.
     pub(super) fn on_drained(&mut self, to: Sock) {
-        let target = self.socks.get(to).filter(|target| target.has_sent_all());
+        let target = self.socks.get(to).filter(|target| target.is_drained());
         let Some(from) = target.and_then(Entry::source) else {
             return;
         };

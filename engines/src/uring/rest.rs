@@ -29,6 +29,8 @@ pub(super) enum Idle {
 pub(super) struct Sweep {
     every: Duration,
     due: Option<Instant>,
+    /// Slots looked at in one turn.
+    slots_each: u32,
     /// Slot to go on with.
     at: u32,
     /// A receive is armed, so there is a next time.
@@ -40,6 +42,7 @@ impl Sweep {
         Self {
             every,
             due: None,
+            slots_each: SLOTS_EACH,
             at: 0,
             again: false,
         }
@@ -62,7 +65,7 @@ impl Uring {
             return;
         }
         let (from, slots) = (self.sweep.at, self.socks.slots());
-        let to = slots.min(from + SLOTS_EACH);
+        let to = slots.min(from + self.sweep.slots_each);
         for index in from..to {
             if let Some(sock) = self.socks.key_at(index) {
                 self.look_at(sock);
@@ -99,7 +102,10 @@ impl Uring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Carried, Engine, EngineOptions, Event, Kind, uring::ring::Stay};
+    use crate::{
+        Carried, Engine, EngineOptions, Event, Kind,
+        uring::{entry::Entry, ring::Stay},
+    };
     use std::{
         io::Write,
         os::{fd::OwnedFd, unix::net::UnixStream},
@@ -160,14 +166,18 @@ mod tests {
         if crate::uring_available().is_err() {
             return;
         }
-        let (mut uring, _peers) = engine(3);
+        let (mut uring, _peers) = engine(5);
+        uring.sweep.slots_each = 2;
         look(&mut uring);
-        assert_eq!(armed(&uring, Op::Recv), 3);
-        uring.sweep.at = 2;
-        look(&mut uring);
-        let idle = uring.socks.iter().map(|(_, entry)| entry.inlet.idle);
-        let idle: Vec<_> = idle.collect();
-        assert_eq!(idle, [Idle::No, Idle::No, Idle::Once]);
-        assert_eq!(uring.sweep.at, 0);
+        assert_eq!(armed(&uring, Op::Recv), 5);
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            assert!(uring.sweep.next().is_some_and(|due| due <= uring.now()));
+            look(&mut uring);
+            let looked = |entry: &Entry| entry.inlet.idle == Idle::Once;
+            let entries = uring.socks.iter();
+            seen.push(entries.filter(|(_, entry)| looked(entry)).count());
+        }
+        assert_eq!((seen, uring.sweep.at), (vec![2, 4, 5], 0));
     }
 }

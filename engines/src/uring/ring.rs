@@ -67,11 +67,6 @@ impl Ring {
         build(entries, completions).map(Self::from)
     }
 
-    /// True when one receive may fill several provided buffers (Linux 6.10).
-    pub(super) fn has_bundles(&self) -> bool {
-        self.ring.params().is_feature_recvsend_bundle()
-    }
-
     /// The first operation that the kernel does not know, of those that the engine needs.
     pub(super) fn missing(&self) -> io::Result<Option<&'static str>> {
         let mut probe = Probe::new();

@@ -60,19 +60,24 @@ impl Uring {
         if entry.flight.has(Op::Send) || entry.flight.has(Op::PollOut) {
             return;
         }
-        if entry.outlet.is_empty() {
-            if entry.outlet.finish == Finish::Asked {
-                entry.outlet.finish = Finish::Done;
-                if let Some(fd) = &entry.fd {
-                    // A connection that is gone already refuses: its next use will tell.
-                    let _ = socket::finish(fd.as_fd());
-                }
-                self.on_half_closed(sock);
-                self.on_drained(sock);
-            }
-            return;
+        if !entry.outlet.is_empty() {
+            self.start_send(sock);
+        } else if entry.outlet.is_to_finish() {
+            self.half_close(sock);
+            self.on_drained(sock);
         }
-        self.start_send(sock);
+    }
+
+    fn half_close(&mut self, sock: Sock) {
+        let Some(entry) = self.socks.get_mut(sock) else {
+            return;
+        };
+        entry.outlet.finish = Finish::Done;
+        if let Some(fd) = &entry.fd {
+            // A connection that is gone already refuses: its next use will tell.
+            let _ = socket::finish(fd.as_fd());
+        }
+        self.on_half_closed(sock);
     }
 
     fn start_send(&mut self, sock: Sock) {
@@ -83,16 +88,22 @@ impl Uring {
         let Some(queue) = entry.outlet.queue() else {
             return;
         };
+        let flags = |bytes| match entry.outlet.ends_behind(bytes) {
+            true => FLAGS | libc::MSG_MORE,
+            false => FLAGS,
+        };
         let operation = if let Some(only) = queue.only() {
-            entry.sending = only.len().min(SEND_BYTES_MAX) as u32;
+            let bytes = only.len().min(SEND_BYTES_MAX);
+            entry.sending = bytes as u32;
             opcode::Send::new(fd, only.as_ptr(), entry.sending)
-                .flags(FLAGS)
+                .flags(flags(bytes))
                 .build()
         } else {
             let mut gather = self.gathers.pop().unwrap_or_else(Gather::new);
             let (header, bytes) = gather.fill(queue);
+            let operation = opcode::SendMsg::new(fd, header).flags(flags(bytes) as u32);
             (entry.gather, entry.sending) = (Some(gather), bytes as u32);
-            opcode::SendMsg::new(fd, header).flags(FLAGS as u32).build()
+            operation.build()
         };
         // SAFETY: queue and gather stay as they are while Send is in flight: bytes leave the queue's
         // front in `on_sent` only, and the entry outlives its operations.
@@ -108,8 +119,7 @@ impl Uring {
         }
         if entry.is_ending() {
             // Unless the caller has closed it, what left before it failed is still told.
-            let has_failed = entry.rare().is_some_and(|rare| rare.cause.is_some());
-            if has_failed && result > 0 {
+            if entry.has_failed() && result > 0 {
                 let (bytes, _) = entry.outlet.advance(result as usize, &mut self.spares);
                 if bytes > 0 {
                     events.push(Event::Sent { sock, bytes });
@@ -154,11 +164,11 @@ impl Uring {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
-        if !entry.outlet.is_empty()
-            || entry.outlet.finish == Finish::Asked
-            || matches!(entry.phase, Phase::Leaving)
-        {
+        if !entry.outlet.is_empty() || matches!(entry.phase, Phase::Leaving) {
             self.mark_dirty(sock);
+        } else if entry.outlet.is_to_finish() {
+            // At once: the kernel keeps the last bytes back for it.
+            self.half_close(sock);
         }
         self.on_drained(sock);
     }
@@ -167,6 +177,11 @@ impl Uring {
 impl Entry {
     /// Nothing is queued or under way in our direction.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.outlet.is_empty() && !self.flight.has(Op::Send) && self.outlet.finish != Finish::Asked
+        self.is_drained() && self.outlet.is_at_rest()
+    }
+
+    /// Nothing is queued or under way that what a relay moves would overtake.
+    pub(super) fn is_drained(&self) -> bool {
+        self.outlet.is_empty() && !self.flight.has(Op::Send) && self.target().is_none()
     }
 }

@@ -21,7 +21,7 @@ const ROUNDS_MAX: usize = 4;
 
 /// What came of moving bytes.
 enum Moved {
-    Bytes,
+    Bytes(usize),
     /// The source has ended.
     End,
     /// The source has nothing now.
@@ -42,10 +42,10 @@ impl Uring {
         if entry.has_stored() || entry.owes_end() {
             return self.mark_ready(from);
         }
-        if entry.inlet.end != End::No {
+        if entry.inlet.end != End::No || !entry.inlet.wanted {
             return;
         }
-        let drained = self.socks.get(to).is_some_and(Entry::has_sent_all);
+        let drained = self.socks.get(to).is_some_and(Entry::is_drained);
         if entry.flight.has(Op::Recv) || !drained {
             return;
         }
@@ -75,6 +75,16 @@ impl Uring {
         let Some(fd) = &entry.fd else { return false };
         entry.inlet.nonblocking = descriptor::set_blocking(fd.as_fd(), false).is_ok();
         entry.inlet.nonblocking
+    }
+
+    /// Lets operations on a relay's former target wait again.
+    pub(super) fn let_block(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && let Some(fd) = &entry.fd
+            && entry.inlet.nonblocking
+        {
+            entry.inlet.nonblocking = descriptor::set_blocking(fd.as_fd(), true).is_err();
+        }
     }
 
     /// Awaits the source's readiness.
@@ -112,11 +122,16 @@ impl Uring {
         let Mode::Splicing(pipe) = &mut relay.mode else {
             return false;
         };
-        if !entry.inlet.readable || entry.inlet.end != End::No {
+        let is_waiting = entry.inlet.wanted && entry.inlet.end == End::No;
+        if !entry.inlet.readable || !is_waiting {
             return false;
         }
-        match receive(fd.as_fd(), pipe) {
-            Ok(Moved::Bytes) => return true,
+        match receive(fd.as_fd(), pipe, relay.tally.room()) {
+            Ok(Moved::Bytes(bytes)) => {
+                relay.tally.take(bytes);
+                entry.inlet.wanted &= !relay.tally.has_all();
+                return true;
+            }
             Ok(Moved::End) => entry.inlet.end = End::Seen,
             Ok(Moved::Full) => {}
             Ok(Moved::Nothing) => entry.inlet.readable = false,
@@ -133,7 +148,7 @@ impl Uring {
         let Some(target) = self.socks.get(to) else {
             return false;
         };
-        let free = target.is_open() && target.has_sent_all() && !target.flight.has(Op::PollOut);
+        let free = !target.is_ending() && target.is_drained() && !target.flight.has(Op::PollOut);
         let raw = target.raw();
         let Some(Mode::Splicing(pipe)) = self.relay_of(from).map(|relay| &mut relay.mode) else {
             return false;
@@ -181,15 +196,15 @@ impl Uring {
 
 /// Moves bytes from a socket that may block into the pipe. What a splice would wait for is seen by
 /// looking first.
-fn receive(fd: BorrowedFd<'_>, pipe: &mut Pipe) -> io::Result<Moved> {
+fn receive(fd: BorrowedFd<'_>, pipe: &mut Pipe, most: usize) -> io::Result<Moved> {
     match descriptor::peek(fd) {
         Ok(Some(0)) => return Ok(Moved::End),
         Ok(Some(_)) => {}
         Ok(None) => return Ok(Moved::Nothing),
         Err(error) => return Err(error),
     }
-    Ok(match pipe.fill(fd)? {
-        Some(1..) => Moved::Bytes,
+    Ok(match pipe.fill(fd, most)? {
+        Some(bytes @ 1..) => Moved::Bytes(bytes),
         Some(0) | None => Moved::Full,
     })
 }

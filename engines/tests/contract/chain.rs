@@ -33,4 +33,9 @@ impl Chain {
         lab.relay(self.down, self.up);
         lab.relay(self.up, self.down);
     }
+
+    /// Passes that many bytes of the client's on to the endpoint.
+    pub(crate) fn pass<W: World>(self, lab: &mut Lab<W>, bytes: usize) {
+        lab.pass(self.down, self.up, bytes as u64);
+    }
 }

@@ -253,6 +253,12 @@ impl<W: World> Lab<W> {
         self.engine(from.at).relay(from.sock, to.sock);
     }
 
+    pub(crate) fn pass(&mut self, from: End, to: End, bytes: u64) {
+        assert_eq!(from.at, to.at, "one engine passes");
+        self.log.at(from).asked.pass = Some(bytes);
+        self.engine(from.at).pass(from.sock, to.sock, bytes);
+    }
+
     /// Detaches the socket and takes it once it has left.
     pub(crate) fn detach(&mut self, end: End) -> Carried {
         self.engine(end.at).detach(end.sock);

@@ -32,6 +32,8 @@ pub(crate) struct Seen {
 pub(crate) struct Asked {
     pub(crate) close: bool,
     pub(crate) hold: bool,
+    /// Bytes still to be told of a pass.
+    pub(crate) pass: Option<u64>,
     pub(crate) relay: bool,
     pub(crate) resume: bool,
     pub(crate) sent_bytes: usize,
@@ -93,12 +95,20 @@ impl Seen {
             }
             Event::Finished { .. } => {
                 assert!(!self.finished, "finished twice");
-                self.finished = true;
+                (self.finished, self.asked.pass) = (true, None);
             }
             Event::Received { data, .. } => self.on_received(data),
             Event::Relayed { bytes, .. } => {
-                assert!(self.asked.relay && bytes > 0, "relayed nothing");
+                assert!(bytes > 0, "relayed nothing");
                 self.relayed += bytes;
+                let Some(left) = &mut self.asked.pass else {
+                    return assert!(self.asked.relay, "relayed unasked");
+                };
+                assert!(bytes <= *left, "passed more than asked for");
+                *left -= bytes;
+                if *left == 0 {
+                    self.asked.pass = None;
+                }
             }
             Event::Sent { bytes, .. } => {
                 (self.sent, self.sents) = (self.sent + bytes, self.sents + 1);
@@ -116,6 +126,7 @@ impl Seen {
             "a socket that was never resumed received"
         );
         assert!(!self.asked.relay, "received after relay");
+        assert!(self.asked.pass.is_none(), "received while passing");
         assert!(!self.finished, "received after the end");
         self.received.extend_from_slice(&data);
         self.receives += 1;

@@ -43,8 +43,17 @@ pub(crate) struct Half {
     pub(crate) was_told_end: bool,
     /// As a relay's source: its target, and how much was received before.
     pub(crate) passes_to: Option<(Side, usize)>,
+    /// How much was told to have been relayed before that.
+    pub(crate) relayed_before: u64,
     /// As a relay's target: its source.
     pub(crate) takes_from: Option<Side>,
+    /// As the source of a relay with an end: its target, the bytes that are to pass, and how many
+    /// were told to have passed before.
+    pub(crate) passes: Option<(Side, Vec<u8>, u64)>,
+    /// As its target: its source.
+    pub(crate) awaits: Option<Side>,
+    /// What it is to send was cut: nothing may come behind it.
+    pub(crate) is_cut: bool,
 }
 
 impl Half {
@@ -57,12 +66,32 @@ impl Half {
             received: Vec::new(),
             was_told_end: false,
             passes_to: None,
+            relayed_before: 0,
             takes_from: None,
+            passes: None,
+            awaits: None,
+            is_cut: false,
         }
     }
 
     pub(crate) fn is_relayed(&self) -> bool {
-        self.passes_to.is_some() || self.takes_from.is_some()
+        self.others().next().is_some()
+    }
+
+    /// More may be queued on it by calls.
+    pub(crate) fn may_send(&self) -> bool {
+        let takes = self.takes_from.is_some() || self.awaits.is_some();
+        self.state == State::Open && !self.has_finished && !takes && !self.is_cut
+    }
+
+    /// The ends that it is relayed to and from.
+    fn others(&self) -> impl Iterator<Item = Side> {
+        let targets = [
+            self.passes_to.map(|(to, _)| to),
+            self.passes.as_ref().map(|(to, ..)| *to),
+        ];
+        let sources = [self.takes_from, self.awaits];
+        targets.into_iter().chain(sources).flatten()
     }
 }
 
@@ -111,8 +140,8 @@ impl Model {
     /// engines: it does not read, and so another one there might never leave.
     pub(crate) fn is_moving(&self, link: usize) -> bool {
         let halves = self.links[link].halves.iter().flatten();
-        let others = halves.flat_map(|half| [half.passes_to.map(|(to, _)| to), half.takes_from]);
-        let links = others.flatten().map(|side| side.link).chain([link]);
+        let others = halves.flat_map(Half::others);
+        let links = others.map(|side| side.link).chain([link]);
         let mut halves = links.flat_map(|link| self.links[link].halves.iter().flatten());
         halves.any(|half| half.state == State::Leaving)
     }
@@ -124,9 +153,12 @@ impl Model {
             let Some(half) = self.half(side) else {
                 continue;
             };
-            let others = [half.passes_to.map(|(to, _)| to), half.takes_from];
-            for other in others.into_iter().flatten() {
+            let others: Vec<_> = half.others().collect();
+            for other in others {
                 self.links[other.link].is_broken = true;
+                if let Some(half) = self.half_mut(other) {
+                    half.is_cut |= half.awaits.is_some();
+                }
             }
         }
         if let Some(half) = self.half_mut(side) {
@@ -139,6 +171,18 @@ impl Model {
         let half = self.half_mut(side)?;
         let seen = log.at(half.end);
         let checked = half.received.len();
+        let passed = seen.relayed;
+        if let Some((to, bytes, _)) = half
+            .passes
+            .take_if(|(_, bytes, before)| passed == *before + bytes.len() as u64)
+        {
+            half.received.extend(bytes);
+            if let Some(target) = self.half_mut(to) {
+                target.awaits = None;
+            }
+        }
+        let half = self.half_mut(side)?;
+        let seen = log.at(half.end);
         half.received.append(&mut seen.received);
         half.was_told_end |= seen.finished;
         let failed = half.state != State::Closed && seen.has_failed();
@@ -202,7 +246,7 @@ impl Model {
         };
         let passed = half.passes_to.is_none_or(|(_, before)| {
             let origin = self.half(side.peer()).map_or(0, |half| half.queued.len());
-            seen.relayed as usize == origin - before
+            seen.relayed - half.relayed_before == (origin - before) as u64
         });
         half.was_told_end && passed && seen.sent == seen.asked.sent_bytes
     }

@@ -23,8 +23,9 @@ impl<W: World> Run<W> {
             62..67 => self.finish(),
             67..71 => self.close(),
             71..79 => self.detach(),
-            79..85 => self.relay(),
-            85..93 => self.keep_or_release(),
+            79..83 => self.relay(),
+            83..88 => self.pass(),
+            88..94 => self.keep_or_release(),
             _ => self.send_kept(),
         }
     }
@@ -75,10 +76,9 @@ impl<W: World> Run<W> {
     }
 
     fn send(&mut self) {
-        let may = |half: &Half| {
-            half.state == State::Open && !half.has_finished && half.takes_from.is_none()
+        let Some(side) = self.pick(Half::may_send) else {
+            return;
         };
-        let Some(side) = self.pick(may) else { return };
         let most = [20, 3000, 30_000, 400_000][self.rng.below(4) as usize];
         let len = 1 + self.rng.below(most) as usize;
         let data = bytes(self.rng.next_u64(), len);
@@ -161,25 +161,61 @@ impl<W: World> Run<W> {
 
     /// Relays between two connections that have an end at the same engine.
     fn relay(&mut self) {
-        let may = |half: &Half| half.state == State::Open && !half.is_relayed();
-        let Some(from) = self.pick(may) else { return };
-        let Some(at) = self.model.half(from).map(|half| half.end.at) else {
+        let Some((from, to)) = self.pick_two() else {
             return;
         };
-        let Some(to) = self.pick(|half| may(half) && half.end.at == at) else {
-            return;
-        };
-        let is_free = |side: Side| {
-            let used = self.is_relayed(side.link) || self.model.links[side.link].carries_leases;
-            !used && !self.model.is_moving(side.link)
-        };
-        if from.link == to.link || !is_free(from) || !is_free(to) {
-            return;
-        }
         self.relay_one(from, to);
         if self.rng.chance(2, 3) {
             self.relay_one(to, from);
         }
+    }
+
+    /// Ends of two connections at one engine that may be relayed.
+    fn pick_two(&mut self) -> Option<(Side, Side)> {
+        let may = |half: &Half| half.state == State::Open && !half.is_relayed() && !half.is_cut;
+        let from = self.pick(may)?;
+        let at = self.model.half(from).map(|half| half.end.at)?;
+        let to = self.pick(|half| may(half) && half.end.at == at)?;
+        let is_free = |side: Side| {
+            let used = self.is_relayed(side.link) || self.model.links[side.link].carries_leases;
+            !used && !self.model.is_moving(side.link)
+        };
+        (from.link != to.link && is_free(from) && is_free(to)).then_some((from, to))
+    }
+
+    /// Passes some of what an end has still to receive on to another connection.
+    fn pass(&mut self) {
+        self.catch_up();
+        let Some((from, to)) = self.pick_two() else {
+            return;
+        };
+        let has_finished = |half: &Half| half.has_finished;
+        if self.model.half(to).is_none_or(has_finished) {
+            return;
+        }
+        let before = self.model.half(from).map_or(0, |half| half.received.len());
+        let queued = self.model.half(from.peer()).map(|half| &half.queued[..]);
+        let coming = queued.and_then(|queued| queued.get(before..));
+        let coming = coming.unwrap_or_default();
+        let len = 1 + self.rng.below(coming.len() as u64) as usize;
+        let Some(bytes) = coming.get(..len).map(<[u8]>::to_vec) else {
+            return;
+        };
+        if [from, to].map(|side| self.model.links[side.link].is_broken) != [false; 2] {
+            return;
+        }
+        let Some(target) = self.model.half_mut(to) else {
+            return;
+        };
+        target.queued.extend_from_slice(&bytes);
+        target.awaits = Some(from);
+        let target = target.end;
+        let Some(source) = self.model.half_mut(from) else {
+            return;
+        };
+        let (source, half) = (source.end, source);
+        half.passes = Some((to, bytes, self.lab.log[source].relayed));
+        self.lab.pass(source, target, len as u64);
     }
 
     fn is_relayed(&self, link: usize) -> bool {
@@ -208,6 +244,7 @@ impl<W: World> Run<W> {
             return;
         };
         source.passes_to = Some((to, source.received.len()));
+        source.relayed_before = self.lab.log[source.end].relayed;
         let source = source.end;
         self.lab.relay(source, target);
     }
@@ -239,10 +276,7 @@ impl<W: World> Run<W> {
         let Some(Kept { at, link, lease }) = self.kept.pop() else {
             return;
         };
-        let may = |half: &Half| {
-            let open = half.state == State::Open && half.end.at == at;
-            open && !half.has_finished && half.takes_from.is_none()
-        };
+        let may = |half: &Half| half.end.at == at && half.may_send();
         let Some(side) = self.pick(may) else { return };
         if side.link <= link || self.is_relayed(side.link) || self.model.is_moving(side.link) {
             return;

@@ -85,6 +85,9 @@ const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
     ("backpressure_total", "Times a source was paused", |s| {
         &s.backpressure
     }),
+    ("passes_total", "Answers whose body went past us", |s| {
+        &s.passes
+    }),
     ("received_bytes_total", "Bytes of bodies received", |s| {
         &s.received_bytes
     }),
@@ -348,9 +351,18 @@ fn workers(out: &mut String, running: &Running) {
     one("events_total", "Events delivered", "counter", &|i| {
         engine(i).events.get()
     });
-    one("rearms_total", "Receives started anew", "counter", &|i| {
-        engine(i).rearms.get()
-    });
+    one(
+        "rearms_total",
+        "Receives started, sockets registered",
+        "counter",
+        &|i| engine(i).rearms.get(),
+    );
+    one(
+        "rests_total",
+        "Receives given up because nothing came for long",
+        "counter",
+        &|i| engine(i).rests.get(),
+    );
     one(
         "blocks_exhausted_total",
         "Receives that waited for blocks",

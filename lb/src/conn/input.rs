@@ -8,12 +8,6 @@ use crate::{
 use codecs::{Frame, Malformed, Wait};
 use engines::{Buf, BufMut};
 
-/// What to do after a frame.
-enum Next {
-    Go,
-    Stop,
-}
-
 impl Worker {
     /// Bytes arrived.
     pub(crate) fn on_received(&mut self, key: ConnKey, data: BufMut) {
@@ -36,12 +30,11 @@ impl Worker {
             conn.append_inbox(&data);
             return self.mark_conn(key);
         }
-        let input = if !conn.has_inbox() {
-            data.freeze()
+        let input = if conn.has_inbox() {
+            conn.append_inbox(&data);
+            conn.take_inbox()
         } else {
-            let mut joined = conn.take_inbox();
-            joined.extend_from_slice(&data);
-            Buf::from(joined)
+            data.freeze()
         };
         self.decode(key, input);
     }
@@ -63,7 +56,7 @@ impl Worker {
         if conn.phase != ConnPhase::Open || conn.held {
             return;
         }
-        let input = Buf::from(conn.take_inbox());
+        let input = conn.take_inbox();
         self.decode(key, input);
     }
 
@@ -101,33 +94,27 @@ impl Worker {
                     return self.on_drained_input(key);
                 }
                 Wait::Hold => {
-                    if let Next::Stop = self.hold(key, &input) {
-                        return;
+                    if self.hold(key) {
+                        return self.keep(key, input);
                     }
                 }
             }
         }
     }
 
-    /// Holds the connection's input until its current answer is out, if it is not already.
-    fn hold(&mut self, key: ConnKey, input: &Buf) -> Next {
+    /// Holds the connection's input until its current answer is out; false if it is already.
+    fn hold(&mut self, key: ConnKey) -> bool {
         let Some(conn) = self.net.conns.get_mut(key) else {
-            return Next::Stop;
+            return true;
         };
-        if conn.streams.is_empty() {
-            return Next::Go;
-        }
-        conn.held = true;
-        conn.append_inbox(input);
-        Next::Stop
+        conn.held = !conn.streams.is_empty();
+        conn.held
     }
 
-    /// Keeps the beginning of a head for when more of it comes; what was kept before is not copied again.
+    /// Keeps what cannot be decoded yet; what was kept before is not copied again.
     fn keep(&mut self, key: ConnKey, input: Buf) {
-        if let Some(conn) = self.net.conns.get_mut(key)
-            && !input.is_empty()
-        {
-            conn.put_inbox(input.into_vec());
+        if let Some(conn) = self.net.conns.get_mut(key) {
+            conn.put_inbox(input);
         }
     }
 

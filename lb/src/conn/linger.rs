@@ -1,6 +1,7 @@
 //! Ending a downstream connection so that the peer gets our last bytes: finish, read and drop until it
 //! finishes too, then close. Closing at once would make the kernel answer late input with RST, which
-//! takes back what the peer has not read yet.
+//! takes back what the peer has not read yet. Only where the peer has said that it sends no more, and
+//! all of it was read, the connection is closed as soon as our last bytes have left.
 
 use super::{Conn, ConnKey, ConnPhase, Side};
 use crate::{
@@ -85,6 +86,18 @@ impl Worker {
         }
         (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
         self.mark_conn(key);
+    }
+
+    /// Closes once everything queued has left, where the peer sends no more: the end of our direction
+    /// leaves together with the last bytes.
+    pub(crate) fn end_conn(&mut self, key: ConnKey) {
+        self.net.flush();
+        if let Some(conn) = self.net.conns.get(key)
+            && !conn.is_flushed()
+        {
+            self.net.engine.finish(conn.sock);
+        }
+        self.flush_and_close(key);
     }
 
     pub(crate) fn on_lingering_bytes(&mut self, key: ConnKey, len: usize) {

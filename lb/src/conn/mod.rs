@@ -38,7 +38,7 @@ slot_key! {
 pub(crate) enum ConnPhase {
     /// Upstream: not yet open.
     Connecting,
-    /// Closed as soon as what is queued has left.
+    /// Closed as soon as what is queued has left; input is not read any more.
     Flushing,
     /// We have finished; input is read and dropped until the peer finishes too.
     Lingering,
@@ -152,6 +152,20 @@ impl Conn {
     /// What feeds it is not to be read now.
     pub(crate) fn is_full(&self) -> bool {
         self.unsent >= self.high as usize
+    }
+
+    /// So much still to come for it is worth leaving to the engine.
+    pub(crate) fn bulk_bytes(&self) -> u64 {
+        u64::from(self.high) * limits::PASS_BUFFERS
+    }
+
+    /// The engine passes on what it receives, and pauses it behind that.
+    pub(crate) fn on_passing(&mut self) {
+        self.reading = false;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == ConnPhase::Open
     }
 
     pub(crate) fn find(&self, id: StreamId) -> Option<StreamKey> {
@@ -344,6 +358,9 @@ impl Worker {
             } else {
                 (stream.response_waiting(), Some(stream.down.conn))
             };
+            if !conn.is_down() && stream.response.passing > 0 {
+                return false;
+            }
             let full = far.is_some_and(|far| self.net.is_full(far));
             waiting < limits::STREAM_BYTES_MAX && !full
         })
@@ -373,7 +390,10 @@ impl Worker {
         if conn.phase != ConnPhase::Open {
             return;
         }
-        if conn.codec.life() == Life::Closed {
+        let life = conn.codec.life();
+        if life == Life::Over && !conn.has_inbox() {
+            self.end_conn(key);
+        } else if life.is_closed() {
             self.linger(key);
         } else if std::mem::take(&mut conn.held) {
             if conn.peer_done || conn.has_inbox() {

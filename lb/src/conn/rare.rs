@@ -1,12 +1,14 @@
 //! What few connections have, and idle ones never: it takes memory only while it is there.
 
 use super::{Conn, ConnKey};
+use engines::Buf;
 
 /// Lies apart from its connection.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
     /// Input that could not be decoded yet: part of a head, or what follows a held request.
-    inbox: Vec<u8>,
+    /// In memory of its own; what was decoded of it is not moved away before more is added.
+    inbox: Buf,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
     resting: Vec<ConnKey>,
 }
@@ -19,21 +21,22 @@ impl Conn {
 
     /// Keeps more input behind what waits.
     pub(super) fn append_inbox(&mut self, more: &[u8]) {
-        if !more.is_empty() {
-            let rare = self.rare.get_or_insert_default();
-            rare.inbox.extend_from_slice(more);
-        }
+        let mut inbox = self.take_inbox().into_vec();
+        inbox.extend_from_slice(more);
+        self.put_inbox(Buf::from(inbox));
     }
 
-    /// Keeps input where none waits.
-    pub(super) fn put_inbox(&mut self, input: Vec<u8>) {
+    /// Keeps input where none waits; what lies in a receive block is copied.
+    pub(super) fn put_inbox(&mut self, input: Buf) {
         debug_assert!(!self.has_inbox(), "input is kept in order");
         if !input.is_empty() {
+            let is_own = !input.is_leased();
+            let input = if is_own { input } else { Buf::copy_of(&input) };
             self.rare.get_or_insert_default().inbox = input;
         }
     }
 
-    pub(super) fn take_inbox(&mut self) -> Vec<u8> {
+    pub(super) fn take_inbox(&mut self) -> Buf {
         self.take(|rare| &mut rare.inbox)
     }
 
@@ -49,9 +52,9 @@ impl Conn {
         self.take(|rare| &mut rare.resting)
     }
 
-    fn take<T>(&mut self, part: impl FnOnce(&mut Rare) -> &mut Vec<T>) -> Vec<T> {
+    fn take<T: Default>(&mut self, part: impl FnOnce(&mut Rare) -> &mut T) -> T {
         let Some(rare) = &mut self.rare else {
-            return Vec::new();
+            return T::default();
         };
         let taken = std::mem::take(part(rare));
         if rare.inbox.is_empty() && rare.resting.is_empty() {

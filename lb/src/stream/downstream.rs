@@ -8,7 +8,7 @@ use crate::{
     limits,
     worker::{Todo, Worker},
 };
-use codecs::{Fields, Head, Life, StreamId};
+use codecs::{Fields, Head, StreamId};
 use engines::{Buf, SlotKey};
 
 impl Worker {
@@ -202,7 +202,7 @@ impl Worker {
         self.net.write(down.conn, |codec, out| {
             codec.reset(down.id, codecs::Reason::Cancel, out)
         });
-        let closed = |conn: &crate::conn::Conn| conn.codec.life() == Life::Closed;
+        let closed = |conn: &crate::conn::Conn| conn.codec.life().is_closed();
         if self.net.conns.get(down.conn).is_some_and(closed) {
             self.flush_and_close(down.conn);
         }

@@ -1,63 +1,73 @@
 //! A stream's filters: running a direction through them, and doing what they decide.
 
-use super::{Flags, LocalReply, Phase, StreamKey};
+use super::{Flags, Half, LocalReply, Phase, StreamKey};
 use crate::{
-    filter::{Dir, Env, Flow},
+    filter::{Chain, Dir, Env, Flow},
     limits,
     worker::{Epoch, Worker},
 };
+use codecs::Head;
 use std::rc::Rc;
+
+/// What filters may change of a stream.
+struct Parts<'a> {
+    head: &'a mut Head,
+    request: &'a mut Half,
+    answer: Option<&'a mut Head>,
+    response: &'a mut Half,
+}
 
 impl Worker {
     /// Runs a direction's filters; `None` if there are none.
     pub(super) fn run_chain(&mut self, key: StreamKey, dir: Dir) -> Option<Flow> {
         let stream = self.streams.get_mut(key)?;
-        let Some(mut chain) = stream.chain.take() else {
+        if stream.chain.is_none() {
             stream.half(dir).pass();
             return None;
-        };
-        let (half, head) = match dir {
-            Dir::Request => (&mut stream.request, Some(&mut stream.head)),
-            Dir::Response => (&mut stream.response, stream.answer.as_mut()),
-        };
-        let epoch = stream.epoch.clone();
-        let empty = Default::default();
-        let mut env = Env {
-            now: self.now,
-            wall: self.net.engine.wall(),
-            rng: &mut self.rng,
-            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
-            cluster: cluster_name(&epoch, stream.record.cluster),
-            record: &mut stream.record,
-        };
-        let flow = head.map_or(Flow::Wait, |head| {
-            chain.run(dir, head, half, limits::STREAM_BYTES_MAX, &mut env)
-        });
-        stream.chain = Some(chain);
-        Some(flow)
+        }
+        self.with_chain(key, |chain, parts, env| {
+            let (half, head) = match dir {
+                Dir::Request => (parts.request, Some(parts.head)),
+                Dir::Response => (parts.response, parts.answer),
+            };
+            head.map_or(Flow::Wait, |head| {
+                chain.run(dir, head, half, limits::STREAM_BYTES_MAX, env)
+            })
+        })
     }
 
     /// Lets filters whose timer has run out go on.
     pub(super) fn fire_filter_timers(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.get_mut(key) else {
-            return;
-        };
-        let Some(mut chain) = stream.chain.take() else {
-            return;
-        };
-        let epoch = stream.epoch.clone();
+        if let Some(flow) = self.with_chain(key, |chain, _, env| chain.on_timer(env)) {
+            self.obey(key, flow);
+        }
+    }
+
+    /// Calls a stream's filters with what they may see; `None` if it has none.
+    fn with_chain(
+        &mut self,
+        key: StreamKey,
+        call: impl FnOnce(&mut Chain, Parts<'_>, &mut Env<'_>) -> Flow,
+    ) -> Option<Flow> {
+        let stream = self.streams.get_mut(key)?;
+        let chain = stream.chain.as_mut()?;
+        let epoch = &stream.epoch;
         let empty = Default::default();
         let mut env = Env {
             now: self.now,
             wall: self.net.engine.wall(),
             rng: &mut self.rng,
-            config: chain_config(&epoch, stream.listener, stream.record.route, &empty),
-            cluster: cluster_name(&epoch, stream.record.cluster),
+            config: chain_config(epoch, stream.listener, stream.record.route, &empty),
+            cluster: cluster_name(epoch, stream.record.cluster),
             record: &mut stream.record,
         };
-        let flow = chain.on_timer(&mut env);
-        stream.chain = Some(chain);
-        self.obey(key, flow);
+        let parts = Parts {
+            head: &mut stream.head,
+            request: &mut stream.request,
+            answer: stream.answer.as_deref_mut(),
+            response: &mut stream.response,
+        };
+        Some(call(chain, parts, &mut env))
     }
 
     /// Does what a filter decided, other than going on.

@@ -20,6 +20,8 @@ pub struct Half {
     pub head_sent: bool,
     /// The end was encoded.
     pub end_sent: bool,
+    /// Bytes of body that the engine is still to pass from source to target.
+    pub passing: u64,
     /// Bytes of body received from the source.
     pub received_bytes: u64,
     /// Bytes of body handed to the target.
@@ -47,6 +49,13 @@ impl Half {
         self.incoming_end |= end;
     }
 
+    /// Takes note of a part of the body that went from source to target.
+    pub fn note_passed(&mut self, bytes: u64) {
+        self.passing = self.passing.saturating_sub(bytes);
+        self.received_bytes += bytes;
+        self.sent_bytes += bytes;
+    }
+
     /// Without filters: all that came in is ready.
     pub fn pass(&mut self) {
         self.ready_end |= self.incoming_end;
@@ -69,7 +78,7 @@ impl Half {
         self.abandon();
         (self.incoming_end, self.ready_end) = (false, false);
         (self.head_sent, self.end_sent) = (false, false);
-        (self.received_bytes, self.sent_bytes) = (0, 0);
+        (self.passing, self.received_bytes, self.sent_bytes) = (0, 0, 0);
     }
 
     /// Drops what waits; nothing more is taken or sent.

@@ -7,6 +7,7 @@ mod dress;
 mod filtering;
 mod half;
 mod local_reply;
+mod passing;
 mod record;
 mod retry;
 mod upstream;
@@ -20,6 +21,7 @@ pub(crate) use retry::Failure;
 use crate::{
     conn::ConnKey,
     filter::{Chain, Dir},
+    limits,
     worker::Epoch,
 };
 use codecs::{Head, StreamId};
@@ -137,6 +139,9 @@ impl Stream {
         self.request.reset();
         self.response.reset();
         self.retry.reset();
+        if self.head.bytes() > limits::SPARE_HEAD_BYTES_MAX {
+            *self.head = Head::default();
+        }
     }
 
     /// A byte came by.

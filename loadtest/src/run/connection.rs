@@ -132,7 +132,7 @@ impl Connection {
     /// Nothing more can come of it.
     pub(super) fn is_over(&self) -> bool {
         match self.codec.life() {
-            Life::Closed => true,
+            Life::Closed | Life::Over => true,
             Life::Draining => self.exchanges.is_empty(),
             Life::Open { .. } => self.left == 0 && self.exchanges.is_empty(),
         }

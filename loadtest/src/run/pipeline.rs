@@ -62,7 +62,7 @@ impl Pipeline {
         match lane.codec.life() {
             Life::Open { .. } => self.free.push(lane.codec),
             // Behind an answer with `connection: close` nothing comes.
-            Life::Closed | Life::Draining => self.is_closed = true,
+            Life::Closed | Life::Draining | Life::Over => self.is_closed = true,
         }
         self.is_closed |= self.is_draining && self.busy.is_empty();
     }

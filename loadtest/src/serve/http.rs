@@ -199,7 +199,9 @@ impl Http {
                 self.is_held = false;
                 desk.counters.answered += 1;
                 let life = self.codec.as_ref().map(|codec| codec.life());
-                if life == Some(Life::Closed) {
+                if life == Some(Life::Over) && self.inbox.is_empty() {
+                    self.flush(link, desk);
+                } else if life.is_some_and(Life::is_closed) {
                     self.linger(link, desk);
                 }
             }
@@ -305,9 +307,14 @@ impl Http {
             }
         }
         if self.phase == Phase::Open && self.exchanges.is_empty() {
-            link.flush(desk);
-            (self.phase, self.since) = (Phase::Flushing, desk.now);
+            self.flush(link, desk);
         }
+    }
+
+    /// Closes once everything has left.
+    fn flush(&mut self, link: &mut Link, desk: &mut Desk) {
+        link.flush(desk);
+        (self.phase, self.since) = (Phase::Flushing, desk.now);
     }
 
     /// Tells the peer what was wrong, and ends the connection. What was being answered is cut.

@@ -244,6 +244,41 @@ impl Codec for Client {
         usize::MAX
     }
 
+    fn verbatim_in(&self, id: StreamId) -> u64 {
+        match &self.answer {
+            Answer::Body(body) if id.0 == self.id && !self.is_closed => body.verbatim(),
+            Answer::Body(_) | Answer::Ended | Answer::Head | Answer::None => 0,
+        }
+    }
+
+    fn verbatim_out(&self, id: StreamId) -> u64 {
+        match &self.request {
+            Request::Body(sink) if self.is_current(id) => sink.verbatim(),
+            Request::Body(_)
+            | Request::Ended
+            | Request::None
+            | Request::Opened
+            | Request::Switching
+            | Request::Tunnel => 0,
+        }
+    }
+
+    fn pass_in(&mut self, id: StreamId, bytes: u64) {
+        if id.0 == self.id
+            && let Answer::Body(body) = &mut self.answer
+        {
+            body.pass(bytes);
+        }
+    }
+
+    fn pass_out(&mut self, id: StreamId, bytes: u64) {
+        if id.0 == self.id
+            && let Request::Body(sink) = &mut self.request
+        {
+            sink.pass(bytes);
+        }
+    }
+
     fn release(&mut self, _id: StreamId, _len: usize, _out: &mut Vec<u8>) {}
 
     fn ping(&mut self, _out: &mut Vec<u8>) -> bool {

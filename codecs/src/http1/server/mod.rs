@@ -30,6 +30,8 @@ pub(super) struct Server {
     expect: Expect,
     /// The connection goes on behind the current answer.
     keep: bool,
+    /// The peer has said that the current request is its last.
+    is_last: bool,
     has_fin: bool,
     is_closed: bool,
 }
@@ -90,6 +92,7 @@ impl Server {
             version: Version::default(),
             expect: Expect::default(),
             keep: true,
+            is_last: false,
             has_fin: false,
             is_closed: false,
         }
@@ -183,7 +186,7 @@ impl Codec for Server {
     }
 
     fn refuse(&mut self, why: &Malformed, out: &mut Vec<u8>) {
-        self.is_closed = true;
+        (self.is_closed, self.is_last) = (true, false);
         if why.status == 0 || !matches!(self.answer, Answer::None | Answer::Awaited) {
             return;
         }
@@ -279,6 +282,36 @@ impl Codec for Server {
         usize::MAX
     }
 
+    fn verbatim_in(&self, id: StreamId) -> u64 {
+        match &self.request {
+            Request::Body(body) if id.0 == self.id && !self.is_closed => body.verbatim(),
+            Request::Body(_) | Request::Ended | Request::Head | Request::Switching => 0,
+        }
+    }
+
+    fn verbatim_out(&self, id: StreamId) -> u64 {
+        match &self.answer {
+            Answer::Body(sink) if self.is_current(id) => sink.verbatim(),
+            Answer::Awaited | Answer::Body(_) | Answer::Ended | Answer::None | Answer::Tunnel => 0,
+        }
+    }
+
+    fn pass_in(&mut self, id: StreamId, bytes: u64) {
+        if id.0 == self.id
+            && let Request::Body(body) = &mut self.request
+        {
+            body.pass(bytes);
+        }
+    }
+
+    fn pass_out(&mut self, id: StreamId, bytes: u64) {
+        if id.0 == self.id
+            && let Answer::Body(sink) = &mut self.answer
+        {
+            sink.pass(bytes);
+        }
+    }
+
     fn release(&mut self, _id: StreamId, _len: usize, _out: &mut Vec<u8>) {}
 
     fn ping(&mut self, _out: &mut Vec<u8>) -> bool {
@@ -302,7 +335,10 @@ impl Codec for Server {
     }
 
     fn life(&self) -> Life {
+        // RFC 9112 §9.6: who has sent `close` must not send more behind that request.
+        let is_whole = matches!(self.request, Request::Ended) && self.answer == Answer::Ended;
         match (self.is_closed, self.keep) {
+            (true, _) if self.is_last && is_whole => Life::Over,
             (true, _) => Life::Closed,
             (false, true) => Life::Open { streams: 0 },
             (false, false) => Life::Draining,

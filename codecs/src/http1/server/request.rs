@@ -77,7 +77,10 @@ impl Server {
         self.method = Method::of(head);
         self.version = head.version;
         self.answer = Answer::Awaited;
-        self.keep &= !facts.close && (!is_http_10 || facts.keep_alive);
+        let is_close = facts.close || is_http_10 && !facts.keep_alive;
+        self.keep &= !is_close;
+        // Behind CONNECT may come what is meant for the tunnel, even if that is refused.
+        self.is_last = is_close && self.method != Method::Connect;
         let is_switch = self.method == Method::Connect || !head.upgrade().is_empty();
         self.request = match head.length {
             Length::None if is_switch => Request::Switching,

@@ -350,6 +350,16 @@ impl Chain {
         (verdict, effects)
     }
 
+    /// A filter looks at the data of the direction, or holds some.
+    pub fn sees_data(&self, dir: Dir) -> bool {
+        let sees = |hooks: Hooks| match dir {
+            Dir::Request => hooks.request_data,
+            Dir::Response => hooks.response_data,
+        };
+        let mut positions = 0..self.direction(dir).stages.len();
+        self.held_bytes(dir) > 0 || positions.any(|position| sees(self.hooks(dir, position)))
+    }
+
     fn hold(&mut self, dir: Dir, position: usize, hold: Hold) {
         self.direction_mut(dir).stages[position].hold = Some(hold);
     }

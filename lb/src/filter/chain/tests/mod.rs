@@ -353,6 +353,45 @@ fn hooks_that_a_filter_does_not_have_are_skipped() {
 }
 
 #[test]
+fn a_chain_sees_data_if_one_of_its_filters_does() {
+    let with = |hooks: Hooks| {
+        let mut entry = entry("a", &[], &Trace::default());
+        entry.config = Arc::new(Scripted {
+            name: "a",
+            script: &[],
+            trace: Trace::default(),
+            hooks,
+        });
+        let chain = Chain::new(&HttpChainConfig {
+            entries: vec![entry],
+        });
+        let chain = chain.unwrap();
+        [Dir::Request, Dir::Response].map(|dir| chain.sees_data(dir))
+    };
+    let head = Hooks {
+        response_head: true,
+        ..Hooks::default()
+    };
+    assert_eq!(with(head), [false, false]);
+    let response_data = true;
+    assert_eq!(
+        with(Hooks {
+            response_data,
+            ..head
+        }),
+        [false, true]
+    );
+    let request_data = true;
+    assert_eq!(
+        with(Hooks {
+            request_data,
+            ..head
+        }),
+        [true, false]
+    );
+}
+
+#[test]
 fn every_filter_is_told_the_end_of_the_stream() {
     let mut bench = Bench::new(&[("a", &[]), ("b", &[])]);
     let record = Record::new(bench.now);
