@@ -230,6 +230,7 @@ macro_rules! kernel {
         tests_alone! { $world;
             kernel:
                 a_dropped_engine_leaves_no_descriptor,
+                a_dropped_engine_leaves_no_descriptor_of_many_sockets,
                 closed_sockets_leave_no_descriptor,
                 connecting_without_descriptors_closes_with_the_cause,
                 random_calls_leave_no_descriptor,

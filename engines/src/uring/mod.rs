@@ -53,7 +53,8 @@ const EVENTS_MAX: usize = 256;
 const EVENTS_EACH: usize = 2 + BULK_BLOCKS_MAX as usize;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
-/// How long the last operations may take to end when the engine is dropped.
+/// How long an engine that is dropped waits for its operations to end, in turns of so long in which none
+/// of its sockets ends.
 const DROP_TURN: Duration = Duration::from_millis(50);
 const DROP_TURNS_MAX: usize = 40;
 
@@ -333,9 +334,9 @@ impl Drop for Uring {
         for sock in self.socks.keys() {
             self.end(sock, None);
         }
-        let mut events = Vec::new();
-        for _ in 0..DROP_TURNS_MAX {
-            if self.socks.is_empty() {
+        let (mut events, mut left, mut vain) = (Vec::new(), self.socks.len(), 0);
+        while vain < DROP_TURNS_MAX {
+            if left == 0 {
                 return;
             }
             self.start_all();
@@ -346,6 +347,9 @@ impl Drop for Uring {
             self.events_end = EVENTS_MAX;
             self.deliver(&mut events);
             events.clear();
+            // A turn ends few: the kernel runs what is due in small portions.
+            let before = std::mem::replace(&mut left, self.socks.len());
+            vain = if left < before { 0 } else { vain + 1 };
         }
         // Something does not end: its memory must not be used for anything else.
         std::mem::forget((self.rings.blocks().clone(), std::mem::take(&mut self.socks)));

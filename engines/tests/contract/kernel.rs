@@ -4,13 +4,13 @@
 use super::{
     lab::{End, Family, Lab},
     pattern::bytes,
-    process::{descriptors, without_leak},
+    process::{allow_descriptors, descriptors, without_leak},
     random,
     world::World,
 };
 use engines::{Buf, Datagram, ListenOptions};
 use nix::{
-    sys::resource::{Resource, setrlimit},
+    sys::resource::{Resource, getrlimit, setrlimit},
     unistd,
 };
 use std::{fs::File, io, thread};
@@ -53,6 +53,23 @@ pub(crate) fn a_dropped_engine_leaves_no_descriptor<W: World>() {
             lab.resume(endpoint);
             lab.until("bytes", |log| log[endpoint].received.len() > 1 << 20);
         }
+    });
+}
+
+/// More than the events of many waits. Descriptors are left for the test and the engine's own.
+const MANY: usize = 10_000;
+
+pub(crate) fn a_dropped_engine_leaves_no_descriptor_of_many_sockets<W: World>() {
+    allow_descriptors();
+    without_leak(|| {
+        let mut lab = Lab::<W>::new(1);
+        let (most, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("has a limit");
+        let many = MANY.min(usize::try_from(most).expect("fits") - descriptors() - 50);
+        for _ in 0..many {
+            let end = lab.bind(0, Family::V4);
+            lab.resume(end);
+        }
+        lab.settle();
     });
 }
 

@@ -1,0 +1,168 @@
+//! Where a load goes to, as it is written: `http://HOST:PORT/PATH`, `tcp://HOST:PORT`, or with
+//! `unix:/path` for `HOST:PORT`.
+
+use crate::{run::Target, workload::Protocol};
+use engines::SockAddr;
+use std::net::ToSocketAddrs;
+
+/// What a URL says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Url {
+    pub(super) protocol: Protocol,
+    /// `HOST:PORT` or `unix:/path`.
+    place: String,
+    /// `Host` of requests.
+    authority: String,
+    /// None: the URL names none.
+    pub(super) path: Option<String>,
+}
+
+impl Url {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn parse(url: &str) -> Result<Self, String> {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let protocol = match scheme {
+            "http" => Protocol::Http1,
+            "tcp" => Protocol::Echo,
+            other => return Err(format!("`{other}` in `{url}`: http and tcp are known")),
+        };
+        if let Some(socket) = rest.strip_prefix("unix:") {
+            return Self::of_socket(protocol, socket, url);
+        }
+        let (authority, path) = match rest.find('/') {
+            Some(at) => (&rest[..at], Some(rest[at..].to_owned())),
+            None => (rest, None),
+        };
+        if authority.is_empty() || authority.contains('@') {
+            return Err(format!("`{url}` names no host"));
+        }
+        if protocol == Protocol::Echo && path.as_deref().is_some_and(|path| path != "/") {
+            return Err(format!("`{url}`: tcp has no path"));
+        }
+        let has_port = authority
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let place = match (has_port, protocol) {
+            (true, _) => authority.to_owned(),
+            (false, Protocol::Http1) => format!("{authority}:80"),
+            (false, Protocol::Echo) => return Err(format!("`{url}` names no port")),
+        };
+        Ok(Self {
+            protocol,
+            place,
+            authority: authority.to_owned(),
+            path: path.filter(|_| protocol == Protocol::Http1),
+        })
+    }
+
+    /// All behind `unix:` is the socket's path.
+    fn of_socket(protocol: Protocol, socket: &str, url: &str) -> Result<Self, String> {
+        if socket.is_empty() {
+            return Err(format!("`{url}` names no socket"));
+        }
+        Ok(Self {
+            protocol,
+            place: format!("unix:{socket}"),
+            authority: "localhost".to_owned(),
+            path: None,
+        })
+    }
+
+    /// Finds the address.
+    ///
+    /// # Errors
+    /// The name is unknown.
+    pub(super) fn resolve(&self) -> Result<Target, String> {
+        let address = match self.place.strip_prefix("unix:") {
+            Some(socket) => SockAddr::Unix(socket.into()),
+            None => {
+                let place = self.place.as_str();
+                let mut found = place
+                    .to_socket_addrs()
+                    .map_err(|error| format!("{place}: {error}"))?;
+                let first = found.next();
+                first.ok_or_else(|| format!("{place}: no address"))?.into()
+            }
+        };
+        Ok(Target {
+            address,
+            authority: self.authority.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_protocol_place_and_path() {
+        let path = |path: &str| Some(path.to_owned());
+        for (url, protocol, place, authority, want) in [
+            (
+                "http://a:81/b?c",
+                Protocol::Http1,
+                "a:81",
+                "a:81",
+                path("/b?c"),
+            ),
+            ("http://a", Protocol::Http1, "a:80", "a", None),
+            ("a:8080", Protocol::Http1, "a:8080", "a:8080", None),
+            (
+                "http://[::1]/x",
+                Protocol::Http1,
+                "[::1]:80",
+                "[::1]",
+                path("/x"),
+            ),
+            ("tcp://[::1]:7", Protocol::Echo, "[::1]:7", "[::1]:7", None),
+            ("tcp://a:7/", Protocol::Echo, "a:7", "a:7", None),
+            (
+                "http://unix:/run/x",
+                Protocol::Http1,
+                "unix:/run/x",
+                "localhost",
+                None,
+            ),
+            (
+                "tcp://unix:@x",
+                Protocol::Echo,
+                "unix:@x",
+                "localhost",
+                None,
+            ),
+        ] {
+            let found = Url::parse(url).unwrap();
+            assert_eq!((found.protocol, found.path), (protocol, want), "{url}");
+            assert_eq!(
+                (&*found.place, &*found.authority),
+                (place, authority),
+                "{url}"
+            );
+        }
+        for url in [
+            "https://a",
+            "http://",
+            "tcp://a",
+            "tcp://a:1/b",
+            "http://unix:",
+            "http://u@a/",
+        ] {
+            assert!(Url::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_addresses_at_once() {
+        let target = Url::parse("http://127.0.0.1:81")
+            .unwrap()
+            .resolve()
+            .unwrap();
+        assert_eq!(target.address.to_string(), "127.0.0.1:81");
+        let target = Url::parse("http://unix:/x").unwrap().resolve().unwrap();
+        assert_eq!(target.address, SockAddr::Unix("/x".into()));
+    }
+}

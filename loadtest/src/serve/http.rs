@@ -1,0 +1,369 @@
+//! A connection that speaks a codec: bytes to requests, and their answers back.
+
+use super::{
+    answer::Answer,
+    exchange::{Exchange, Stage},
+    limits,
+    link::{Desk, Link},
+};
+use codecs::{Codec, Detected, Frame, Life, Malformed, PROTOCOLS, Wait};
+use engines::{Buf, BufMut};
+use std::time::Instant;
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Frames flow.
+    Open,
+    /// We have finished; input is read and dropped until the peer finishes too.
+    Lingering,
+    /// Closed as soon as what is queued has left.
+    Flushing,
+    /// To be closed now.
+    Ended,
+    /// To be reset now.
+    Reset,
+}
+
+/// One connection's protocol.
+pub(super) struct Http {
+    /// None until the first bytes told which protocol it is.
+    codec: Option<Box<dyn Codec>>,
+    /// Input that waits: part of a head, or what came behind a request that is not answered.
+    inbox: Vec<u8>,
+    exchanges: Vec<Exchange>,
+    pub(super) phase: Phase,
+    /// The codec, or a delayed echo, waits for the current answer.
+    is_held: bool,
+    /// The peer has finished.
+    is_done: bool,
+    /// Bytes read and dropped while lingering.
+    dropped: usize,
+    /// When the last of our bytes left or the close began, once it is to be closed.
+    since: Instant,
+}
+
+impl Http {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            codec: None,
+            inbox: Vec::new(),
+            exchanges: Vec::new(),
+            phase: Phase::Open,
+            is_held: false,
+            is_done: false,
+            dropped: 0,
+            since: now,
+        }
+    }
+
+    pub(super) fn on_received(&mut self, link: &mut Link, desk: &mut Desk, data: BufMut) {
+        match self.phase {
+            Phase::Open => {}
+            Phase::Lingering => return self.on_dropped(desk, data.len()),
+            Phase::Flushing | Phase::Ended | Phase::Reset => return,
+        }
+        if self.is_held {
+            self.inbox.extend_from_slice(&data);
+            return;
+        }
+        let input = match self.inbox.is_empty() {
+            true => data.freeze(),
+            false => {
+                self.inbox.extend_from_slice(&data);
+                Buf::from(std::mem::take(&mut self.inbox))
+            }
+        };
+        self.decode(link, desk, input);
+        self.go_on(link, desk);
+    }
+
+    pub(super) fn on_finished(&mut self, link: &mut Link, desk: &mut Desk) {
+        self.is_done = true;
+        let is_stalled = |exchange: &Exchange| exchange.stage == Stage::Stalled;
+        match self.phase {
+            Phase::Lingering => self.phase = Phase::Flushing,
+            Phase::Open if self.exchanges.iter().any(is_stalled) => self.phase = Phase::Ended,
+            Phase::Open if !self.is_held => {
+                self.end_of_input(link, desk);
+                self.go_on(link, desk);
+            }
+            Phase::Open | Phase::Flushing | Phase::Ended | Phase::Reset => {}
+        }
+    }
+
+    /// Part of what was queued has left.
+    pub(super) fn on_sent(&mut self, link: &mut Link, desk: &mut Desk) {
+        self.since = desk.now;
+        if self.phase == Phase::Open && !self.exchanges.is_empty() {
+            self.go_on(link, desk);
+        }
+    }
+
+    /// The deadline has passed.
+    pub(super) fn on_timer(&mut self, link: &mut Link, desk: &mut Desk) {
+        match self.phase {
+            Phase::Open => self.go_on(link, desk),
+            Phase::Lingering | Phase::Flushing => {
+                desk.counters.close_timeouts += 1;
+                self.phase = Phase::Ended;
+            }
+            Phase::Ended | Phase::Reset => {}
+        }
+    }
+
+    /// When something is to happen by itself.
+    pub(super) fn deadline(&self, link: &Link) -> Option<Instant> {
+        match self.phase {
+            Phase::Open => {
+                let all = self.exchanges.iter();
+                all.filter_map(|exchange| exchange.deadline(link)).min()
+            }
+            Phase::Lingering | Phase::Flushing if link.unsent > 0 => {
+                Some(self.since + limits::FLUSH_TIME)
+            }
+            Phase::Lingering | Phase::Flushing => Some(self.since + limits::LINGER_TIME),
+            Phase::Ended | Phase::Reset => None,
+        }
+    }
+
+    /// More input would find a place.
+    pub(super) fn wants_reading(&self, link: &Link) -> bool {
+        let is_echoing = || self.exchanges.iter().any(Exchange::is_echo);
+        match self.phase {
+            Phase::Open if self.is_done || self.is_held && !self.inbox.is_empty() => false,
+            Phase::Open => link.unsent < limits::ECHO_HIGH_BYTES || !is_echoing(),
+            Phase::Lingering => !self.is_done,
+            Phase::Flushing | Phase::Ended | Phase::Reset => false,
+        }
+    }
+
+    /// Everything has left, and nothing more is to come.
+    pub(super) fn is_over(&self, link: &Link) -> bool {
+        self.phase == Phase::Ended || self.phase == Phase::Flushing && link.unsent == 0
+    }
+
+    /// Serves the exchanges, and the input that they held, as far as they go now.
+    fn go_on(&mut self, link: &mut Link, desk: &mut Desk) {
+        loop {
+            self.serve_all(link, desk);
+            if self.phase != Phase::Open || self.is_held || self.inbox.is_empty() && !self.is_done {
+                break;
+            }
+            if self.is_done && self.inbox.is_empty() {
+                self.end_of_input(link, desk);
+                break;
+            }
+            let before = self.inbox.len();
+            let input = Buf::from(std::mem::take(&mut self.inbox));
+            self.decode(link, desk, input);
+            if self.inbox.len() == before {
+                if self.is_done {
+                    self.end_of_input(link, desk);
+                }
+                break;
+            }
+        }
+        link.flush(desk);
+    }
+
+    fn serve_all(&mut self, link: &mut Link, desk: &mut Desk) {
+        let mut index = 0;
+        while let (Some(codec), Some(exchange)) = (&mut self.codec, self.exchanges.get_mut(index)) {
+            match exchange.stage {
+                Stage::Delayed(until) if until <= desk.now => {
+                    exchange.give(link, desk, &mut **codec);
+                    // Only an echo holds the input by itself, and the codec says so again.
+                    self.is_held = false;
+                }
+                Stage::Body { .. } => exchange.pump(link, desk, &mut **codec),
+                Stage::Asking
+                | Stage::Delayed(_)
+                | Stage::Echoing
+                | Stage::Stalled
+                | Stage::Ended
+                | Stage::Broken
+                | Stage::Reset => {}
+            }
+            if !self.end_exchange(link, desk, index) {
+                index += 1;
+            }
+        }
+    }
+
+    /// Takes an exchange out that is over, and lets the connection go on or end; false if it is not.
+    fn end_exchange(&mut self, link: &mut Link, desk: &mut Desk, index: usize) -> bool {
+        match self.exchanges[index].stage {
+            Stage::Ended => {
+                self.exchanges.remove(index);
+                self.is_held = false;
+                desk.counters.answered += 1;
+                let life = self.codec.as_ref().map(|codec| codec.life());
+                if life == Some(Life::Over) && self.inbox.is_empty() {
+                    self.flush(link, desk);
+                } else if life.is_some_and(Life::is_closed) {
+                    self.linger(link, desk);
+                }
+            }
+            Stage::Broken => {
+                self.exchanges.clear();
+                self.linger(link, desk);
+            }
+            Stage::Reset => {
+                self.exchanges.clear();
+                self.phase = Phase::Reset;
+            }
+            Stage::Asking
+            | Stage::Delayed(_)
+            | Stage::Body { .. }
+            | Stage::Echoing
+            | Stage::Stalled => return false,
+        }
+        true
+    }
+
+    fn decode(&mut self, link: &mut Link, desk: &mut Desk, mut input: Buf) {
+        while self.phase == Phase::Open && !self.is_held {
+            let Some(codec) = detect(&mut self.codec, &input, desk) else {
+                break;
+            };
+            let step = match codec.decode(desk.now, &input, &mut desk.heads) {
+                Ok(step) => step,
+                Err(why) => return self.refuse(link, desk, &why),
+            };
+            let is_idle = step.used == 0 && step.frame.is_none();
+            let part = input.split_to(step.used);
+            if let Some(frame) = step.frame {
+                self.on_frame(link, desk, frame, part);
+            }
+            match step.wait {
+                Wait::Go if !is_idle => {}
+                Wait::Hold if self.exchanges.is_empty() => {}
+                Wait::Hold => self.is_held = true,
+                Wait::Go | Wait::More => break,
+            }
+        }
+        if self.phase == Phase::Open {
+            self.inbox = input.into_vec();
+            if let Some(codec) = &mut self.codec {
+                codec.control(&mut desk.out);
+            }
+        }
+    }
+
+    fn on_frame(&mut self, link: &mut Link, desk: &mut Desk, frame: Frame, mut part: Buf) {
+        let Some(codec) = &mut self.codec else { return };
+        let codec = &mut **codec;
+        let place = |id| self.exchanges.iter().position(|exchange| exchange.id == id);
+        let index = match frame {
+            Frame::Head { id, head, end } => {
+                let answer = Answer::of(head.path(), &desk.defaults);
+                let mut exchange = Exchange::new(id, answer, head.length, head.method());
+                desk.heads.put(head);
+                if end || exchange.is_echo() {
+                    exchange.begin(link, desk, codec);
+                }
+                self.is_held |= !end && matches!(exchange.stage, Stage::Delayed(_));
+                self.exchanges.push(exchange);
+                Some(self.exchanges.len() - 1)
+            }
+            Frame::Data { id, len, end } => {
+                part.skip(part.len() - len);
+                let index = place(id);
+                if let Some(index) = index {
+                    self.exchanges[index].on_data(link, desk, codec, part, end);
+                    codec.release(id, len, &mut desk.out);
+                }
+                index
+            }
+            Frame::Trailers { id, fields } => {
+                desk.heads.put_fields(fields);
+                let index = place(id);
+                if let Some(index) = index {
+                    self.exchanges[index].on_data(link, desk, codec, Buf::default(), true);
+                }
+                index
+            }
+            Frame::Reset { id, .. } => {
+                if let Some(index) = place(id) {
+                    self.exchanges.remove(index);
+                }
+                None
+            }
+            Frame::GoAway { .. } | Frame::Pong | Frame::Window { .. } => None,
+        };
+        if let Some(index) = index {
+            self.end_exchange(link, desk, index);
+        }
+    }
+
+    /// The peer has finished and all input was decoded.
+    fn end_of_input(&mut self, link: &mut Link, desk: &mut Desk) {
+        while let Some(codec) = &mut self.codec {
+            match codec.eof() {
+                Ok(Some(frame)) => self.on_frame(link, desk, frame, Buf::default()),
+                Ok(None) => break,
+                Err(why) => return self.refuse(link, desk, &why),
+            }
+        }
+        if self.phase == Phase::Open && self.exchanges.is_empty() {
+            self.flush(link, desk);
+        }
+    }
+
+    /// Closes once everything has left.
+    fn flush(&mut self, link: &mut Link, desk: &mut Desk) {
+        link.flush(desk);
+        (self.phase, self.since) = (Phase::Flushing, desk.now);
+    }
+
+    /// Tells the peer what was wrong, and ends the connection. What was being answered is cut.
+    fn refuse(&mut self, link: &mut Link, desk: &mut Desk, why: &Malformed) {
+        desk.counters.malformed += 1;
+        self.exchanges.clear();
+        if let Some(codec) = &mut self.codec {
+            codec.refuse(why, &mut desk.out);
+        }
+        self.linger(link, desk);
+    }
+
+    /// Finishes our direction and waits for the peer's: closing at once would make the kernel answer late
+    /// input with RST, which takes back what the peer has not read yet.
+    fn linger(&mut self, link: &mut Link, desk: &mut Desk) {
+        link.flush(desk);
+        self.inbox = Vec::new();
+        self.since = desk.now;
+        desk.engine.finish(link.sock);
+        self.phase = match self.is_done {
+            true => Phase::Flushing,
+            false => Phase::Lingering,
+        };
+    }
+
+    fn on_dropped(&mut self, desk: &mut Desk, len: usize) {
+        self.dropped += len;
+        if self.dropped > limits::LINGER_BYTES_MAX {
+            desk.counters.linger_overflows += 1;
+            self.phase = Phase::Ended;
+        }
+    }
+}
+
+/// The connection's codec, found by its first bytes; none if they do not tell yet. What is of no
+/// protocol is left to the first one to refuse.
+fn detect<'a>(
+    codec: &'a mut Option<Box<dyn Codec>>,
+    input: &[u8],
+    desk: &Desk,
+) -> Option<&'a mut Box<dyn Codec>> {
+    if codec.is_none() {
+        let is = |wanted| PROTOCOLS.iter().find(|known| known.detect(input) == wanted);
+        let found = match is(Detected::Yes) {
+            Some(found) => found,
+            None if is(Detected::NeedMore).is_some() => return None,
+            None => PROTOCOLS.first()?,
+        };
+        *codec = Some(found.server(&desk.limits));
+    }
+    codec.as_mut()
+}

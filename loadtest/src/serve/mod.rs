@@ -1,0 +1,22 @@
+//! An endpoint that is not the limit, or fails as it is told.
+//!
+//! Threads share nothing: each has an engine, listening sockets and connections of its own. What is
+//! answered stands in a request's path and query; bodies are slices of one pattern, queued only as far
+//! as there is room, so a slow reader costs a bounded number of slices.
+
+mod answer;
+mod exchange;
+mod http;
+pub mod limits;
+mod link;
+pub mod pattern;
+mod raw;
+mod start;
+mod table;
+mod worker;
+
+pub use answer::Defaults;
+pub use link::Counters;
+pub use start::{Options, Running, start};
+pub(crate) use start::{allow_descriptors, bind};
+pub use worker::{Service, Worker};

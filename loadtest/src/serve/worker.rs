@@ -1,0 +1,301 @@
+//! One event loop: an engine, its listeners and their connections. Nothing is shared with other workers.
+
+use super::{
+    answer::Defaults,
+    http::{Http, Phase},
+    link::{Counters, Desk, Link},
+    raw::{Raw, Use},
+    table::Table,
+};
+use engines::{BufMut, Carried, Engine, Event, SlotKey, Sock, Wheel};
+use nix::{
+    libc::linger,
+    sys::socket::{setsockopt, sockopt},
+};
+use std::{io, time::Instant};
+
+/// What a listener's connections are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Every byte comes back.
+    Echo,
+    /// Requests of any protocol that `codecs` knows.
+    Http,
+    /// Every byte is dropped.
+    Sink,
+    /// Bytes come without end.
+    Source,
+}
+
+impl Service {
+    /// As it is written on the command line and told when it listens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Http => "http",
+            Self::Sink => "sink",
+            Self::Source => "source",
+        }
+    }
+}
+
+/// One thread's part of the endpoint.
+pub struct Worker {
+    desk: Desk,
+    conns: Table<Conn>,
+    listeners: Vec<(Sock, Service)>,
+    wheel: Wheel,
+    events: Vec<Event>,
+    due: Vec<u32>,
+}
+
+struct Conn {
+    link: Link,
+    role: Role,
+    is_reading: bool,
+    alarm: Option<Instant>,
+}
+
+enum Role {
+    Http(Http),
+    Raw(Raw),
+    /// Given up by the engine to be reset.
+    Leaving,
+}
+
+impl Worker {
+    /// A worker on `engine`; it accepts from the first turn on.
+    pub fn new(
+        mut engine: Box<dyn Engine>,
+        listeners: Vec<(Carried, Service)>,
+        defaults: Defaults,
+    ) -> Self {
+        let listeners = listeners.into_iter().map(|(carried, service)| {
+            let sock = engine.adopt(carried);
+            engine.resume(sock);
+            (sock, service)
+        });
+        let listeners = listeners.collect();
+        Self {
+            wheel: Wheel::new(engine.now()),
+            desk: Desk::new(engine, defaults),
+            conns: Table::default(),
+            listeners,
+            events: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Serves without end.
+    ///
+    /// # Errors
+    /// The engine is broken.
+    pub fn run(&mut self) -> io::Result<()> {
+        loop {
+            self.turn()?;
+        }
+    }
+
+    /// Waits for events and reacts to them.
+    ///
+    /// # Errors
+    /// The engine is broken.
+    pub fn turn(&mut self) -> io::Result<()> {
+        let mut events = std::mem::take(&mut self.events);
+        self.desk.engine.wait(self.wheel.next(), &mut events)?;
+        self.desk.now = self.desk.engine.now();
+        events.drain(..).for_each(|event| self.on_event(event));
+        self.events = events;
+        self.expire();
+        Ok(())
+    }
+
+    /// When it has something to do by itself.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.wheel.next()
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.desk.counters
+    }
+
+    /// Connections that are open.
+    pub fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::AcceptFailed { .. } => self.desk.counters.accept_failures += 1,
+            Event::Accepted { listener, sock, .. } => self.on_accepted(listener, sock),
+            Event::Closed { sock, .. } => self.forget(sock),
+            Event::Detached { sock, carried } => {
+                self.forget(sock);
+                self.reset(carried);
+            }
+            Event::Finished { sock } => self.with(sock, Conn::on_finished),
+            Event::Received { sock, data } => {
+                self.with(sock, |conn, desk| conn.on_received(desk, data));
+            }
+            Event::Sent { sock, bytes } => self.with(sock, |conn, desk| conn.on_sent(desk, bytes)),
+            Event::Connected { .. }
+            | Event::Datagram { .. }
+            | Event::Relayed { .. }
+            | Event::Woken => {}
+        }
+    }
+
+    fn on_accepted(&mut self, listener: Sock, sock: Sock) {
+        let found = self.listeners.iter().find(|(known, _)| *known == listener);
+        let role = match found.map(|(_, service)| *service) {
+            Some(Service::Http) => Role::Http(Http::new(self.desk.now)),
+            Some(Service::Echo) => Role::Raw(Raw::new(Use::Echo)),
+            Some(Service::Sink) => Role::Raw(Raw::new(Use::Sink)),
+            Some(Service::Source) => Role::Raw(Raw::new(Use::Source)),
+            None => return self.desk.engine.close(sock),
+        };
+        self.desk.counters.accepted += 1;
+        let conn = Conn {
+            link: Link { sock, unsent: 0 },
+            role,
+            is_reading: false,
+            alarm: None,
+        };
+        self.conns.insert(sock, conn);
+        self.wheel.set(sock.index(), None);
+        self.with(sock, Conn::pump);
+    }
+
+    /// Lets something happen to a connection, then brings engine and wheel in line with its state.
+    fn with(&mut self, sock: Sock, happen: impl FnOnce(&mut Conn, &mut Desk)) {
+        let Some(conn) = self.conns.find(sock) else {
+            return;
+        };
+        happen(conn, &mut self.desk);
+        conn.link.flush(&mut self.desk);
+        let alarm = conn.deadline();
+        if alarm != conn.alarm {
+            conn.alarm = alarm;
+            if self.conns.sock_at(sock.index()) == Some(sock) {
+                self.wheel.set(sock.index(), alarm);
+            }
+        }
+        let Some(conn) = self.conns.find(sock) else {
+            return;
+        };
+        if conn.is_over() {
+            self.desk.engine.close(sock);
+            return self.forget(sock);
+        }
+        conn.sync_reading(&mut self.desk);
+    }
+
+    fn forget(&mut self, sock: Sock) {
+        if self.conns.sock_at(sock.index()) == Some(sock) {
+            self.wheel.set(sock.index(), None);
+        }
+        self.conns.remove(sock);
+    }
+
+    fn expire(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(self.desk.now, &mut due);
+        for index in due.drain(..) {
+            if let Some(sock) = self.conns.sock_at(index) {
+                self.with(sock, Conn::on_timer);
+            }
+        }
+        self.due = due;
+    }
+
+    /// Closes a socket so that its peer sees a reset: it does not linger in the kernel. Simulated
+    /// sockets can only be closed.
+    fn reset(&mut self, carried: Carried) {
+        if let Some(fd) = carried.try_clone().ok().and_then(Carried::into_fd) {
+            let at_once = linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            // Where this is refused the peer sees an end instead: it still gets no answer.
+            let _ = setsockopt(&fd, sockopt::Linger, &at_once);
+        }
+        let sock = self.desk.engine.adopt(carried);
+        self.desk.engine.close(sock);
+    }
+}
+
+impl Conn {
+    fn on_received(&mut self, desk: &mut Desk, data: BufMut) {
+        match &mut self.role {
+            Role::Http(http) => http.on_received(&mut self.link, desk, data),
+            Role::Raw(raw) => raw.on_received(&mut self.link, desk, data),
+            Role::Leaving => {}
+        }
+    }
+
+    fn on_finished(&mut self, desk: &mut Desk) {
+        match &mut self.role {
+            Role::Http(http) => http.on_finished(&mut self.link, desk),
+            Role::Raw(raw) => raw.on_finished(),
+            Role::Leaving => {}
+        }
+    }
+
+    fn on_sent(&mut self, desk: &mut Desk, bytes: usize) {
+        self.link.unsent = self.link.unsent.saturating_sub(bytes);
+        match &mut self.role {
+            Role::Http(http) => http.on_sent(&mut self.link, desk),
+            Role::Raw(raw) => raw.pump(&mut self.link, desk),
+            Role::Leaving => {}
+        }
+    }
+
+    fn on_timer(&mut self, desk: &mut Desk) {
+        self.alarm = None;
+        if let Role::Http(http) = &mut self.role {
+            http.on_timer(&mut self.link, desk);
+        }
+    }
+
+    fn pump(&mut self, desk: &mut Desk) {
+        if let Role::Raw(raw) = &mut self.role {
+            raw.pump(&mut self.link, desk);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.role {
+            Role::Http(http) => http.deadline(&self.link),
+            Role::Raw(_) | Role::Leaving => None,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.role {
+            Role::Http(http) => http.is_over(&self.link),
+            Role::Raw(raw) => raw.is_over(&self.link),
+            Role::Leaving => false,
+        }
+    }
+
+    fn sync_reading(&mut self, desk: &mut Desk) {
+        let is_wanted = match &self.role {
+            Role::Http(http) if http.phase == Phase::Reset => {
+                desk.engine.detach(self.link.sock);
+                self.role = Role::Leaving;
+                return;
+            }
+            Role::Http(http) => http.wants_reading(&self.link),
+            Role::Raw(raw) => raw.wants_reading(&self.link),
+            Role::Leaving => return,
+        };
+        if is_wanted != self.is_reading {
+            self.is_reading = is_wanted;
+            match is_wanted {
+                true => desk.engine.resume(self.link.sock),
+                false => desk.engine.pause(self.link.sock),
+            }
+        }
+    }
+}
