@@ -13,6 +13,7 @@ mod due;
 mod engine;
 mod epoll;
 mod eventfd;
+mod later;
 mod lessee;
 mod open;
 mod outlet;

@@ -12,6 +12,8 @@ use std::{fmt, io, os::fd::AsFd, str::FromStr, time::Duration};
 /// An armed receive is worth its memory to a stream whose peer sends more often.
 const IDLE_AFTER: Duration = Duration::from_secs(30);
 
+const PIPES_MAX: usize = 1024;
+
 /// What an engine is built with.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -20,6 +22,9 @@ pub struct EngineOptions {
     /// A stream that has received nothing for so long, or up to twice as long, gives up in the kernel
     /// what makes receiving fast (`uring`; the others have nothing of the kind). 30 s by default.
     pub idle_after: Duration,
+    /// Pipes in use at most, for bulk that is relayed or passed on; further flows are copied. 1024 by
+    /// default, and no more than two descriptors each make a quarter of what the process may have open.
+    pub pipes_max: usize,
 }
 
 impl Default for EngineOptions {
@@ -27,6 +32,7 @@ impl Default for EngineOptions {
         Self {
             blocks: BlockLimits::default(),
             idle_after: IDLE_AFTER,
+            pipes_max: PIPES_MAX,
         }
     }
 }

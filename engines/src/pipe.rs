@@ -1,19 +1,26 @@
 //! Pipes through which bytes go from socket to socket within the kernel.
 
 use crate::{EngineCounters, socket};
+use nix::sys::resource::{Resource, getrlimit};
 use std::{
     fs::File,
     io::{self, Read},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// Sizes to ask for, largest first; bytes are copied rather than moved through a smaller pipe.
 const SIZES: [i32; 3] = [1 << 20, 256 << 10, 64 << 10];
-const SPLICE_MAX: usize = 1 << 20;
 /// Empty pipes kept for the next flows.
-const SPARE_MAX: usize = 16;
-/// Pipes in use: flows beyond are copied.
-const PIPES_MAX: usize = 1024;
+const SPARE_MAX: usize = 4;
+/// All engines' pipes in use take at most a quarter of the process's descriptors, two each.
+const DESCRIPTORS_EACH: usize = 8;
+/// So many flows are not tried with a pipe after the system has refused one.
+const REFUSED_TRIES: u8 = 100;
+/// Bytes that all flows may move in one turn of the engine; then others are served.
+const TURN_BYTES: usize = 4 << 20;
+/// Engines that may have pipes.
+static ENGINES: AtomicUsize = AtomicUsize::new(0);
 /// What all pipes in use may hold before further ones are as small as can be; with those 128 MiB.
 const BYTES_MAX: usize = 64 << 20;
 
@@ -56,9 +63,10 @@ impl Pipe {
     }
 
     /// Moves at most `most` bytes in, which is not 0; `Some(0)` is the end of what the socket
-    /// receives. `None`: there are none, or the pipe is full.
+    /// receives. `None`: there are none, or the pipe is full. It is to be empty: a pipe's size counts
+    /// pieces, which may be larger than pages, so one that is filled until it refuses holds a multiple.
     pub(crate) fn fill(&mut self, from: BorrowedFd<'_>, most: usize) -> io::Result<Option<usize>> {
-        let bytes = splice(from, self.writer.as_fd(), most.min(SPLICE_MAX))?;
+        let bytes = splice(from, self.writer.as_fd(), most.min(self.size))?;
         self.held += bytes.unwrap_or(0);
         Ok(bytes)
     }
@@ -84,15 +92,45 @@ impl Pipe {
 }
 
 /// The pipes of one engine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pipes {
     spare: Vec<Pipe>,
     in_use: usize,
     /// What those in use can hold.
     bytes: usize,
+    /// Pipes in use at most.
+    max: usize,
+    /// Pipes that all engines may have in use.
+    max_of_all: usize,
+    /// Tries to be refused without asking the system.
+    refusals: u8,
+    /// Bytes moved in this turn.
+    moved: usize,
+}
+
+impl Drop for Pipes {
+    fn drop(&mut self) {
+        ENGINES.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pipes {
+    /// At most `max` in use, and no more than this engine's share of the process's descriptors.
+    pub(crate) fn new(max: usize) -> Self {
+        ENGINES.fetch_add(1, Ordering::Relaxed);
+        let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        Self {
+            spare: Vec::new(),
+            in_use: 0,
+            bytes: 0,
+            max,
+            max_of_all: descriptors / DESCRIPTORS_EACH,
+            refusals: 0,
+            moved: 0,
+        }
+    }
+
     /// Pipes in use, and those kept for the next flows.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> (usize, usize) {
@@ -113,16 +151,40 @@ impl Pipes {
     }
 
     fn find_or_open(&mut self) -> Option<Pipe> {
-        if self.in_use >= PIPES_MAX {
+        let share = self.max_of_all / ENGINES.load(Ordering::Relaxed).max(1);
+        if self.in_use >= share.min(self.max) {
             return None;
         }
         let smallest = SIZES[SIZES.len() - 1] as usize;
         let most = BYTES_MAX.saturating_sub(self.bytes).max(smallest);
         let fits = self.spare.iter().rposition(|pipe| pipe.size <= most);
-        match fits {
-            Some(at) => Some(self.spare.swap_remove(at)),
-            None => Pipe::open(most).ok(),
+        if let Some(at) = fits {
+            return Some(self.spare.swap_remove(at));
         }
+        if self.refusals > 0 {
+            self.refusals -= 1;
+            return None;
+        }
+        let opened = Pipe::open(most);
+        if opened.is_err() {
+            self.refusals = REFUSED_TRIES;
+        }
+        opened.ok()
+    }
+
+    /// A new turn: all flows together may move so much again.
+    pub(crate) fn begin_turn(&mut self) {
+        self.moved = 0;
+    }
+
+    /// Something may still be moved in this turn.
+    pub(crate) fn has_share(&self) -> bool {
+        self.moved < TURN_BYTES
+    }
+
+    /// Bytes went into a pipe.
+    pub(crate) fn on_moved(&mut self, bytes: usize) {
+        self.moved += bytes;
     }
 
     /// Takes a pipe back; bytes in it are lost.
@@ -169,7 +231,7 @@ mod tests {
 
     #[test]
     fn bytes_go_through_in_order_and_the_end_is_seen() {
-        let (mut pipes, (from, mut peer), (to, mut sink)) = (Pipes::default(), pair(), pair());
+        let (mut pipes, (from, mut peer), (to, mut sink)) = (Pipes::new(8), pair(), pair());
         let mut pipe = pipes.take(&mut EngineCounters::default()).unwrap();
         assert_eq!(pipe.fill(from.as_fd(), usize::MAX).unwrap(), None);
         peer.write_all(b"hello").unwrap();
@@ -186,7 +248,7 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_than_asked_for() {
-        let (mut pipes, (mut from, mut peer)) = (Pipes::default(), pair());
+        let (mut pipes, (mut from, mut peer)) = (Pipes::new(8), pair());
         let mut pipe = pipes.take(&mut EngineCounters::default()).unwrap();
         peer.write_all(b"hello").unwrap();
         assert_eq!(pipe.fill(from.as_fd(), 3).unwrap(), Some(3));
@@ -197,7 +259,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_held_come_out_into_memory() {
-        let (mut pipes, (from, mut peer)) = (Pipes::default(), pair());
+        let (mut pipes, (from, mut peer)) = (Pipes::new(8), pair());
         let sent: Vec<u8> = (0..100_000u32).map(|i| i as u8).collect();
         let mut pipe = pipes.take(&mut EngineCounters::default()).unwrap();
         for part in sent.chunks(10_000) {
@@ -209,10 +271,8 @@ mod tests {
 
     #[test]
     fn pipes_are_small_when_those_in_use_can_hold_much() {
-        let mut pipes = Pipes {
-            bytes: BYTES_MAX - (300 << 10),
-            ..Pipes::default()
-        };
+        let mut pipes = Pipes::new(8);
+        pipes.bytes = BYTES_MAX - (300 << 10);
         let sizes: Vec<_> = (0..3)
             .map(|_| pipes.take(&mut EngineCounters::default()).unwrap())
             .collect();
@@ -224,12 +284,26 @@ mod tests {
 
     #[test]
     fn pipes_in_use_are_limited() {
-        let mut pipes = Pipes {
-            in_use: PIPES_MAX,
-            ..Pipes::default()
-        };
+        let mut pipes = Pipes::new(0);
         let mut counters = EngineCounters::default();
         assert!(pipes.take(&mut counters).is_none());
         assert_eq!(counters.pipes_refused, 1);
+    }
+
+    #[test]
+    fn pipes_leave_most_descriptors_to_connections() {
+        let mut pipes = Pipes::new(8);
+        pipes.max_of_all = 0;
+        assert!(pipes.take(&mut EngineCounters::default()).is_none());
+    }
+
+    #[test]
+    fn a_turn_has_an_end() {
+        let mut pipes = Pipes::new(8);
+        assert!(pipes.has_share());
+        pipes.on_moved(TURN_BYTES);
+        assert!(!pipes.has_share());
+        pipes.begin_turn();
+        assert!(pipes.has_share());
     }
 }

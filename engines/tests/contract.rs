@@ -27,6 +27,7 @@ mod contract {
     pub(crate) mod pattern;
     pub(crate) mod pause;
     pub(crate) mod peer;
+    pub(crate) mod pipes;
     pub(crate) mod process;
     pub(crate) mod random;
     pub(crate) mod random_calls;
@@ -130,6 +131,9 @@ macro_rules! piecewise {
                 exactly_the_asked_bytes_pass_and_the_rest_is_received,
                 few_blocks_serve_many_that_pass,
                 progress_is_told_while_it_passes;
+            pipes:
+                a_reader_that_stops_keeps_nobody_busy,
+                what_gets_no_pipe_is_copied;
             pass_end:
                 a_dying_target_stops_what_passes,
                 a_reset_source_leaves_its_target_as_it_is,

@@ -25,6 +25,7 @@ use crate::{
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
+    later::Later,
     lessee::{Budget, Starved, Turn},
     outlet::Spares,
     pipe::Pipes,
@@ -55,7 +56,7 @@ pub(crate) struct Reactor {
     /// Sockets to be served in this turn.
     ready: VecDeque<Sock>,
     /// Sockets that had their share of this turn.
-    later: Vec<Sock>,
+    later: Later<Sock>,
     /// Sockets to be registered before the kernel is asked.
     unregistered: Vec<Sock>,
     /// Sockets that wait for blocks.
@@ -91,12 +92,12 @@ impl Reactor {
             poller: Poller::new(bell.as_fd())?,
             socks: Slots::default(),
             ready: VecDeque::new(),
-            later: Vec::new(),
+            later: Later::default(),
             unregistered: Vec::new(),
             starved: Starved::default(),
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
-            pipes: Pipes::default(),
+            pipes: Pipes::new(options.pipes_max),
             spares: Spares::default(),
             blocks: Blocks::new(&options.blocks),
             bulk: Bulk::default(),
@@ -121,10 +122,15 @@ impl Reactor {
 
     /// Has a socket served in the next turn, after the others.
     fn mark_later(&mut self, sock: Sock) {
+        self.put_off(sock, true);
+    }
+
+    /// Has a socket served in the next turn; before the others unless it had a share of this one.
+    fn put_off(&mut self, sock: Sock, served: bool) {
         if let Some(entry) = self.socks.get_mut(sock)
             && !std::mem::replace(&mut entry.listed, true)
         {
-            self.later.push(sock);
+            self.later.push(sock, served);
         }
     }
 
@@ -138,7 +144,8 @@ impl Reactor {
         self.end_backoffs();
         self.end_report_periods();
         self.collect();
-        self.ready.extend(self.later.drain(..));
+        self.pipes.begin_turn();
+        self.later.begin_turn(&mut self.ready);
         self.serve_all(events);
         // Sends gave blocks back, for which others may wait.
         self.collect();

@@ -13,7 +13,10 @@ const ROUNDS_MAX: usize = 4;
 impl Reactor {
     /// Moves what it can from the source to the target.
     pub(super) fn splice(&mut self, from: Sock, events: &mut Vec<Event>) {
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
+            if !self.pipes.has_share() {
+                return self.put_off(from, round > 0);
+            }
             if let Next::Stop = self.fill_pipe(from, events) {
                 return;
             }
@@ -48,6 +51,7 @@ impl Reactor {
         };
         let filled = pipe.fill(fd.as_fd(), relay.tally.room());
         if let Ok(Some(bytes @ 1..)) = filled {
+            self.pipes.on_moved(bytes);
             relay.tally.take(bytes);
             entry.wanted &= !relay.tally.has_all();
             relay.pipe = Some(pipe);

@@ -12,7 +12,7 @@ pub(super) async fn receive(line: &Line) -> Result<(), Gone> {
             return Ok(());
         }
         if line.hub.is_full() {
-            line.give_way().await?;
+            line.give_way(true).await?;
             continue;
         }
         line.readable().await?;

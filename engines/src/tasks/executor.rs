@@ -5,7 +5,7 @@
 //! and a wake-up cannot get lost between two looks.
 
 use super::line::Line;
-use crate::{SlotKey, Slots, Sock};
+use crate::{SlotKey, Slots, Sock, later::Later};
 use std::{
     cell::RefCell,
     collections::VecDeque,
@@ -16,21 +16,36 @@ use std::{
 
 pub(super) type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The sockets whose tasks are to look again.
+/// The sockets whose tasks are to look again, in this turn and in the next one.
 #[derive(Default)]
-pub(super) struct RunQueue(RefCell<VecDeque<Sock>>);
+pub(super) struct RunQueue {
+    now: RefCell<VecDeque<Sock>>,
+    later: RefCell<Later<Sock>>,
+}
 
 impl RunQueue {
     pub(super) fn push(&self, sock: Sock) {
-        self.0.borrow_mut().push_back(sock);
+        self.now.borrow_mut().push_back(sock);
     }
 
+    /// For the next turn; `served`: its task had a share of this one.
+    pub(super) fn push_later(&self, sock: Sock, served: bool) {
+        self.later.borrow_mut().push(sock, served);
+    }
+
+    pub(super) fn begin_turn(&self) {
+        self.later
+            .borrow_mut()
+            .begin_turn(&mut self.now.borrow_mut());
+    }
+
+    /// Nobody is to look in this turn.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.now.borrow().is_empty()
     }
 
     fn pop(&self) -> Option<Sock> {
-        self.0.borrow_mut().pop_front()
+        self.now.borrow_mut().pop_front()
     }
 }
 

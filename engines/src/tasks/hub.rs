@@ -2,7 +2,7 @@
 
 use super::{executor::RunQueue, line::Line, stream::RECEIVES_IN_TURN};
 use crate::{
-    BlockLimits, Blocks, EngineCounters, Event, Sock, SockAddr,
+    Blocks, EngineCounters, EngineOptions, Event, Sock, SockAddr,
     bulk::{BULK_BLOCKS_MAX, Bulk},
     clock::Clock,
     due::{BACKOFF, Due},
@@ -56,14 +56,15 @@ pub(super) struct Accepted {
 }
 
 impl Hub {
-    pub(super) fn new(limits: &BlockLimits, registry: mio::Registry) -> Self {
+    pub(super) fn new(options: &EngineOptions, registry: mio::Registry) -> Self {
+        let limits = &options.blocks;
         Self {
             blocks: Blocks::new(limits),
             bulk: RefCell::default(),
             quota: limits.socket_max.max(1),
             queue: RunQueue::default(),
             spares: RefCell::default(),
-            pipes: RefCell::default(),
+            pipes: RefCell::new(Pipes::new(options.pipes_max)),
             events: RefCell::default(),
             counters: RefCell::default(),
             clock: Cell::new(Clock::read()),
@@ -82,6 +83,12 @@ impl Hub {
 
     pub(super) fn tell(&self, event: Event) {
         self.events.borrow_mut().push(event);
+    }
+
+    /// Lets those go on that gave way.
+    pub(super) fn begin_turn(&self) {
+        self.pipes.borrow_mut().begin_turn();
+        self.queue.begin_turn();
     }
 
     /// No more events in this `wait`.

@@ -312,18 +312,15 @@ impl Line {
         self.until(|line| line.writable.get())
     }
 
-    /// Lets the other tasks go first.
-    pub(super) fn give_way(&self) -> impl Future<Output = Result<(), Gone>> {
+    /// Goes on in the next turn; `served`: it had a share of this one.
+    pub(super) fn give_way(&self, served: bool) -> impl Future<Output = Result<(), Gone>> {
         let first = Cell::new(true);
         self.until(move |line| {
-            if first.replace(false) {
-                line.schedule();
-                return false;
+            let waits = first.replace(false) || line.hub.is_full();
+            if waits && !line.scheduled.replace(true) {
+                line.hub.queue.push_later(line.sock, served);
             }
-            !line.hub.is_full() || {
-                line.schedule();
-                false
-            }
+            !waits
         })
     }
 

@@ -58,7 +58,7 @@ impl Tasks {
             poll,
             ready: mio::Events::with_capacity(READY_MAX),
             executor: Executor::default(),
-            hub: Rc::new(Hub::new(&options.blocks, registry)),
+            hub: Rc::new(Hub::new(options, registry)),
             bell,
             counters: EngineCounters::default(),
         })
@@ -208,6 +208,7 @@ impl Engine for Tasks {
         self.hub.count(|counters| counters.waits += 1);
         loop {
             self.hub.clock.set(Clock::read());
+            self.hub.begin_turn();
             self.collect();
             self.poll(deadline)?;
             self.hub.clock.set(Clock::read());

@@ -38,20 +38,29 @@ pub(super) async fn splice(line: &Rc<Line>) -> Result<(), Gone> {
         .await?;
     let mut rounds = 0;
     while line.wants() && line.splices() {
-        if rounds == ROUNDS_IN_TURN || line.hub.is_full() {
+        let has_share = line.hub.pipes.borrow().has_share();
+        if rounds == ROUNDS_IN_TURN || line.hub.is_full() || !has_share {
+            line.give_way(rounds > 0).await?;
             rounds = 0;
-            line.give_way().await?;
+            continue;
         }
         line.readable().await?;
         if line.wants() {
             if let Next::Stop = fill(line, &relay)? {
-                return Ok(());
+                return copy_once(line).await;
             }
             drain(line, &relay).await?;
             rounds += 1;
         }
     }
     Ok(())
+}
+
+/// Moves bytes through a block: for now there is no pipe. When there is one again it is used again.
+async fn copy_once(line: &Rc<Line>) -> Result<(), Gone> {
+    line.until(|line| line.parked().is_none() || !line.wants())
+        .await?;
+    stream::receive_once(line).map(|_| ())
 }
 
 /// Moves bytes from the source into a pipe; stops where that cannot be.
@@ -61,13 +70,13 @@ fn fill(line: &Rc<Line>, relay: &Relay) -> Result<Next, Gone> {
         line.hub.pipes.borrow_mut().take(&mut counters)
     };
     let Some(mut pipe) = taken else {
-        // For now; when pipes are free again they are used again.
-        return stream::receive_once(line).map(|_| Next::Stop);
+        return Ok(Next::Stop);
     };
     let room = relay.tally.borrow().room();
     let filled = line.with_fd(|fd| pipe.fill(fd, room));
     if let Ok(Some(bytes @ 1..)) = filled {
         relay.pipe.replace(Some(pipe));
+        line.hub.pipes.borrow_mut().on_moved(bytes);
         let mut tally = relay.tally.borrow_mut();
         tally.take(bytes);
         if tally.has_all() {

@@ -58,11 +58,12 @@ pub(super) fn receive(line: &Rc<Line>) -> impl Future<Output = Result<(), Gone>>
                 .await?;
             if receives == RECEIVES_IN_TURN || line.hub.is_full() {
                 receives = 0;
-                line.give_way().await?;
+                line.give_way(true).await?;
             } else if deliver_stored(line) {
                 // There may be more.
             } else if line.splices() {
                 Box::pin(splice(line)).await?;
+                receives += 1;
             } else {
                 line.readable().await?;
                 line.until(|line| line.parked().is_none() || !line.wants())

@@ -38,14 +38,16 @@ impl Uring {
         }
     }
 
-    /// Awaits readiness in the kernel's own edge-triggered way; once for who rests or is bulk, as a
-    /// short receive does not tell whether there is an end behind it.
+    /// Awaits readiness in the kernel's own edge-triggered way. Once for who rests or receives bulk, as
+    /// a short receive does not tell whether there is an end behind it. A source that is spliced from
+    /// stays readable while the pipe is full.
     pub(super) fn pump_poll_in(&mut self, sock: Sock) {
         let Some(entry) = self.socks.get(sock) else {
             return;
         };
         let (raw, readable) = (entry.raw(), entry.inlet.readable);
-        let once = entry.inlet.idle == Idle::Rests || entry.inlet.lessee.is_bulk();
+        let receives = entry.inlet.lessee.is_bulk() && !self.is_splicing(sock);
+        let once = entry.inlet.idle == Idle::Rests || receives;
         let armed = entry.flight.has(Op::PollIn) || entry.inlet.lessee.parked.is_some();
         if readable {
             self.mark_ready(sock);
@@ -54,6 +56,7 @@ impl Uring {
             let operation = opcode::PollAdd::new(Fd(raw), libc::POLLIN as u32)
                 .multi(!once)
                 .build();
+            self.counters.rearms += 1;
             // SAFETY: the operation names no memory.
             unsafe { self.push(sock, Op::PollIn, operation) };
         }

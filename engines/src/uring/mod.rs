@@ -29,6 +29,7 @@ use crate::{
     clock::Clock,
     due::{BACKOFF, Due},
     eventfd::Bell,
+    later::Later,
     lessee::Starved,
     outlet::Spares,
     pipe::Pipes,
@@ -67,6 +68,8 @@ pub(crate) struct Uring {
     dirty: Vec<Sock>,
     /// Sockets with something to deliver.
     ready: VecDeque<Sock>,
+    /// Those that go on in the next turn.
+    later: Later<Sock>,
     /// Sockets that wait for blocks.
     starved: Starved<Sock>,
     /// Listeners that rest.
@@ -112,6 +115,7 @@ impl Uring {
             socks: Slots::default(),
             dirty: Vec::new(),
             ready: VecDeque::new(),
+            later: Later::default(),
             starved: Starved::default(),
             backoffs: Due::after(BACKOFF),
             reports: Due::after(REPORT_EVERY),
@@ -119,7 +123,7 @@ impl Uring {
             gathers: Vec::new(),
             bulk: Bulk::default(),
             spares: Spares::default(),
-            pipes: Pipes::default(),
+            pipes: Pipes::new(options.pipes_max),
             quota: options.blocks.socket_max.max(1),
             events_end: 0,
             bell: Arc::new(Bell::new()?),
@@ -161,6 +165,15 @@ impl Uring {
         }
     }
 
+    /// Has a socket served in the next turn; before the others unless it had a share of this one.
+    fn put_off(&mut self, sock: Sock, served: bool) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && !std::mem::replace(&mut entry.ready, true)
+        {
+            self.later.push(sock, served);
+        }
+    }
+
     fn is_full(&self, events: &[Event]) -> bool {
         events.len() + EVENTS_EACH > self.events_end
     }
@@ -171,6 +184,8 @@ impl Uring {
         self.end_backoffs();
         self.end_report_periods();
         self.sweep();
+        self.pipes.begin_turn();
+        self.later.begin_turn(&mut self.ready);
         self.lend();
         // Starting one socket's operations may make another one dirty.
         let mut next = 0;

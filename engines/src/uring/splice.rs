@@ -101,14 +101,17 @@ impl Uring {
 
     /// Moves what it can from the source to the target.
     pub(super) fn serve_splice(&mut self, from: Sock) {
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
+            if !self.pipes.has_share() {
+                return self.put_off(from, round > 0);
+            }
             let filled = self.fill_pipe(from);
             let drained = self.drain_pipe(from);
             if !filled && !drained {
                 return self.after_splice(from);
             }
         }
-        self.mark_ready(from);
+        self.put_off(from, true);
     }
 
     /// Moves bytes from the source into the pipe; true when some came.
@@ -123,11 +126,12 @@ impl Uring {
             return false;
         };
         let is_waiting = entry.inlet.wanted && entry.inlet.end == End::No;
-        if !entry.inlet.readable || !is_waiting {
+        if !entry.inlet.readable || !is_waiting || pipe.held() > 0 {
             return false;
         }
         match receive(fd.as_fd(), pipe, relay.tally.room()) {
             Ok(Moved::Bytes(bytes)) => {
+                self.pipes.on_moved(bytes);
                 relay.tally.take(bytes);
                 entry.inlet.wanted &= !relay.tally.has_all();
                 return true;

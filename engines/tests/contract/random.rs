@@ -63,7 +63,12 @@ fn run<W: World>(seed: u64) {
     };
     // In every second run streams rest as soon as they can.
     let idle_after = Duration::from_secs(30 * (seed % 2));
-    let mut lab = Lab::with(ENGINES, &EngineOptions { blocks, idle_after });
+    let options = EngineOptions {
+        blocks,
+        idle_after,
+        pipes_max: rng.index(3),
+    };
+    let mut lab = Lab::with(ENGINES, &options);
     let listeners: Vec<_> = (0..ENGINES)
         .map(|at| {
             let listener = lab.listen(at, Family::V4);
