@@ -192,7 +192,9 @@ pub enum Life {
     Draining,
     /// `streams`: how many more `open` would give now.
     Open { streams: usize },
-    /// As `Closed`, and the peer has said that it sends no more: nothing is lost by closing at once.
+    /// As `Closed`, and the peer is to send no more: its request, read whole, was its last, because it
+    /// said `close` or because HTTP/1.0 means one request a connection unless more is asked for. It may
+    /// send all the same, so closing at once is safe only for what has surely arrived.
     Over,
 }
 

@@ -146,6 +146,11 @@ pub(crate) fn local(fd: BorrowedFd<'_>) -> Option<SockAddr> {
     raw_local(fd).ok()?.decode()
 }
 
+/// Whether it is a Unix socket.
+pub(crate) fn is_unix(fd: BorrowedFd<'_>) -> bool {
+    raw_local(fd).is_ok_and(|at| at.is_unix())
+}
+
 /// A listener's address if all its connections have just that one.
 pub(crate) fn fixed_local(listener: BorrowedFd<'_>) -> Option<SockAddr> {
     local(listener).filter(|at| at.inet().is_none_or(|inet| !inet.ip().is_unspecified()))

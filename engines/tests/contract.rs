@@ -21,6 +21,7 @@ mod contract {
     pub(crate) mod kernel;
     pub(crate) mod lab;
     pub(crate) mod log;
+    pub(crate) mod marks;
     pub(crate) mod model;
     pub(crate) mod pass;
     pub(crate) mod pass_end;
@@ -217,6 +218,10 @@ macro_rules! kernel {
                 a_full_unix_queue_closes_with_the_cause,
                 a_ring_ends_a_wait_without_deadline,
                 an_impossible_datagram_is_dropped_and_counted;
+            marks:
+                bulk_goes_on_behind_urgent_data,
+                bytes_behind_passed_descriptors_arrive,
+                bytes_behind_urgent_data_arrive;
             descriptor:
                 a_listener_shared_by_two_engines_outlives_either,
                 descriptors_of_any_kind_are_adopted,

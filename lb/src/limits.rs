@@ -24,6 +24,16 @@ pub const PASS_IDLE_TIME: Duration = Duration::from_secs(2);
 /// connection is closed.
 pub const DISCARD_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes sent on a connection in all, heads included, up to which it is closed at once behind a client's
+/// last request; beyond, it lingers. Input that comes after such a close is answered by RST, and an RST
+/// takes back what is not yet with the peer. So few bytes leave in the first flight (an initial
+/// congestion window is ten segments, 14 KiB with Ethernet's, RFC 6928) and fit the receive window that
+/// common systems begin with (64 KiB and more): they are with the peer before the RST, unless one of
+/// their segments was lost or the peer chose a tiny receive buffer. What a stack does with bytes that it
+/// received and nobody read when an RST comes is up to it: Linux still delivers them, others may drop
+/// them. Only a client that sends behind its last request takes these risks (RFC 9112 §9.6).
+pub const CLOSE_AT_ONCE_BYTES_MAX: u32 = 8 << 10;
+
 /// Bytes read and dropped in a lingering close.
 pub const LINGER_BYTES_MAX: usize = 256 << 10;
 

@@ -9,6 +9,7 @@ on_each_engine!(
     a_body_passes_in_both_directions_whatever_its_framing,
     a_connection_carries_many_requests_and_so_does_the_pooled_one,
     a_clients_last_request_ends_its_connection_at_once,
+    a_late_byte_takes_nothing_of_a_long_answer_away,
     an_expectation_is_met_before_the_body_is_sent,
     an_http_10_client_gets_an_answer_it_understands,
     bodiless_answers_keep_their_length_and_the_connection,
@@ -138,6 +139,41 @@ fn a_clients_last_request_ends_its_connection_at_once(engine: EngineKind) {
     // The client does not finish. It may not send any more, and finds nobody there who would read it.
     until("the connection is gone", || client.try_send("x").is_err());
     assert_eq!(proxy.metric("ringlb_listener_linger_timeouts_total"), 0);
+}
+
+fn a_late_byte_takes_nothing_of_a_long_answer_away(engine: EngineKind) {
+    let body: Vec<u8> = (0..100_000u32).map(|i| (i * 7 % 251) as u8).collect();
+    let long = body.clone();
+    let origin = Origin::new(move |request, stream| {
+        let body = if request.path() == "/long" {
+            &long[..]
+        } else {
+            b"short"
+        };
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), body].concat()).is_ok()
+    });
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let last = |path| format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+    let pipelined = format!("GET /long HTTP/1.1\r\nhost: h\r\n\r\n{}", last("/short"));
+    let mut sent = 0;
+    for (requests, answers) in [(last("/long"), 1), (pipelined, 2)] {
+        let mut client = Client::with_room(proxy.at("http"), 16 << 10);
+        client.send(requests);
+        sent += body.len() as u64;
+        until("all was answered", || {
+            proxy.metric("ringlb_listener_sent_bytes_total") >= sent + 5 * (answers - 1)
+        });
+        client.send("\r\n");
+        let answer = client.answer();
+        assert!(answer.body == body, "{} bytes", answer.body.len());
+        if answers == 2 {
+            assert_eq!(client.answer().text(), "short");
+        }
+        assert!(client.is_closed());
+        client.finish();
+    }
+    proxy.settle();
 }
 
 fn an_expectation_is_met_before_the_body_is_sent(engine: EngineKind) {

@@ -46,7 +46,9 @@ impl Reactor {
             return; // Gone again already: nothing to tell.
         };
         let class = entry.lessee.class;
-        let sock = self.socks.insert(Entry::new(fd, Kind::Stream, class));
+        let mut entry = Entry::new(fd, Kind::Stream, class);
+        entry.reads_stop_short = matches!(peer, SockAddr::Unix(_));
+        let sock = self.socks.insert(entry);
         events.push(Event::Accepted {
             listener,
             sock,

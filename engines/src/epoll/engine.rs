@@ -61,6 +61,8 @@ impl Engine for Reactor {
             Ok(fd) => {
                 let mut entry = Entry::new(fd, kind, Class::default());
                 entry.shared = true;
+                let is_unix = entry.with_fd(|fd| Ok(socket::is_unix(fd)));
+                entry.reads_stop_short = kind == Kind::Stream && is_unix.unwrap_or(false);
                 if !unread.is_empty() {
                     entry.rare_mut().unread = unread;
                 }

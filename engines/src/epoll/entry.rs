@@ -14,6 +14,8 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+/// TCP urgent data, sent by the peer and not received yet.
+const URGENT: EpollFlags = EpollFlags::EPOLLPRI;
 /// The peer's end comes along with what can be read.
 const IN: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags::EPOLLRDHUP);
 const OUT: EpollFlags = EpollFlags::EPOLLOUT;
@@ -57,8 +59,9 @@ pub(super) struct Entry {
     pub(super) readable: bool,
     /// The socket may take bytes: the next write tells.
     pub(super) writable: bool,
-    /// The kernel told of the peer's end, or of an error; behind the last bytes a read finds it.
-    pub(super) hung_up: bool,
+    /// A read that does not fill its room may leave something behind: it stopped at urgent data or at
+    /// descriptors that a Unix socket passed along, or the peer's end or an error is next.
+    pub(super) reads_stop_short: bool,
     /// `resume` was called.
     pub(super) wanted: bool,
     /// The peer's end was told.
@@ -107,6 +110,7 @@ impl Entry {
         this.dial = Dial::Asked;
         // A new connection's peer has not heard of us yet.
         this.readable = false;
+        this.reads_stop_short = target.is_unix();
         this.rare_mut().target = Some(target);
         this
     }
@@ -131,7 +135,7 @@ impl Entry {
             // A stream's first bytes are often there already.
             readable: kind == Kind::Stream,
             writable: true,
-            hung_up: false,
+            reads_stop_short: false,
             wanted: false,
             ended: false,
             piped: false,
@@ -236,9 +240,9 @@ impl Entry {
 
     /// Notes what the kernel told; it tells the same again only after a change.
     pub(super) fn on_ready(&mut self, ready: EpollFlags) {
-        self.readable |= ready.intersects(IN | BROKEN);
+        self.readable |= ready.intersects(IN | URGENT | BROKEN);
         self.writable |= ready.intersects(OUT | BROKEN);
-        self.hung_up |= ready.intersects(ENDING);
+        self.reads_stop_short |= ready.intersects(URGENT | ENDING);
     }
 
     /// The socket waits for a change, and the kernel was not asked yet to tell of any.
@@ -257,7 +261,7 @@ impl Entry {
     /// All that the kernel is ever to tell of. Others than streams never wait to send.
     pub(super) fn interest(&self) -> EpollFlags {
         match self.kind {
-            Kind::Stream => IN.union(OUT),
+            Kind::Stream => IN.union(URGENT).union(OUT),
             Kind::Datagram | Kind::Listener => IN,
         }
     }

@@ -69,8 +69,8 @@ impl Reactor {
             }
             Ok(bytes) => {
                 entry.lessee.note_size(bytes, bulk.first());
-                // A block that was not filled is the last, unless there is an end behind it.
-                entry.readable = bytes == bulk.room() || entry.hung_up;
+                // A block that was not filled is the last, as a rule.
+                entry.readable = bytes == bulk.room() || entry.reads_stop_short;
                 let mut bulk = mem::take(&mut self.bulk);
                 bulk.filled(bytes)
                     .for_each(|block| self.hand_over(sock, block, events));

@@ -49,8 +49,9 @@ pub(super) struct Line {
     /// On the run queue.
     scheduled: Cell<bool>,
     pub(super) readable: Cell<bool>,
-    /// The poller told of the peer's end, or of an error; behind the last bytes a read finds it.
-    pub(super) hung_up: Cell<bool>,
+    /// A read that does not fill its room may leave something behind: it stopped at urgent data or at
+    /// descriptors that a Unix socket passed along, or the peer's end or an error is next.
+    pub(super) reads_stop_short: Cell<bool>,
     pub(super) writable: Cell<bool>,
     /// `resume` was called.
     pub(super) wanted: Cell<bool>,
@@ -112,7 +113,7 @@ impl Line {
             phase: Cell::new(Phase::Open),
             scheduled: Cell::new(false),
             readable: Cell::new(false),
-            hung_up: Cell::new(false),
+            reads_stop_short: Cell::new(false),
             writable: Cell::new(false),
             wanted: Cell::new(false),
             lessee: Cell::new(Lessee::new(class)),
@@ -187,10 +188,11 @@ impl Line {
 
     /// Notes what the poller says and lets the task look.
     pub(super) fn on_ready(&self, event: &mio::event::Event) {
-        if event.is_read_closed() || event.is_error() {
-            self.hung_up.set(true);
+        let is_ending = event.is_read_closed() || event.is_error();
+        if is_ending || event.is_priority() {
+            self.reads_stop_short.set(true);
         }
-        if event.is_readable() || self.hung_up.get() {
+        if event.is_readable() || is_ending {
             self.readable.set(true);
         }
         if event.is_writable() || event.is_write_closed() || event.is_error() {
@@ -258,7 +260,7 @@ impl Line {
 
     /// Adds the socket to the poller: once, for everything, told at each change.
     fn register(&self) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         self.with_fd(|fd| {
             let (source, token) = (fd.as_raw_fd(), token_of(self.sock));
             let mut source = SourceFd(&source);

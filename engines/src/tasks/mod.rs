@@ -83,6 +83,9 @@ impl Tasks {
         let hub = &self.hub;
         self.executor.spawn(|sock| {
             let line = Line::new(sock, kind, class, fd, hub);
+            if target.as_ref().is_some_and(|target| target.is_unix()) {
+                line.reads_stop_short.set(true);
+            }
             if target.is_some() {
                 line.with_rare(|rare| rare.target = target);
             }
@@ -148,6 +151,9 @@ impl Tasks {
         } = new;
         let class = self.executor.line(listener).map(|line| line.class());
         let sock = self.spawn(Ok(fd), Kind::Stream, class.unwrap_or_default());
+        if let (SockAddr::Unix(_), Some(line)) = (&peer, self.executor.line(sock)) {
+            line.reads_stop_short.set(true);
+        }
         self.hub.tell(Event::Accepted {
             listener,
             sock,
@@ -253,6 +259,8 @@ impl Engine for Tasks {
         let sock = self.spawn(fd, kind, Class::default());
         if let Some(line) = self.executor.line(sock) {
             line.with_rare(|rare| rare.unread = carried.unread);
+            let is_unix = line.with_fd(|fd| Ok(socket::is_unix(fd)));
+            line.reads_stop_short.set(is_unix.unwrap_or(false));
         }
         sock
     }

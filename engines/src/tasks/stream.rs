@@ -121,9 +121,9 @@ fn read(line: &Rc<Line>, block: BufMut) -> Result<(), Gone> {
     line.with_lessee(|lessee| bulk.lease(block, lessee, owner, blocks, quota));
     let received = line.with_fd(|fd| bulk.receive(fd));
     if let Ok(bytes @ 1..) = received {
-        // A block that was not filled is the last, unless there is an end behind it.
+        // A block that was not filled is the last, as a rule.
         line.readable
-            .set(bytes == bulk.room() || line.hung_up.get());
+            .set(bytes == bulk.room() || line.reads_stop_short.get());
         line.with_lessee(|lessee| lessee.note_size(bytes, bulk.first()));
         bulk.filled(bytes).for_each(|block| hand_over(line, block));
     }

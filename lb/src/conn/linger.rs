@@ -1,7 +1,7 @@
 //! Ending a downstream connection so that the peer gets our last bytes: finish, read and drop until it
 //! finishes too, then close. Closing at once would make the kernel answer late input with RST, which
-//! takes back what the peer has not read yet. Only where the peer has said that it sends no more, and
-//! all of it was read, the connection is closed as soon as our last bytes have left.
+//! takes back what the peer has not read yet. Only where the peer is to send no more, all of it was
+//! read, and what we sent is little, the connection is closed as soon as our last bytes have left.
 
 use super::{Conn, ConnKey, ConnPhase, Side};
 use crate::{
@@ -88,8 +88,8 @@ impl Worker {
         self.mark_conn(key);
     }
 
-    /// Closes once everything queued has left, where the peer sends no more: the end of our direction
-    /// leaves together with the last bytes.
+    /// Closes once everything queued has left, where the peer is to send no more and got little: the end
+    /// of our direction leaves together with the last bytes.
     pub(crate) fn end_conn(&mut self, key: ConnKey) {
         self.net.flush();
         if let Some(conn) = self.net.conns.get(key)
@@ -114,6 +114,13 @@ impl Worker {
 }
 
 impl Conn {
+    /// After the client's last request: nothing came behind it, and all that was ever sent on the
+    /// connection is little, see [`limits::CLOSE_AT_ONCE_BYTES_MAX`]. (All, not the last answer alone:
+    /// those before it may still be unread too.)
+    pub(super) fn may_close_at_once(&self) -> bool {
+        !self.has_inbox() && self.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX
+    }
+
     /// More of a request that nobody wants any more; returns how much came so far.
     pub(crate) fn discard(&mut self, bytes: usize) -> usize {
         let more = u32::try_from(bytes).unwrap_or(u32::MAX);

@@ -71,7 +71,9 @@ pub(crate) struct Conn {
     /// Bytes queued in the engine.
     pub(crate) unsent: usize,
     /// Of those, the ones up to the last that lies in a receive block.
-    pinned: usize,
+    pinned: u32,
+    /// Bytes ever queued on it, or passed on to it by the engine; saturates.
+    total_sent: u32,
     /// `unsent` from which on what feeds this connection is not read.
     high: u32,
     /// Requests begun on it.
@@ -110,6 +112,7 @@ impl Conn {
             streams: Streams::default(),
             unsent: 0,
             pinned: 0,
+            total_sent: 0,
             high: high.clamp(1, limits::UNSENT_HIGH_BYTES) as u32,
             requests: 0,
             is_committed: false,
@@ -142,6 +145,12 @@ impl Conn {
             phase: ConnPhase::Connecting,
             ..conn
         }
+    }
+
+    /// So many bytes more are sent on it, by us or by the engine alone.
+    pub(crate) fn count_sent(&mut self, bytes: u64) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.total_sent = self.total_sent.saturating_add(bytes);
     }
 
     /// Not even what is under way is queued on it now.
@@ -245,7 +254,9 @@ impl Worker {
         let was_full = conn.is_full();
         debug_assert!(conn.unsent >= bytes, "more was sent than queued");
         conn.unsent = conn.unsent.saturating_sub(bytes);
-        conn.pinned = conn.pinned.saturating_sub(bytes);
+        conn.pinned = conn
+            .pinned
+            .saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
         if conn.has_resting() {
             self.end_rests(key);
         }
@@ -391,7 +402,7 @@ impl Worker {
             return;
         }
         let life = conn.codec.life();
-        if life == Life::Over && !conn.has_inbox() {
+        if life == Life::Over && conn.may_close_at_once() {
             self.end_conn(key);
         } else if life.is_closed() {
             self.linger(key);

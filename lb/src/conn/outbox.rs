@@ -58,7 +58,7 @@ impl Net {
         self.outbox.conn = Some(key);
         let before = self.outbox.bytes.len();
         let result = encode(&mut *conn.codec, &mut self.outbox.bytes);
-        conn.unsent += self.outbox.bytes.len() - before;
+        conn.queue(self.outbox.bytes.len() - before);
         Some(result)
     }
 
@@ -79,9 +79,9 @@ impl Net {
         };
         self.flush();
         if let Some(conn) = self.conns.get_mut(key) {
-            conn.unsent += data.len();
+            conn.queue(data.len());
             if data.is_leased() {
-                conn.pinned = conn.unsent;
+                conn.pinned = u32::try_from(conn.unsent).unwrap_or(u32::MAX);
             }
             conn.is_committed = true;
             self.engine.send(conn.sock, data.clone());
@@ -95,7 +95,7 @@ impl Net {
     /// have: a slice that is not copied is at least a quarter of its block.
     pub(crate) fn pins_many(&self, key: ConnKey) -> bool {
         let pinned = self.conns.get(key).map_or(0, |conn| conn.pinned);
-        let slices = pinned * 4 / self.blocks.block_bytes(Class::Large) + 1;
+        let slices = pinned as usize * 4 / self.blocks.block_bytes(Class::Large) + 1;
         pinned > 0 && slices * 2 > self.blocks.socket_max()
     }
 
@@ -130,6 +130,11 @@ fn must_copy(data: &Buf) -> bool {
 }
 
 impl Conn {
+    fn queue(&mut self, bytes: usize) {
+        self.unsent += bytes;
+        self.count_sent(bytes as u64);
+    }
+
     /// Whether everything queued has left.
     pub(crate) fn is_flushed(&self) -> bool {
         self.unsent == 0

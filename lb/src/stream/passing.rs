@@ -62,6 +62,7 @@ impl Worker {
         let (down, is_over) = (stream.down, stream.response.passing == 0);
         if let Some(to) = self.net.conns.get_mut(down.conn) {
             to.codec.pass_out(down.id, bytes);
+            to.count_sent(bytes);
         }
         if is_over {
             self.mark_conn(key);

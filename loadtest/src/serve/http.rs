@@ -199,7 +199,9 @@ impl Http {
                 self.is_held = false;
                 desk.counters.answered += 1;
                 let life = self.codec.as_ref().map(|codec| codec.life());
-                if life == Some(Life::Over) && self.inbox.is_empty() {
+                link.flush(desk);
+                let is_little = link.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX;
+                if life == Some(Life::Over) && self.inbox.is_empty() && is_little {
                     self.flush(link, desk);
                 } else if life.is_some_and(Life::is_closed) {
                     self.linger(link, desk);

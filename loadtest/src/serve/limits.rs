@@ -13,6 +13,11 @@ pub const SLICE_BYTES_MAX: usize = 256 << 10;
 /// comes, at most the receive blocks that a socket may hold.
 pub const ECHO_HIGH_BYTES: usize = 64 << 10;
 
+/// Bytes sent on a connection in all up to which it is closed at once behind a client's last request;
+/// beyond, it lingers. So few are with the client before late input of it could make the kernel reset
+/// the connection.
+pub const CLOSE_AT_ONCE_BYTES_MAX: u64 = 8 << 10;
+
 /// Bytes read and dropped in a lingering close.
 pub const LINGER_BYTES_MAX: usize = 256 << 10;
 

@@ -112,11 +112,14 @@ pub(super) struct Link {
     pub(super) sock: Sock,
     /// Bytes queued in the engine.
     pub(super) unsent: usize,
+    /// Bytes ever queued.
+    pub(super) total_sent: u64,
 }
 
 impl Link {
     pub(super) fn send(&mut self, desk: &mut Desk, data: Buf) {
         self.unsent += data.len();
+        self.total_sent += data.len() as u64;
         desk.engine.send(self.sock, data);
     }
 

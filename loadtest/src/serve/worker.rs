@@ -157,7 +157,11 @@ impl Worker {
         };
         self.desk.counters.accepted += 1;
         let conn = Conn {
-            link: Link { sock, unsent: 0 },
+            link: Link {
+                sock,
+                unsent: 0,
+                total_sent: 0,
+            },
             role,
             is_reading: false,
             alarm: None,

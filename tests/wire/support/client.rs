@@ -1,10 +1,13 @@
 //! A client that says exactly what it is told to, and reads answers byte by byte.
 
 use super::PATIENCE;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, connect, setsockopt, socket, sockopt,
+};
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    os::fd::AsRawFd,
 };
 
 /// A raw connection.
@@ -47,7 +50,10 @@ fn find<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 impl Client {
     pub(crate) fn new(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&to, PATIENCE).unwrap();
+        Self::over(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -55,6 +61,18 @@ impl Client {
             stream,
             ahead: Vec::new(),
         }
+    }
+
+    /// With a receive buffer of about so many bytes, which the kernel does not enlarge.
+    pub(crate) fn with_room(to: SocketAddr, bytes: usize) -> Self {
+        let family = match to {
+            SocketAddr::V4(_) => AddressFamily::Inet,
+            SocketAddr::V6(_) => AddressFamily::Inet6,
+        };
+        let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        setsockopt(&fd, sockopt::RcvBuf, &bytes).unwrap();
+        connect(fd.as_raw_fd(), &SockaddrStorage::from(to)).unwrap();
+        Self::over(fd.into())
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {

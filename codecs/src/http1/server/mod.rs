@@ -30,7 +30,7 @@ pub(super) struct Server {
     expect: Expect,
     /// The connection goes on behind the current answer.
     keep: bool,
-    /// The peer has said that the current request is its last.
+    /// The current request is the peer's last: it said `close`, or HTTP/1.0 without `keep-alive`.
     is_last: bool,
     has_fin: bool,
     is_closed: bool,
@@ -335,7 +335,8 @@ impl Codec for Server {
     }
 
     fn life(&self) -> Life {
-        // RFC 9112 §9.6: who has sent `close` must not send more behind that request.
+        // RFC 9112 §9.6: who has sent `close` must not send more behind that request; §9.3: who speaks
+        // HTTP/1.0 and did not ask for `keep-alive` cannot expect more to be answered.
         let is_whole = matches!(self.request, Request::Ended) && self.answer == Answer::Ended;
         match (self.is_closed, self.keep) {
             (true, _) if self.is_last && is_whole => Life::Over,
