@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Shortest and longest time that a histogram tells apart from shorter and longer ones, in ns.
 pub const LATENCY_NS: (u64, u64) = (1, 3_600_000_000_000);
+/// Share of its time from which on whatever has a CPU to itself counts as the limit.
+pub const BUSY: f64 = 0.9;
 /// Significant digits of a histogram.
 pub const DIGITS: u8 = 3;
 

@@ -140,9 +140,9 @@ fn a_short_duel_reports_every_proxy_and_leaves_nothing_behind() {
                 .is_some_and(|why| why.contains("cannot proxy TCP"));
             let figures = &row["rounds"][0]["figures"];
             let has = |name: &str| figures[name].as_f64().is_some_and(|figure| figure > 0.0);
-            let has_cpu = has("cpu-per-request") || has("cpu-per-connection");
+            let has_cpu = has("cpu_us_per_request") || has("cpu_us_per_connection");
             let is_held = comparison["scenario"]["name"] == "held";
-            let has_memory = figures["bytes-per-connection"].is_f64();
+            let has_memory = figures["memory_bytes_per_connection"].is_f64();
             assert!(
                 is_missing || has_cpu && has_memory == is_held,
                 "{comparison:#}"

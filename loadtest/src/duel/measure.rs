@@ -4,6 +4,7 @@ use super::{
     counters,
     endpoint::Endpoint,
     figure::Figure,
+    limit::Limit,
     peer::{Peer, Ports},
     process::{Dir, Pinned, free_ports},
     report::Round,
@@ -24,8 +25,6 @@ use std::{
 /// Connections and requests that a proxy has had before its memory is looked at.
 const USED_CONNECTIONS: u32 = 64;
 const USED_REQUESTS: u64 = 2000;
-/// A CPU busier than this is the limit.
-const BUSY: f64 = 90.0;
 
 /// What all rounds have in common.
 pub(super) struct Bench<'a> {
@@ -180,7 +179,8 @@ impl Bench<'_> {
         Round {
             figures,
             errors: outcome.errors.clone(),
-            is_load_bound: load > BUSY && busy(cpu) < BUSY,
+            limit: Limit::of(&scenario.workload, busy(cpu), load),
+            answers: end.tally.completed - begin.tally.completed,
             is_cut: outcome.is_cut,
         }
     }
