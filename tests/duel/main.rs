@@ -68,7 +68,7 @@ fn left(dir: &Path) -> Vec<String> {
 #[test]
 fn every_proxy_takes_its_configuration() {
     for peer in present() {
-        let dir = Dir::new(&peer.label);
+        let dir = Dir::new(&format!("{} with spaces", peer.label));
         assert_eq!(peer.check(&dir.0), Ok(()), "{}", peer.label);
     }
 }

@@ -101,6 +101,14 @@ impl Scenario {
                 Failed,
             ],
             Kind::Memory => &[BytesPerConnection, CpuPerRequest, ProxyBusy, Failed],
+            Kind::Readers => &[
+                BytesPerConnection,
+                CpuPerGb,
+                GbPerSecond,
+                ProxyBusy,
+                LoadBusy,
+                Failed,
+            ],
             Kind::Requests => &[
                 CpuPerRequest,
                 RequestsPerSecond,
@@ -119,7 +127,7 @@ impl Scenario {
         let all = self.figures();
         match self.kind {
             Kind::Latency => &all[..3],
-            Kind::Connections => &all[..2],
+            Kind::Connections | Kind::Readers => &all[..2],
             Kind::Bulk | Kind::Memory | Kind::Requests => &all[..1],
         }
     }

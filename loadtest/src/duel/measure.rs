@@ -13,7 +13,7 @@ use super::{
 use crate::{
     outcome::{Outcome, Tally},
     run::{self, Means, Stop, Target, Watch},
-    workload::{Arrivals, Protocol, Workload},
+    workload::{Protocol, Request, Workload},
 };
 use engines::{EngineKind, SockAddr};
 use std::{
@@ -65,7 +65,9 @@ impl Bench<'_> {
         let target = target(port);
         let means = self.means(seed);
         let before = match scenario.kind {
-            Kind::Memory => Some(self.used_memory(&target, workload, &means, proxy.pid())?),
+            Kind::Memory | Kind::Readers => {
+                Some(self.used_memory(&target, workload, &means, proxy.pid())?)
+            }
             Kind::Bulk | Kind::Connections | Kind::Latency | Kind::Requests => None,
         };
         let mut marks = Marks {
@@ -119,14 +121,7 @@ impl Bench<'_> {
         means: &Means,
         pid: i32,
     ) -> Result<f64, String> {
-        let little = Workload {
-            arrivals: Arrivals::Closed,
-            connections: USED_CONNECTIONS,
-            count: Some(USED_REQUESTS),
-            warm_up: Duration::ZERO,
-            read_rate: None,
-            ..workload.clone()
-        };
+        let little = little(workload.protocol);
         let run = run::run(target, &little, means, self.stop, &mut Unwatched);
         run.map_err(|error| error.to_string())?;
         Ok(counters::pss_bytes(pid) as f64)
@@ -183,6 +178,28 @@ impl Bench<'_> {
             answers: end.tally.completed - begin.tally.completed,
             is_cut: outcome.is_cut,
         }
+    }
+}
+
+/// The same of every scenario: what it asks for itself may have no end.
+fn little(protocol: Protocol) -> Workload {
+    let request = match protocol {
+        Protocol::Http1 => Request {
+            path: "/bytes/100".to_owned(),
+            ..Request::default()
+        },
+        Protocol::Echo => Request {
+            body: 100,
+            ..Request::default()
+        },
+    };
+    Workload {
+        protocol,
+        connections: USED_CONNECTIONS,
+        count: Some(USED_REQUESTS),
+        warm_up: Duration::ZERO,
+        requests: vec![request],
+        ..Workload::default()
     }
 }
 
@@ -245,4 +262,19 @@ impl Watch for Unwatched {}
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_is_warmed_with_can_be_made_and_ends() {
+        for protocol in [Protocol::Http1, Protocol::Echo] {
+            let little = little(protocol);
+            assert_eq!(little.check(1), Ok(()));
+            assert_eq!(little.count, Some(USED_REQUESTS));
+            assert!(little.read_rate.is_none());
+        }
+    }
 }

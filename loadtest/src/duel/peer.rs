@@ -310,6 +310,13 @@ mod tests {
             let path = dir.join(kind.file).display().to_string();
             assert!(argv.contains(&path), "{argv:?}");
             let text = fs::read_to_string(&path).unwrap();
+            let text_of_buffers = match kind.name {
+                "haproxy" => "tune.bufsize 32768",
+                "nginx" => "client_body_buffer_size 128k",
+                _ => "per_connection_buffer_limit_bytes: 131072",
+            };
+            assert!(text.contains(text_of_buffers), "{}", kind.name);
+            assert!(!text.contains("@DIR@") && !text.contains(&*dir.to_string_lossy()));
             for port in [11_111, 11_112, 11_113, 11_114, 65_535, 600] {
                 assert!(text.contains(&port.to_string()), "{}: {port}", kind.name);
             }
