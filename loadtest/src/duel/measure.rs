@@ -2,11 +2,12 @@
 
 use super::{
     counters,
+    dir::Dir,
     endpoint::Endpoint,
     figure::Figure,
     limit::Limit,
     peer::{Peer, Ports},
-    process::{Dir, Pinned, free_ports},
+    process::{Pinned, free_ports},
     report::Round,
     scenario::{Kind, Listener, Scenario},
 };
@@ -101,9 +102,7 @@ impl Bench<'_> {
     }
 
     fn means(&self, seed: u64) -> Means {
-        let count = self.load_cpus.len();
-        // With several CPUs the endpoint has one of its own.
-        let cpus = &self.load_cpus[..count.saturating_sub(1).max(1)];
+        let cpus = super::generator_cpus(&self.load_cpus);
         Means {
             engine: self.engine,
             threads: cpus.len(),

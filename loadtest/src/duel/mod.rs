@@ -9,6 +9,7 @@
 //! * [`report`]: what was found, as [`markdown`], [`json`] and [`html`].
 
 mod counters;
+mod dir;
 mod endpoint;
 pub mod figure;
 pub mod find;
@@ -36,11 +37,11 @@ pub use scenario::{Overrides, Scenario};
 pub use statistics::Spread;
 
 use crate::{report::Machine, run::Stop, workload::Arrivals};
+use dir::Dir;
 use endpoint::Endpoint;
 use engines::EngineKind;
 use limit::Base;
 use measure::Bench;
-use process::Dir;
 use report::{About, Comparison, Row};
 use scenario::{Kind as Aim, Listener};
 
@@ -59,6 +60,14 @@ pub struct Plan {
     pub engine: EngineKind,
     /// Seed of what a load draws.
     pub seed: u64,
+}
+
+/// The generator's CPUs of those that the load has: of several the endpoint has the last to itself.
+pub fn generator_cpus(load_cpus: &[usize]) -> &[usize] {
+    match load_cpus {
+        [generator @ .., _] if !generator.is_empty() => generator,
+        all => all,
+    }
 }
 
 /// What happened, for those who wait.
