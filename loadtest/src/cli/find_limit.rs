@@ -3,6 +3,7 @@
 use super::{
     load::{self, Asked, value},
     results, signals,
+    tell::tell,
 };
 use crate::{
     limit::{Bound, Found, Search, Step},
@@ -120,7 +121,7 @@ fn steps(
         };
         let step = bound.judge(rate, &outcome);
         if !is_quiet {
-            eprintln!("{}", step.line());
+            tell(step.line());
         }
         search.on_run(step.verdict == crate::limit::Verdict::Held);
         steps.push(step);

@@ -1,7 +1,7 @@
 //! The arguments that say what load is made, the same for every command that makes one: a workload file,
 //! flags that change it, and what carries it.
 
-use super::{cpus, target::Url};
+use super::{cpus, target::Url, tell::tell};
 use crate::{
     run::{Means, Target},
     workload::{Arrivals, Workload},
@@ -314,7 +314,7 @@ fn means(matches: &ArgMatches) -> Result<Means, String> {
 fn default_engine() -> EngineKind {
     let (engine, why) = engines::choose();
     if let Some(why) = why {
-        eprintln!("loadtest: engine {engine}: {why}");
+        tell(format_args!("loadtest: engine {engine}: {why}"));
     }
     engine
 }

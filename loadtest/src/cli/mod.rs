@@ -11,6 +11,7 @@ mod run;
 mod serve;
 mod signals;
 mod target;
+mod tell;
 
 use clap::ArgMatches;
 use std::process::ExitCode;
@@ -62,7 +63,7 @@ pub fn main() -> ExitCode {
     match found {
         Some(Ok(code)) => code,
         Some(Err(message)) => {
-            eprintln!("loadtest: {message}");
+            tell::tell(format_args!("loadtest: {message}"));
             ExitCode::FAILURE
         }
         None => ExitCode::from(2),

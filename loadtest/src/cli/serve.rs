@@ -1,6 +1,6 @@
 //! `loadtest serve`.
 
-use super::cpus;
+use super::{cpus, tell::tell};
 use crate::serve::{Defaults, Options, Service, allow_descriptors, limits, start};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use engines::{EngineKind, SockAddr};
@@ -91,7 +91,7 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
     drop(err);
     written.map_err(|error| format!("cannot say where it listens: {error}"))?;
     let watch = move || {
-        eprintln!("loadtest: {}", running.broken());
+        tell(format_args!("loadtest: {}", running.broken()));
         std::process::exit(1);
     };
     let watcher = thread::Builder::new().name("watch".to_owned()).spawn(watch);

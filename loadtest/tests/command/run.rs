@@ -146,3 +146,35 @@ fn no_rate_is_the_limit_of_a_target_that_fails() {
         "{text}"
     );
 }
+
+#[test]
+fn standard_error_that_nobody_reads_ends_no_run() {
+    let server = Server::start(Habit::Http(OK));
+    let url = format!("http://{}", server.address);
+    // Its reader is gone before the first line.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = Command::new(PROGRAM)
+        .args(["run", &url, "-d", "1h", "--rate", "1000"])
+        .args(["--warm-up", "0s", "--json", "-"])
+        .stdout(Stdio::piped())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    for _ in 0..20 {
+        server.seen.recv().unwrap();
+    }
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["is_cut"], true);
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let failing = Command::new(PROGRAM)
+        .args(["run", "https://a"])
+        .stderr(writer)
+        .status();
+    assert_eq!(failing.unwrap().code(), Some(1));
+}
