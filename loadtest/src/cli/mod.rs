@@ -2,6 +2,7 @@
 
 mod cpus;
 mod duel;
+mod engine;
 mod find_limit;
 mod load;
 mod pinned;
@@ -10,6 +11,7 @@ mod results;
 mod run;
 mod serve;
 mod signals;
+mod sink;
 mod target;
 mod tell;
 

@@ -78,24 +78,6 @@ fn a_workload_comes_from_a_file_and_arguments_change_it() {
 }
 
 #[test]
-fn results_come_in_every_form() {
-    let server = Server::start(Habit::Http(OK));
-    let url = format!("http://{}", server.address);
-    let args = ["run", &url, "-n", "20", "--warm-up", "0s", "--quiet"];
-    for (form, begin) in [("--json", "{"), ("--hgrm", ""), ("--html", "<!")] {
-        let output = loadtest(&[&args[..], &[form, "-"]].concat());
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            text.trim_start().to_lowercase().starts_with(begin),
-            "{form}: {text}"
-        );
-        assert!(!text.is_empty());
-    }
-    let text = String::from_utf8(loadtest(&args).stdout).unwrap();
-    assert!(text.contains("completed") && text.contains("20"), "{text}");
-}
-
-#[test]
 fn a_run_that_is_interrupted_is_reported() {
     for engine in engines() {
         let server = Server::start(Habit::Http(OK));
