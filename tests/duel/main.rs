@@ -239,7 +239,7 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_measured() {
     let haproxy = ["h1-small", "--only", "haproxy", "--haproxy", "/bin/true"];
     for (more, told) in [
         (&["--json", "kept", "--markdown", "no/r.md"][..], "no/r.md"),
-        (&["--json", "-", "--html", "-"], "stdout has another form"),
+        (&["--json", "-", "--html", "-"], "another form goes to"),
     ] {
         fs::write(dir.0.join("kept"), "before").unwrap();
         let output = duel(&dir.0).args(haproxy).args(more).output().unwrap();

@@ -5,7 +5,8 @@ mod outputs;
 use super::{
     cpus,
     load::{time, value},
-    results, signals,
+    signals,
+    sink::{STDOUT, Sink},
 };
 use crate::{
     duel::{self, Overrides, Plan, Progress, Scenario, Wanted, find::parse_copy},
@@ -128,7 +129,7 @@ fn list() -> Result<(), String> {
     for scenario in duel::scenario::built_in()? {
         text += &format!("{:16} {}\n", scenario.name, scenario.title);
     }
-    results::write("-", &text)
+    Sink::open(STDOUT)?.write(&text)
 }
 
 fn plan(matches: &ArgMatches) -> Result<Plan, String> {
