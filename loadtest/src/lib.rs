@@ -15,6 +15,7 @@ pub mod cli;
 pub mod duel;
 pub mod limit;
 pub mod outcome;
+mod process;
 pub mod report;
 pub mod run;
 pub mod serve;

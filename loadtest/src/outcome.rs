@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Shortest and longest time that a histogram tells apart from shorter and longer ones, in ns.
 pub const LATENCY_NS: (u64, u64) = (1, 3_600_000_000_000);
+/// Share of its time from which on whatever has a CPU to itself counts as the limit.
+pub const BUSY: f64 = 0.9;
 /// Significant digits of a histogram.
 pub const DIGITS: u8 = 3;
 
@@ -17,11 +19,16 @@ pub struct Outcome {
     pub measured: Duration,
     /// How often what happened.
     pub tally: Tally,
-    /// Failures by class; those of the warm-up are not in it. [`Failure::Connect`] counts attempts,
-    /// not requests, and is not in `tally.failed`.
+    /// Bytes of the time `measured`. Those that came in the grace are in `tally` only, as no rate
+    /// follows from them.
+    pub in_time: Traffic,
+    /// Right answers whose bodies were to be verified and had no checksum.
+    pub unverified: u64,
+    /// Failures by class; those of the warm-up are not in it. [`Failure::Connect`] counts attempts and
+    /// [`Failure::Unsolicited`] connections, not requests; both are not in `tally.failed`.
     pub errors: BTreeMap<Failure, u64>,
     /// In ns, from the moment at which a request was to start to the end of its answer. With open
-    /// arrivals what timed out or never ended is in it with the time it had waited.
+    /// arrivals what timed out, lost its connection or never ended is in it with the time it had waited.
     pub latency: Histogram<u64>,
     /// In ns, from the moment at which a request was handed to a connection to the end of its answer:
     /// what a tool that waits for the target would report.
@@ -38,6 +45,15 @@ pub struct Outcome {
     pub is_cut: bool,
 }
 
+/// Bytes in both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Traffic {
+    /// Bytes received, as they came.
+    pub received_bytes: u64,
+    /// Bytes sent.
+    pub sent_bytes: u64,
+}
+
 /// Counts that only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Tally {
@@ -47,7 +63,7 @@ pub struct Tally {
     pub completed: u64,
     /// Requests that failed, of any class.
     pub failed: u64,
-    /// Requests that were under way when the grace ended.
+    /// Requests that were under way when the run ended.
     pub unfinished: u64,
     /// Bytes received, as they came.
     pub received_bytes: u64,
@@ -75,6 +91,16 @@ pub enum Failure {
     Status,
     /// No answer in time.
     Timeout,
+    /// Bytes came that no request asked for, such as an answer that was sent twice; the connection is
+    /// given up. It counts connections: each request was answered.
+    Unsolicited,
+}
+
+impl Failure {
+    /// Whether it counts requests, each of which failed.
+    pub fn is_of_requests(self) -> bool {
+        !matches!(self, Self::Connect | Self::Unsolicited)
+    }
 }
 
 /// A piece of a run.
@@ -122,6 +148,9 @@ pub struct Generator {
     pub late_ns: u64,
     /// Share of their time in which its busiest thread ran, 0 to 1.
     pub busy: f64,
+    /// Sockets that were closed before their peers had time to, as too many lingered.
+    #[serde(default)]
+    pub cut_lingering: u64,
 }
 
 /// An empty histogram.

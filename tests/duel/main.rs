@@ -68,7 +68,7 @@ fn left(dir: &Path) -> Vec<String> {
 #[test]
 fn every_proxy_takes_its_configuration() {
     for peer in present() {
-        let dir = Dir::new(&peer.label);
+        let dir = Dir::new(&format!("{} with spaces", peer.label));
         assert_eq!(peer.check(&dir.0), Ok(()), "{}", peer.label);
     }
 }
@@ -140,9 +140,9 @@ fn a_short_duel_reports_every_proxy_and_leaves_nothing_behind() {
                 .is_some_and(|why| why.contains("cannot proxy TCP"));
             let figures = &row["rounds"][0]["figures"];
             let has = |name: &str| figures[name].as_f64().is_some_and(|figure| figure > 0.0);
-            let has_cpu = has("cpu-per-request") || has("cpu-per-connection");
+            let has_cpu = has("cpu_us_per_request") || has("cpu_us_per_connection");
             let is_held = comparison["scenario"]["name"] == "held";
-            let has_memory = figures["bytes-per-connection"].is_f64();
+            let has_memory = figures["memory_bytes_per_connection"].is_f64();
             assert!(
                 is_missing || has_cpu && has_memory == is_held,
                 "{comparison:#}"
@@ -207,6 +207,10 @@ fn what_cannot_be_compared_is_told() {
         (&[&*file], "line 3 column 11"),
         (&["--peer", "ringlb=/x"], "no peer such as"),
         (&["--only", "nobody"], "nobody is left"),
+        (
+            &["h1-small", "--duration", "0s"],
+            "h1-small: duration: above 0",
+        ),
         (&["--only", "haproxy", "--haproxy", "/nowhere"], "/nowhere"),
         (
             &[
@@ -227,4 +231,53 @@ fn what_cannot_be_compared_is_told() {
             "{arguments:?}: {err}"
         );
     }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let dir = Dir::new("unwritable");
+    let haproxy = ["h1-small", "--only", "haproxy", "--haproxy", "/bin/true"];
+    for (more, told) in [
+        (&["--json", "kept", "--markdown", "no/r.md"][..], "no/r.md"),
+        (&["--json", "-", "--html", "-"], "another form goes to"),
+    ] {
+        fs::write(dir.0.join("kept"), "before").unwrap();
+        let output = duel(&dir.0).args(haproxy).args(more).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        let is_measured = err.contains("round 1");
+        assert!(
+            !output.status.success() && err.contains(told) && !is_measured,
+            "{err}"
+        );
+        assert_eq!(fs::read_to_string(dir.0.join("kept")).unwrap(), "before");
+    }
+}
+
+#[test]
+fn one_report_that_fails_takes_no_other_along_and_json_may_go_to_stdout() {
+    let Some(peer) = present().into_iter().next() else {
+        return eprintln!("skipped: no proxy is here");
+    };
+    let (out, tmp) = (Dir::new("outputs"), Dir::new("tmp of outputs"));
+    let output = duel(&tmp.0)
+        .current_dir(&out.0)
+        .arg(format!("--{}={}", peer.kind.name, peer.binary.display()))
+        .args(["h1-small-4", "--rounds", "1", "--warm-up", "1ms"])
+        .args(["--count", "10", "--only", &peer.label, "--quiet"])
+        .args(["--json", "-", "--markdown", "/dev/full", "--html", "r.html"])
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && err.contains("/dev/full"),
+        "{err}"
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sum = &report["comparisons"][0]["rows"][0]["summary"]["cpu_us_per_request"];
+    assert!(sum["median"].as_f64() > Some(0.0), "{report:#}");
+    assert!(
+        fs::read_to_string(out.0.join("r.html"))
+            .unwrap()
+            .contains("</html>")
+    );
 }

@@ -1,9 +1,12 @@
 //! `loadtest duel`.
 
+mod outputs;
+
 use super::{
     cpus,
     load::{time, value},
     signals,
+    sink::{STDOUT, Sink},
 };
 use crate::{
     duel::{self, Overrides, Plan, Progress, Scenario, Wanted, find::parse_copy},
@@ -16,8 +19,8 @@ use nix::{
     sched::{CpuSet, sched_getaffinity},
     unistd::Pid,
 };
+use outputs::Outputs;
 use std::{
-    fs,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -64,7 +67,8 @@ pub(super) fn arguments() -> clap::Command {
             .value_delimiter(','),
         )
         .args(how())
-        .args(outputs())
+        .args(outputs::arguments())
+        .arg(flag("quiet", "No progress"))
 }
 
 fn how() -> [Arg; 7] {
@@ -91,19 +95,6 @@ fn how() -> [Arg; 7] {
     ]
 }
 
-fn outputs() -> [Arg; 4] {
-    let file = |name, help| value(name, "FILE", help).value_parser(value_parser!(PathBuf));
-    [
-        file(
-            "markdown",
-            "Write the report as Markdown, which standard output gets too",
-        ),
-        file("json", "Write it as JSON, every round"),
-        file("html", "Write it as a page"),
-        flag("quiet", "No progress"),
-    ]
-}
-
 fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
@@ -116,15 +107,12 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
         return list().map(|()| ExitCode::SUCCESS);
     }
     let plan = plan(matches)?;
+    let outputs = Outputs::open(matches)?;
     let stop = Stop::default();
     signals::watch(&stop)?;
     let mut told = Told(matches.get_flag("quiet"));
     let report = duel::run(&plan, &stop, &mut told)?;
-    let text = duel::markdown(&report);
-    print(&text)?;
-    write(matches, "markdown", || Ok(text.clone()))?;
-    write(matches, "json", || duel::json(&report))?;
-    write(matches, "html", || Ok(duel::html(&report)))?;
+    outputs.write(&report)?;
     let has_figures = report
         .comparisons
         .iter()
@@ -141,24 +129,7 @@ fn list() -> Result<(), String> {
     for scenario in duel::scenario::built_in()? {
         text += &format!("{:16} {}\n", scenario.name, scenario.title);
     }
-    print(&text)
-}
-
-fn print(text: &str) -> Result<(), String> {
-    let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| format!("standard output: {error}"))
-}
-
-fn write(
-    matches: &ArgMatches,
-    name: &str,
-    text: impl FnOnce() -> Result<String, String>,
-) -> Result<(), String> {
-    let Some(path) = matches.get_one::<PathBuf>(name) else {
-        return Ok(());
-    };
-    fs::write(path, text()?).map_err(|error| format!("{}: {error}", path.display()))
+    Sink::open(STDOUT)?.write(&text)
 }
 
 fn plan(matches: &ArgMatches) -> Result<Plan, String> {
@@ -180,12 +151,17 @@ fn plan(matches: &ArgMatches) -> Result<Plan, String> {
     let allowed = allowed_cpus()?;
     let (first, last) = (allowed[0], allowed[allowed.len() - 1]);
     let load_cpus = matches.get_one::<Vec<usize>>("load-cpu").cloned();
+    let load_cpus = load_cpus.unwrap_or_else(|| vec![last]);
     let seed = matches.get_one::<u64>("seed").copied();
+    for Scenario { name, workload, .. } in &scenarios {
+        let checked = workload.check(duel::generator_cpus(&load_cpus).len());
+        checked.map_err(|problems| format!("{name}: {}", problems.join("; ")))?;
+    }
     let plan = Plan {
         scenarios,
         found: wanted(matches).find()?,
         proxy_cpu: matches.get_one("proxy-cpu").copied().unwrap_or(first),
-        load_cpus: load_cpus.unwrap_or_else(|| vec![last]),
+        load_cpus,
         engine: engines::choose().0,
         seed: seed.unwrap_or_else(|| Rng::from_os().next_u64()),
     };
@@ -229,15 +205,17 @@ struct Told(bool);
 impl Progress for Told {
     fn begin(&mut self, scenario: &Scenario, round: u32, label: &str) {
         if !self.0 {
-            eprint!("{}, round {}, {label}: ", scenario.name, round + 1);
+            let name = &scenario.name;
+            let _ = write!(io::stderr(), "{name}, round {}, {label}: ", round + 1);
         }
     }
 
     fn end(&mut self, result: Result<(&'static str, f64), &str>) {
-        match result {
-            _ if self.0 => {}
-            Ok((title, value)) => eprintln!("{} {title}", unit::number(value)),
-            Err(why) => eprintln!("{why}"),
-        }
+        // Nobody may be reading any more.
+        let _ = match result {
+            _ if self.0 => Ok(()),
+            Ok((title, value)) => writeln!(io::stderr(), "{} {title}", unit::number(value)),
+            Err(why) => writeln!(io::stderr(), "{why}"),
+        };
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{
     load::{self, Asked, value},
-    results, signals,
+    signals,
+    sink::{STDOUT, Sink},
+    tell::tell,
 };
 use crate::{
     limit::{Bound, Found, Search, Step},
@@ -71,6 +73,9 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
         p99: time("p99").unwrap_or_default(),
         error_share: rate("error-rate").unwrap_or(ERROR_RATE),
     };
+    if bound.p99.is_zero() {
+        return Err("p99: above 0".to_owned());
+    }
     if !(0.0..=1.0).contains(&bound.error_share) {
         return Err("error-rate: from 0 to 1".to_owned());
     }
@@ -81,13 +86,15 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
     if from > to {
         return Err("from: above `to`".to_owned());
     }
+    let json = matches.get_one::<String>("json");
+    let json = json.map(|place| Sink::open(place)).transpose()?;
     let stop = Stop::default();
     signals::watch(&stop)?;
     let mut search = Search::new(from, to);
     let is_quiet = matches.get_flag("quiet");
     let steps = steps(&mut search, &mut asked, &bound, &stop, is_quiet)?;
     let found = Found::new(&search, &bound, steps);
-    write(&found, matches)?;
+    write(&found, json)?;
     match found.limit_per_second {
         Some(_) => Ok(ExitCode::SUCCESS),
         None => Ok(ExitCode::FAILURE),
@@ -120,7 +127,7 @@ fn steps(
         };
         let step = bound.judge(rate, &outcome);
         if !is_quiet {
-            eprintln!("{}", step.line());
+            tell(step.line());
         }
         search.on_run(step.verdict == crate::limit::Verdict::Held);
         steps.push(step);
@@ -128,13 +135,11 @@ fn steps(
     Ok(steps)
 }
 
-fn write(found: &Found, matches: &ArgMatches) -> Result<(), String> {
-    let json = matches.get_one::<String>("json").map(String::as_str);
-    if let Some(file) = json {
-        results::write(file, &found.json())?;
+fn write(found: &Found, json: Option<Sink>) -> Result<(), String> {
+    let is_stdout_free = !json.as_ref().is_some_and(Sink::is_stdout);
+    let written = json.map_or(Ok(()), |json| json.write(&found.json()));
+    if is_stdout_free {
+        Sink::open(STDOUT)?.write(&found.text())?;
     }
-    match json {
-        Some("-") => Ok(()),
-        Some(_) | None => results::write("-", &found.text()),
-    }
+    written
 }

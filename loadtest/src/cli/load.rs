@@ -1,7 +1,7 @@
 //! The arguments that say what load is made, the same for every command that makes one: a workload file,
 //! flags that change it, and what carries it.
 
-use super::{cpus, target::Url};
+use super::{cpus, engine, target::Url, tell::tell};
 use crate::{
     run::{Means, Target},
     workload::{Arrivals, Workload},
@@ -117,7 +117,8 @@ pub(super) fn arrival_args() -> Vec<Arg> {
             .long("poisson")
             .help("Draw the gaps between the starts of --rate")
             .action(ArgAction::SetTrue)
-            .requires("rate"),
+            .requires("rate")
+            .conflicts_with_all(["ramp", "steps"]),
         value("ramp", "A..B", "Change the rate evenly from A to B")
             .conflicts_with("rate")
             .value_parser(ramp),
@@ -134,11 +135,7 @@ pub(super) fn means_args() -> Vec<Arg> {
         value("threads", "N", "Threads that make the load [default: 1]")
             .short('t')
             .value_parser(value_parser!(u16).range(1..=1024)),
-        value(
-            "engine",
-            "ENGINE",
-            "uring, epoll or tasks [default: uring where it can be had]",
-        ),
+        engine::argument(),
         value("cpu", "LIST", "Bind the threads to CPUs, such as 0,2-3").value_parser(cpus::parse),
         value("seed", "N", "Seed of what is drawn").value_parser(value_parser!(u64)),
         Arg::new("quiet")
@@ -297,10 +294,7 @@ fn set_connections(workload: &mut Workload, matches: &ArgMatches) {
 }
 
 fn means(matches: &ArgMatches) -> Result<Means, String> {
-    let engine = match matches.get_one::<String>("engine") {
-        Some(name) => name.parse().map_err(|error| format!("{error}"))?,
-        None => default_engine(),
-    };
+    let engine = engine::asked(matches)?.unwrap_or_else(default_engine);
     let cpus = matches.get_one::<Vec<usize>>("cpu");
     let seed = matches.get_one::<u64>("seed").copied();
     Ok(Means {
@@ -314,7 +308,7 @@ fn means(matches: &ArgMatches) -> Result<Means, String> {
 fn default_engine() -> EngineKind {
     let (engine, why) = engines::choose();
     if let Some(why) = why {
-        eprintln!("loadtest: engine {engine}: {why}");
+        tell(format_args!("loadtest: engine {engine}: {why}"));
     }
     engine
 }

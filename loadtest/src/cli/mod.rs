@@ -2,6 +2,7 @@
 
 mod cpus;
 mod duel;
+mod engine;
 mod find_limit;
 mod load;
 mod pinned;
@@ -10,7 +11,9 @@ mod results;
 mod run;
 mod serve;
 mod signals;
+mod sink;
 mod target;
+mod tell;
 
 use clap::ArgMatches;
 use std::process::ExitCode;
@@ -62,7 +65,7 @@ pub fn main() -> ExitCode {
     match found {
         Some(Ok(code)) => code,
         Some(Err(message)) => {
-            eprintln!("loadtest: {message}");
+            tell::tell(format_args!("loadtest: {message}"));
             ExitCode::FAILURE
         }
         None => ExitCode::from(2),

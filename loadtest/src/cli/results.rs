@@ -1,12 +1,14 @@
 //! Where the results of a run go: text on stdout, and the files that were asked for.
 
-use super::load::{Asked, value};
+use super::{
+    load::{Asked, value},
+    sink::{STDOUT, Sink},
+};
 use crate::{
     outcome::Outcome,
     report::{self, Machine, Summary},
 };
 use clap::{Arg, ArgMatches};
-use std::io::{self, Write};
 
 /// A form that results may be asked for in.
 struct Form {
@@ -33,52 +35,63 @@ const FORMS: [Form; 3] = [
     },
 ];
 
-const STDOUT: &str = "-";
-
 /// The files that may be asked for.
 pub(super) fn result_args() -> Vec<Arg> {
     let args = FORMS.iter().map(|form| value(form.name, "FILE", form.help));
     args.collect()
 }
 
-/// Writes all that was asked for, and text on stdout unless something else goes there.
-///
-/// # Errors
-/// Something cannot be written.
-pub(super) fn write_all(
-    asked: &Asked,
-    begun_unix_s: u64,
-    outcome: &Outcome,
-    matches: &ArgMatches,
-) -> Result<(), String> {
-    let machine = Machine::read();
-    let mut summary = Summary::new(&asked.target, &asked.workload, &asked.means, machine);
-    summary.begun_unix_s = Some(begun_unix_s);
-    let mut is_stdout_free = true;
-    for form in &FORMS {
-        if let Some(file) = matches.get_one::<String>(form.name) {
-            is_stdout_free &= file != STDOUT;
-            write(file, &(form.write)(&summary, outcome))?;
-        }
-    }
-    match is_stdout_free {
-        true => write(STDOUT, &report::text(&summary, outcome)),
-        false => Ok(()),
-    }
-}
+/// Where the results of a run that is still to be made go.
+pub(super) struct Results(Vec<(&'static Form, Sink)>);
 
-/// Writes `text` to a file, or to stdout for `-`.
-///
-/// # Errors
-/// It cannot be written.
-pub(super) fn write(to: &str, text: &str) -> Result<(), String> {
-    let written = match to {
-        STDOUT => io::stdout().write_all(text.as_bytes()),
-        file => std::fs::write(file, text),
-    };
-    match written {
-        // Whoever reads has seen enough.
-        Err(error) if to == STDOUT && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| format!("{to}: {error}")),
+impl Results {
+    /// Opens all that was asked for.
+    ///
+    /// # Errors
+    /// Something cannot be opened, or two forms go to one place.
+    pub(super) fn open(matches: &ArgMatches) -> Result<Self, String> {
+        let mut places: Vec<(&Form, &String)> = Vec::new();
+        for form in &FORMS {
+            let Some(place) = matches.get_one::<String>(form.name) else {
+                continue;
+            };
+            if let Some((other, _)) = places.iter().find(|(_, taken)| *taken == place) {
+                let (one, other) = (other.name, form.name);
+                return Err(format!("--{one} and --{other} both go to `{place}`"));
+            }
+            places.push((form, place));
+        }
+        let opened = places.into_iter();
+        let opened = opened.map(|(form, place)| Ok((form, Sink::open(place)?)));
+        opened.collect::<Result<_, String>>().map(Self)
+    }
+
+    /// Writes all that was asked for, and text on stdout unless something else goes there. What cannot
+    /// be written keeps nothing else from being.
+    ///
+    /// # Errors
+    /// All that could not be written.
+    pub(super) fn write(
+        self,
+        asked: &Asked,
+        begun_unix_s: u64,
+        outcome: &Outcome,
+    ) -> Result<(), String> {
+        let machine = Machine::read();
+        let mut summary = Summary::new(&asked.target, &asked.workload, &asked.means, machine);
+        summary.begun_unix_s = Some(begun_unix_s);
+        let is_stdout_free = !self.0.iter().any(|(_, sink)| sink.is_stdout());
+        let files = self.0.into_iter();
+        let files = files.map(|(form, sink)| sink.write(&(form.write)(&summary, outcome)));
+        let mut written: Vec<Result<(), String>> = files.collect();
+        if is_stdout_free {
+            let text = report::text(&summary, outcome);
+            written.push(Sink::open(STDOUT).and_then(|stdout| stdout.write(&text)));
+        }
+        let errors: Vec<String> = written.into_iter().filter_map(Result::err).collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(errors.join("\n  ")),
+        }
     }
 }

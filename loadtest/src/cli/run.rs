@@ -3,7 +3,8 @@
 use super::{
     load::{self, Asked},
     progress::Progress,
-    results, signals,
+    results::{Results, result_args},
+    signals,
 };
 use crate::{
     outcome::Outcome,
@@ -19,11 +20,12 @@ pub(super) fn arguments() -> clap::Command {
         .args(load::request_args())
         .args(load::arrival_args())
         .args(load::means_args())
-        .args(results::result_args())
+        .args(result_args())
 }
 
 pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
     let asked = Asked::new(matches)?.with_arrivals(matches)?;
+    let results = Results::open(matches)?;
     let stop = Stop::default();
     signals::watch(&stop)?;
     let begun_unix_s = unix_time_s();
@@ -36,19 +38,26 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
         &mut progress,
     );
     let outcome = outcome.map_err(|error| error.to_string())?;
-    results::write_all(&asked, begun_unix_s, &outcome, matches)?;
+    results.write(&asked, begun_unix_s, &outcome)?;
     verdict(&outcome)
 }
 
-/// A run in which nothing was answered has failed, unless it was cut before anything could be.
+/// A run in which nothing was answered rightly has failed, even if it was cut before anything could be:
+/// whoever asks for the exit code wants to know whether there are figures.
 fn verdict(outcome: &Outcome) -> Result<ExitCode, String> {
-    if outcome.tally.completed == 0 && !outcome.is_cut {
+    if outcome.tally.completed == 0 {
         let classes = outcome
             .errors
             .iter()
             .map(|(class, count)| format!("{count} {class:?}"));
-        let classes: Vec<String> = classes.collect();
-        return Err(format!("no right answer came ({})", classes.join(", ")));
+        let mut classes: Vec<String> = classes.collect();
+        if outcome.is_cut {
+            classes.insert(0, "stopped before its time".to_owned());
+        }
+        return Err(match classes.is_empty() {
+            true => "no right answer came".to_owned(),
+            false => format!("no right answer came ({})", classes.join(", ")),
+        });
     }
     Ok(ExitCode::SUCCESS)
 }

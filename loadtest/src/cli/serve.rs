@@ -1,9 +1,9 @@
 //! `loadtest serve`.
 
-use super::cpus;
+use super::{cpus, engine, tell::tell};
 use crate::serve::{Defaults, Options, Service, allow_descriptors, limits, start};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use engines::{EngineKind, SockAddr};
+use engines::SockAddr;
 use nix::sys::signal::{SigSet, Signal};
 use std::{io::Write, net::SocketAddr, process::ExitCode, thread, time::Duration};
 
@@ -33,11 +33,7 @@ pub(super) fn arguments() -> clap::Command {
                 .value_name("N")
                 .value_parser(value_parser!(u16).range(1..=1024))
                 .help("Threads; one a CPU that it may use"),
-            Arg::new("engine")
-                .long("engine")
-                .value_name("NAME")
-                .default_value("auto")
-                .help("auto, uring, epoll or tasks"),
+            engine::argument(),
             Arg::new("cpu")
                 .long("cpu")
                 .value_name("LIST")
@@ -91,7 +87,7 @@ pub(super) fn execute(matches: &ArgMatches) -> Result<ExitCode, String> {
     drop(err);
     written.map_err(|error| format!("cannot say where it listens: {error}"))?;
     let watch = move || {
-        eprintln!("loadtest: {}", running.broken());
+        tell(format_args!("loadtest: {}", running.broken()));
         std::process::exit(1);
     };
     let watcher = thread::Builder::new().name("watch".to_owned()).spawn(watch);
@@ -121,13 +117,7 @@ fn options(matches: &ArgMatches) -> Result<Options, String> {
         0 => thread::available_parallelism().map_or(1, std::num::NonZero::get),
         some => some,
     });
-    let engine = match matches.get_one::<String>("engine").map(String::as_str) {
-        None | Some("auto") => None,
-        Some(name) => Some(
-            name.parse::<EngineKind>()
-                .map_err(|error| error.to_string())?,
-        ),
-    };
+    let engine = engine::asked(matches)?;
     let number = |name| matches.get_one::<u64>(name).copied();
     let plain = Defaults::default();
     let defaults = Defaults {

@@ -1,5 +1,6 @@
 //! SIGINT and SIGTERM end a run; what was measured is still reported. The second one ends the process.
 
+use super::tell::tell;
 use crate::run::Stop;
 use nix::sys::signal::{SigSet, Signal};
 use std::process::exit;
@@ -27,8 +28,8 @@ pub(super) fn watch(stop: &Stop) -> Result<(), String> {
             if stop.is_set() {
                 exit(INTERRUPTED);
             }
-            eprintln!("stopping; once more to end at once");
             stop.stop();
+            tell("stopping; once more to end at once");
         }
     };
     thread.spawn(wait).map(drop).map_err(failed)

@@ -32,7 +32,12 @@ impl Url {
         if let Some(socket) = rest.strip_prefix("unix:") {
             return Self::of_socket(protocol, socket, url);
         }
-        let (authority, path) = match rest.find('/') {
+        // A fragment is for whoever shows the answer.
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (authority, path) = match rest.find(['/', '?']) {
+            Some(at) if rest[at..].starts_with('?') => {
+                (&rest[..at], Some(format!("/{}", &rest[at..])))
+            }
             Some(at) => (&rest[..at], Some(rest[at..].to_owned())),
             None => (rest, None),
         };
@@ -42,13 +47,13 @@ impl Url {
         if protocol == Protocol::Echo && path.as_deref().is_some_and(|path| path != "/") {
             return Err(format!("`{url}`: tcp has no path"));
         }
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let place = match (has_port, protocol) {
-            (true, _) => authority.to_owned(),
-            (false, Protocol::Http1) => format!("{authority}:80"),
-            (false, Protocol::Echo) => return Err(format!("`{url}` names no port")),
+        let place = match (port(authority), protocol) {
+            (Some(port), _) if !is_port(port) => {
+                return Err(format!("port `{port}` in `{url}`: from 1 to 65535"));
+            }
+            (Some(_), _) => authority.to_owned(),
+            (None, Protocol::Http1) => format!("{authority}:80"),
+            (None, Protocol::Echo) => return Err(format!("`{url}` names no port")),
         };
         Ok(Self {
             protocol,
@@ -92,6 +97,17 @@ impl Url {
             authority: self.authority.clone(),
         })
     }
+}
+
+/// What stands behind the host's colon; those of an IPv6 address are in brackets.
+fn port(authority: &str) -> Option<&str> {
+    let (_, port) = authority.rsplit_once(':')?;
+    (!port.contains(']')).then_some(port)
+}
+
+fn is_port(port: &str) -> bool {
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 #[cfg(test)]
@@ -152,6 +168,33 @@ mod tests {
             "http://u@a/",
         ] {
             assert!(Url::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_query_needs_no_path_and_a_fragment_is_not_sent() {
+        for (url, place, path) in [
+            ("http://h:80?x", "h:80", Some("/?x")),
+            ("http://h?a/b:c", "h:80", Some("/?a/b:c")),
+            ("http://h#top", "h:80", None),
+            ("http://h/a?b#c?d/e", "h:80", Some("/a?b")),
+            ("http://unix:/a#b", "unix:/a#b", None),
+        ] {
+            let found = Url::parse(url).unwrap();
+            assert_eq!(
+                (&*found.place, found.path.as_deref()),
+                (place, path),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_named() {
+        for port in ["99999", "0", "+80", "x", ""] {
+            let said = Url::parse(&format!("http://h:{port}/")).unwrap_err();
+            let want = format!("port `{port}`");
+            assert!(said.starts_with(&want), "{said}");
         }
     }
 

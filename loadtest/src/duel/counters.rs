@@ -1,5 +1,9 @@
 //! What the kernel counts of a process, its threads and children.
 
+use nix::{
+    time::{ClockId, clock_getcpuclockid},
+    unistd::{Pid, SysconfVar, sysconf},
+};
 use std::{fs, path::Path};
 
 /// The process and all its descendants.
@@ -18,15 +22,30 @@ pub(super) fn tree(pid: i32) -> Vec<i32> {
     found
 }
 
-/// CPU seconds of all threads of the process and its descendants, the kernel's share and io_uring's
-/// workers included.
+/// CPU seconds of the process and its descendants, the kernel's share included.
+///
+/// Each process's CPU clock, exact to the ns, has all its threads (io_uring's workers are some), the
+/// ended ones too. Children that ended and were waited for are in `cutime` and `cstime` of their
+/// parent, in ticks of mostly 10 ms; a parent that ignores SIGCHLD loses theirs.
 pub(super) fn cpu_seconds(pid: i32) -> f64 {
-    let tasks = tree(pid).into_iter().flat_map(tasks);
-    let ran = tasks.filter_map(|task| {
-        let text = fs::read_to_string(task.join("schedstat")).ok()?;
-        run_ns(&text)
-    });
-    ran.sum::<u64>() as f64 / 1e9
+    let all = tree(pid).into_iter();
+    all.map(|pid| own_seconds(pid) + ended_seconds(pid)).sum()
+}
+
+/// None once it is gone.
+fn own_seconds(pid: i32) -> f64 {
+    let clock = clock_getcpuclockid(Pid::from_raw(pid));
+    let now = clock.and_then(ClockId::now);
+    now.map_or(0.0, |now| now.tv_sec() as f64 + now.tv_nsec() as f64 / 1e9)
+}
+
+fn ended_seconds(pid: i32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten();
+    match (ended_ticks(&stat), a_second) {
+        (Some(ticks), Some(a_second)) if a_second > 0 => ticks as f64 / a_second as f64,
+        _ => 0.0,
+    }
 }
 
 /// Proportional memory (PSS) of the process and its descendants, in bytes.
@@ -51,8 +70,12 @@ fn tasks(pid: i32) -> Vec<std::path::PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
-fn run_ns(schedstat: &str) -> Option<u64> {
-    schedstat.split_whitespace().next()?.parse().ok()
+/// `cutime` and `cstime`, fields 16 and 17; the name in brackets may have spaces and brackets itself.
+fn ended_ticks(stat: &str) -> Option<u64> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_whitespace().skip(13);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    user.checked_add(system)
 }
 
 fn pss_kb(rollup: &str) -> Option<u64> {
@@ -63,11 +86,14 @@ fn pss_kb(rollup: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::time::TimeValLike;
 
     #[test]
     fn the_kernel_s_files_are_read() {
-        assert_eq!(run_ns("123456 78 9\n"), Some(123_456));
-        assert_eq!(run_ns(""), None);
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4 10 11 12 13 14 15 160 7 20 0 1 0 99\n";
+        assert_eq!(ended_ticks(stat), Some(167));
+        assert_eq!(ended_ticks("7 (a) S 1"), None);
+        assert_eq!(ended_ticks(""), None);
         let text = "00400000-7ff 000\nRss:    900 kB\nPss:     321 kB\nPss_Dirty: 5 kB\n";
         assert_eq!(pss_kb(text), Some(321));
     }
@@ -77,6 +103,21 @@ mod tests {
         let own = std::process::id() as i32;
         assert!(tree(own).contains(&own));
         assert!(cpu_seconds(own) > 0.0 && pss_bytes(own) > 0);
-        assert!(cpu_seconds(i32::MAX) == 0.0 && tree(i32::MAX) == [i32::MAX]);
+        // No process has a greater number than 2^22.
+        let nobody = (1 << 22) + 1;
+        assert!(cpu_seconds(nobody) == 0.0 && tree(nobody) == [nobody]);
+    }
+
+    #[test]
+    fn threads_that_ended_still_count() {
+        let own = std::process::id() as i32;
+        let before = cpu_seconds(own);
+        let spin = || {
+            let begin = ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap();
+            let ran = || ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap() - begin;
+            while ran().num_milliseconds() < 5 {}
+        };
+        std::thread::spawn(spin).join().unwrap();
+        assert!(cpu_seconds(own) - before >= 0.005);
     }
 }

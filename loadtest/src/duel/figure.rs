@@ -3,15 +3,18 @@
 use super::scenario::{Kind, Scenario};
 use serde::{Deserialize, Serialize};
 
-/// What is measured in a round.
+/// What is measured in a round. Names in JSON have the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Figure {
     /// CPU time of the proxy for an answered request, in µs.
+    #[serde(rename = "cpu_us_per_request")]
     CpuPerRequest,
     /// CPU time of the proxy for a new connection with its one request, in µs.
+    #[serde(rename = "cpu_us_per_connection")]
     CpuPerConnection,
     /// CPU time of the proxy for 10^9 bytes received, in s.
+    #[serde(rename = "cpu_s_per_gb")]
     CpuPerGb,
     /// Right answers a second.
     RequestsPerSecond,
@@ -20,18 +23,25 @@ pub enum Figure {
     /// 10^9 bytes received a second.
     GbPerSecond,
     /// Median latency, in ms.
+    #[serde(rename = "p50_ms")]
     P50,
     /// In ms.
+    #[serde(rename = "p99_ms")]
     P99,
     /// In ms.
+    #[serde(rename = "p999_ms")]
     P999,
     /// What the proxy's memory grew by for each connection of the load (PSS), in bytes.
+    #[serde(rename = "memory_bytes_per_connection")]
     BytesPerConnection,
     /// Share of its CPU that the proxy used, in percent.
+    #[serde(rename = "proxy_busy_percent")]
     ProxyBusy,
     /// The same of the CPUs that generator and endpoint run on.
+    #[serde(rename = "load_busy_percent")]
     LoadBusy,
     /// Requests that failed, of 100.
+    #[serde(rename = "failed_percent")]
     Failed,
 }
 
@@ -91,6 +101,14 @@ impl Scenario {
                 Failed,
             ],
             Kind::Memory => &[BytesPerConnection, CpuPerRequest, ProxyBusy, Failed],
+            Kind::Readers => &[
+                BytesPerConnection,
+                CpuPerGb,
+                GbPerSecond,
+                ProxyBusy,
+                LoadBusy,
+                Failed,
+            ],
             Kind::Requests => &[
                 CpuPerRequest,
                 RequestsPerSecond,
@@ -109,7 +127,7 @@ impl Scenario {
         let all = self.figures();
         match self.kind {
             Kind::Latency => &all[..3],
-            Kind::Connections => &all[..2],
+            Kind::Connections | Kind::Readers => &all[..2],
             Kind::Bulk | Kind::Memory | Kind::Requests => &all[..1],
         }
     }

@@ -46,42 +46,74 @@ impl Wanted {
     /// Looks for everybody who is wanted.
     ///
     /// # Errors
-    /// ringlb is missing, a binary that was named cannot be run, two peers have one label, or nobody is
-    /// left.
+    /// ringlb is missing, a binary that was named cannot be run, two peers have one label, `only` leaves
+    /// out a copy or names nobody, or nobody is left.
     pub fn find(&self) -> Result<Found, String> {
         let mut found = Found::default();
         for kind in &KINDS {
-            let named = self.binaries.iter().find(|(name, _)| name == kind.name);
-            let binary = match named {
-                Some((_, path)) => Some(path.clone()),
-                None if self.wants_kind(kind) => locate(kind),
-                None => continue,
-            };
-            match binary {
-                Some(path) => found.peers.extend(kind.peers(&path, None)?),
-                None if kind.name == KINDS[0].name => {
-                    return Err(format!(
-                        "ringlb is not built; run\n\n    {}\n\nor give --ringlb PATH",
-                        kind.install
-                    ));
-                }
-                None => found
-                    .missing
-                    .push(format!("{} is not installed: {}", kind.name, kind.install)),
-            }
+            self.add_installed(kind, &mut found)?;
             let copies = self.copies.iter().filter(|(name, _, _)| name == kind.name);
             for (_, label, path) in copies {
-                found.peers.extend(kind.peers(path, Some(label))?);
+                let mut peers = kind.peers(path, Some(label))?;
+                peers.retain(|peer| self.wants(peer));
+                if peers.is_empty() {
+                    return Err(format!(
+                        "`--only` leaves out the peer {label}; name it there too"
+                    ));
+                }
+                found.peers.extend(peers);
             }
         }
-        found.peers.retain(|peer| self.wants(peer));
-        self.leave_out_uring(&mut found);
+        self.check_names(&found)?;
+        leave_out_uring(&mut found);
         let mut labels: Vec<&str> = found.peers.iter().map(|peer| &*peer.label).collect();
         labels.sort_unstable();
         match labels.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!("two peers are called {}", pair[0])),
-            None if labels.is_empty() => Err("nobody is left to be measured".to_owned()),
+            None if labels.is_empty() => Err(NOBODY.to_owned()),
             None => Ok(found),
+        }
+    }
+
+    fn add_installed(&self, kind: &'static Kind, found: &mut Found) -> Result<(), String> {
+        let named = self.binaries.iter().find(|(name, _)| name == kind.name);
+        let binary = match named {
+            Some((_, path)) => Some(path.clone()),
+            None if self.wants_kind(kind) => locate(kind),
+            None => return Ok(()),
+        };
+        match binary {
+            Some(path) => {
+                let peers = kind.peers(&path, None)?.into_iter();
+                found.peers.extend(peers.filter(|peer| self.wants(peer)));
+                Ok(())
+            }
+            None if kind.name == KINDS[0].name => Err(format!(
+                "ringlb is not built; run\n\n    {}\n\nor give --ringlb PATH",
+                kind.install
+            )),
+            None => {
+                let missing = format!("{} is not installed: {}", kind.name, kind.install);
+                found.missing.push(missing);
+                Ok(())
+            }
+        }
+    }
+
+    /// Every word of `only` names somebody, or a kind that is told to be missing.
+    fn check_names(&self, found: &Found) -> Result<(), String> {
+        if found.peers.is_empty() {
+            return Err(NOBODY.to_owned());
+        }
+        let is_missing = |word: &str| {
+            let kind = Kind::find(word.split('-').next().unwrap_or(word));
+            kind.is_some_and(|kind| !found.peers.iter().any(|peer| peer.kind.name == kind.name))
+        };
+        let is_nobody =
+            |word: &&String| !found.peers.iter().any(|peer| names(word, peer)) && !is_missing(word);
+        match self.only.iter().find(is_nobody) {
+            Some(word) => Err(format!("`--only`: nobody is called {word}")),
+            None => Ok(()),
         }
     }
 
@@ -91,23 +123,27 @@ impl Wanted {
     }
 
     fn wants(&self, peer: &Peer) -> bool {
-        let is_named = |word: &String| {
-            let rest = peer.label.strip_prefix(word.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        };
-        self.only.is_empty() || self.only.iter().any(is_named)
+        self.only.is_empty() || self.only.iter().any(|word| names(word, peer))
     }
+}
 
-    fn leave_out_uring(&self, found: &mut Found) {
-        let is_uring = |peer: &Peer| !peer.is_rival && peer.label.ends_with("-uring");
-        if let Err(reason) = engines::uring_available()
-            && found.peers.iter().any(is_uring)
-        {
-            found.peers.retain(|peer| !is_uring(peer));
-            found
-                .missing
-                .push(format!("io_uring cannot be had here: {reason}"));
-        }
+const NOBODY: &str = "nobody is left to be measured";
+
+/// A kind names all of it, copies too; else it is a label, or one without the way to run it.
+fn names(word: &str, peer: &Peer) -> bool {
+    let rest = peer.label.strip_prefix(word);
+    word == peer.kind.name || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Without io_uring its peers are missing.
+fn leave_out_uring(found: &mut Found) {
+    let is_uring = |peer: &Peer| !peer.is_rival && peer.label.ends_with("-uring");
+    if let Err(reason) = engines::uring_available()
+        && found.peers.iter().any(is_uring)
+    {
+        found.peers.retain(|peer| !is_uring(peer));
+        let missing = format!("io_uring cannot be had here: {reason}");
+        found.missing.push(missing);
     }
 }
 
@@ -178,5 +214,54 @@ mod tests {
                 "{only}: {count}"
             );
         }
+    }
+
+    fn labels(only: &[&str]) -> Result<Vec<String>, String> {
+        let copy =
+            |kind: &str, label: &str| (kind.to_owned(), label.to_owned(), "/bin/true".into());
+        let wanted = Wanted {
+            binaries: ["ringlb", "haproxy"]
+                .map(|name| (name.to_owned(), PathBuf::from("/bin/true")))
+                .into(),
+            copies: vec![copy("ringlb", "before"), copy("haproxy", "old")],
+            only: only.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let found = wanted.find()?.peers.into_iter().map(|peer| peer.label);
+        // Whether io_uring can be had is not what is tested.
+        Ok(found.filter(|label| !label.ends_with("-uring")).collect())
+    }
+
+    #[test]
+    fn copies_are_chosen_by_kind_or_label_and_never_dropped_unsaid() {
+        for (only, want) in [
+            (
+                &["before", "old"][..],
+                &["before-epoll", "before-tasks", "old"][..],
+            ),
+            (
+                &["before-epoll", "haproxy"],
+                &["before-epoll", "haproxy", "old"],
+            ),
+            (
+                &["ringlb", "old"],
+                &[
+                    "ringlb-epoll",
+                    "ringlb-tasks",
+                    "before-epoll",
+                    "before-tasks",
+                    "old",
+                ],
+            ),
+        ] {
+            assert_eq!(labels(only).unwrap(), want, "{only:?}");
+        }
+        assert!(
+            labels(&["haproxy"])
+                .unwrap_err()
+                .contains("the peer before")
+        );
+        assert!(labels(&["ringlb"]).unwrap_err().contains("the peer old"));
+        let nobody = labels(&["before", "old", "ringlb-ep"]).unwrap_err();
+        assert!(nobody.contains("nobody is called ringlb-ep"), "{nobody}");
     }
 }

@@ -4,10 +4,11 @@ use super::{
     figure::Figure,
     markdown::facts,
     report::{Comparison, Report, Row},
+    tables::{self, Table},
 };
 use crate::report::{
     markup::escape,
-    page::{alerts, figure, page, section, table},
+    page::{self, alerts, figure, page, section},
     svg::{Bar, Bars, Group, bars},
     unit,
 };
@@ -24,8 +25,8 @@ pub fn html(report: &Report) -> String {
     body += &alerts(&notes);
     body += &section(
         "Everything",
-        "Medians; the last column is ours as a share of the best rival's.",
-        &summary(report),
+        "Medians, ranges in brackets; the last column is ours as a share of the best rival's.",
+        &scrolled(&tables::summary(report)),
     );
     for comparison in &report.comparisons {
         body += &details(comparison);
@@ -33,69 +34,25 @@ pub fn html(report: &Report) -> String {
     page("Proxies compared", &body)
 }
 
-fn summary(report: &Report) -> String {
-    let mut head = vec![""];
-    head.extend(report.peers.iter().map(|peer| &*peer.label));
-    head.push("to the best rival");
-    let mut rows = Vec::new();
-    for comparison in &report.comparisons {
-        for figure in comparison.scenario.headlines() {
-            let mut row = vec![format!("{}, {}", comparison.scenario.title, figure.title())];
-            row.extend(comparison.rows.iter().map(|row| median(row, *figure)));
-            let own = comparison.rows.iter().filter(|row| !row.is_rival);
-            let ratios = own.map(|row| ratio(comparison, row, *figure));
-            row.push(ratios.collect::<Vec<_>>().join(", "));
-            rows.push(row);
-        }
-    }
-    scrolled(&table(&head, &rows))
-}
-
 /// Wide tables scroll by themselves, not the page.
-fn scrolled(table: &str) -> String {
-    format!("<div style=\"overflow-x: auto\">\n{table}</div>\n")
-}
-
-fn median(row: &Row, figure: Figure) -> String {
-    let all = row.spread(figure);
-    all.map_or_else(|| unit::NONE.to_owned(), |all| unit::number(all.median))
-}
-
-fn ratio(comparison: &Comparison, row: &Row, figure: Figure) -> String {
-    let ratio = comparison.ratio(row, figure);
-    ratio.map_or_else(|| unit::NONE.to_owned(), |ratio| format!("{ratio:.2}"))
+fn scrolled(table: &Table) -> String {
+    let head: Vec<&str> = table.head.iter().map(String::as_str).collect();
+    let inner = page::table(&head, &table.rows);
+    format!("<div style=\"overflow-x: auto\">\n{inner}</div>\n")
 }
 
 fn details(comparison: &Comparison) -> String {
     let scenario = &comparison.scenario;
-    let about = comparison.rate.map_or_else(String::new, |rate| {
-        let share = 100.0 * scenario.share;
-        let rate = unit::number(rate);
-        format!("{rate} requests/s were asked for, {share:.0} % of what the best rival reached.")
-    });
+    let mut about = comparison.about().unwrap_or_default();
     let mut out = String::new();
-    for (index, what) in scenario.headlines().iter().enumerate() {
+    for what in scenario.headlines() {
         let heading = format!("{}: {}", scenario.title, what.title());
-        let about = if index == 0 { &*about } else { "" };
-        out += &figure(&heading, about, |width| {
+        out += &figure(&heading, &about, |width| {
             bars(&chart(comparison, *what), width)
         });
+        about.clear();
     }
-    let figures = scenario.figures();
-    let mut head = vec![""];
-    head.extend(figures.iter().map(|figure| figure.title()));
-    let measured = comparison.rows.iter().filter(|row| !row.rounds.is_empty());
-    let rows = measured.map(|row| {
-        let mut cells = vec![row.label.clone()];
-        cells.extend(figures.iter().map(|figure| median(row, *figure)));
-        cells
-    });
-    out += &scrolled(&table(&head, &rows.collect::<Vec<_>>()));
-    let remarks = comparison.rows.iter().flat_map(|row| {
-        let remarks = row.remarks().into_iter();
-        remarks.map(|remark| format!("{}: {remark}.", row.label))
-    });
-    out + &alerts(&remarks.collect::<Vec<_>>())
+    out + &scrolled(&tables::details(comparison)) + &alerts(&comparison.remarks())
 }
 
 fn chart(comparison: &Comparison, figure: Figure) -> Bars {
@@ -142,5 +99,6 @@ mod tests {
         assert_eq!(page.matches("<svg").count(), 8);
         assert!(page.contains("&lt;uring&gt;") && !page.contains("<uring>"));
         assert!(page.contains("nginx: did not start."));
+        assert!(page.contains("<td>10.0 (9.00–12.0)</td><td>0.50</td>"));
     }
 }

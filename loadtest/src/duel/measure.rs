@@ -2,17 +2,19 @@
 
 use super::{
     counters,
+    dir::Dir,
     endpoint::Endpoint,
     figure::Figure,
+    limit::Limit,
     peer::{Peer, Ports},
-    process::{Dir, Pinned, free_ports},
+    process::{Pinned, free_ports},
     report::Round,
     scenario::{Kind, Listener, Scenario},
 };
 use crate::{
     outcome::{Outcome, Tally},
     run::{self, Means, Stop, Target, Watch},
-    workload::{Arrivals, Protocol, Workload},
+    workload::{Protocol, Request, Workload},
 };
 use engines::{EngineKind, SockAddr};
 use std::{
@@ -24,8 +26,6 @@ use std::{
 /// Connections and requests that a proxy has had before its memory is looked at.
 const USED_CONNECTIONS: u32 = 64;
 const USED_REQUESTS: u64 = 2000;
-/// A CPU busier than this is the limit.
-const BUSY: f64 = 90.0;
 
 /// What all rounds have in common.
 pub(super) struct Bench<'a> {
@@ -66,7 +66,9 @@ impl Bench<'_> {
         let target = target(port);
         let means = self.means(seed);
         let before = match scenario.kind {
-            Kind::Memory => Some(self.used_memory(&target, workload, &means, proxy.pid())?),
+            Kind::Memory | Kind::Readers => {
+                Some(self.used_memory(&target, workload, &means, proxy.pid())?)
+            }
             Kind::Bulk | Kind::Connections | Kind::Latency | Kind::Requests => None,
         };
         let mut marks = Marks {
@@ -100,9 +102,7 @@ impl Bench<'_> {
     }
 
     fn means(&self, seed: u64) -> Means {
-        let count = self.load_cpus.len();
-        // With several CPUs the endpoint has one of its own.
-        let cpus = &self.load_cpus[..count.saturating_sub(1).max(1)];
+        let cpus = super::generator_cpus(&self.load_cpus);
         Means {
             engine: self.engine,
             threads: cpus.len(),
@@ -120,14 +120,7 @@ impl Bench<'_> {
         means: &Means,
         pid: i32,
     ) -> Result<f64, String> {
-        let little = Workload {
-            arrivals: Arrivals::Closed,
-            connections: USED_CONNECTIONS,
-            count: Some(USED_REQUESTS),
-            warm_up: Duration::ZERO,
-            read_rate: None,
-            ..workload.clone()
-        };
+        let little = little(workload.protocol);
         let run = run::run(target, &little, means, self.stop, &mut Unwatched);
         run.map_err(|error| error.to_string())?;
         Ok(counters::pss_bytes(pid) as f64)
@@ -180,9 +173,32 @@ impl Bench<'_> {
         Round {
             figures,
             errors: outcome.errors.clone(),
-            is_load_bound: load > BUSY && busy(cpu) < BUSY,
+            limit: Limit::of(&scenario.workload, busy(cpu), load),
+            answers: end.tally.completed - begin.tally.completed,
             is_cut: outcome.is_cut,
         }
+    }
+}
+
+/// The same of every scenario: what it asks for itself may have no end.
+fn little(protocol: Protocol) -> Workload {
+    let request = match protocol {
+        Protocol::Http1 => Request {
+            path: "/bytes/100".to_owned(),
+            ..Request::default()
+        },
+        Protocol::Echo => Request {
+            body: 100,
+            ..Request::default()
+        },
+    };
+    Workload {
+        protocol,
+        connections: USED_CONNECTIONS,
+        count: Some(USED_REQUESTS),
+        warm_up: Duration::ZERO,
+        requests: vec![request],
+        ..Workload::default()
     }
 }
 
@@ -245,4 +261,19 @@ impl Watch for Unwatched {}
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_is_warmed_with_can_be_made_and_ends() {
+        for protocol in [Protocol::Http1, Protocol::Echo] {
+            let little = little(protocol);
+            assert_eq!(little.check(1), Ok(()));
+            assert_eq!(little.count, Some(USED_REQUESTS));
+            assert!(little.read_rate.is_none());
+        }
+    }
 }

@@ -1,18 +1,21 @@
 //! Proxies side by side under the same loads.
 //!
 //! Each proxy runs with one worker on a CPU of its own; generator and endpoint are on others. In every
-//! round each proxy is started anew, loaded, and ended; the order rotates from round to round, so that
-//! what drifts on the machine meets all of them. The CPU time is the kernel's count for all threads and
+//! round each proxy is started anew, loaded, and ended; beginner and direction change from round to round,
+//! so that what drifts on the machine meets all of them. The CPU time is the kernel's count for all threads and
 //! children of the proxy.
 //!
 //! * [`scenario`]: what is measured; [`find`]: who takes part.
 //! * [`report`]: what was found, as [`markdown`], [`json`] and [`html`].
 
 mod counters;
+mod dir;
 mod endpoint;
 pub mod figure;
 pub mod find;
 mod html;
+mod json;
+pub mod limit;
 mod markdown;
 mod measure;
 mod peer;
@@ -20,10 +23,12 @@ mod process;
 pub mod report;
 pub mod scenario;
 mod statistics;
+mod tables;
 mod template;
 
 pub use find::{Found, Wanted};
 pub use html::html;
+pub use json::json;
 pub use markdown::markdown;
 pub use peer::{KINDS, Kind, Peer};
 pub use process::{PINNED, become_pinned};
@@ -32,11 +37,11 @@ pub use scenario::{Overrides, Scenario};
 pub use statistics::Spread;
 
 use crate::{report::Machine, run::Stop, workload::Arrivals};
+use dir::Dir;
 use endpoint::Endpoint;
 use engines::EngineKind;
-use figure::Figure;
+use limit::Base;
 use measure::Bench;
-use process::Dir;
 use report::{About, Comparison, Row};
 use scenario::{Kind as Aim, Listener};
 
@@ -55,6 +60,14 @@ pub struct Plan {
     pub engine: EngineKind,
     /// Seed of what a load draws.
     pub seed: u64,
+}
+
+/// The generator's CPUs of those that the load has: of several the endpoint has the last to itself.
+pub fn generator_cpus(load_cpus: &[usize]) -> &[usize] {
+    match load_cpus {
+        [generator @ .., _] if !generator.is_empty() => generator,
+        all => all,
+    }
 }
 
 /// What happened, for those who wait.
@@ -132,14 +145,6 @@ fn notes(plan: &Plan) -> Vec<String> {
     notes
 }
 
-/// The report as JSON.
-///
-/// # Errors
-/// None that this data can cause.
-pub fn json(report: &Report) -> Result<String, String> {
-    serde_json::to_string_pretty(report).map_err(|error| error.to_string())
-}
-
 struct Duel<'a> {
     bench: Bench<'a>,
     peers: &'a [Peer],
@@ -150,32 +155,25 @@ struct Duel<'a> {
 impl Duel<'_> {
     fn compare(&mut self, scenario: &Scenario) -> Comparison {
         let mut asked = scenario.clone();
-        let mut rate = None;
+        let mut base = None;
         if scenario.kind == Aim::Latency {
-            rate = self
-                .limit(scenario)
-                .map(|limit| (limit * scenario.share).max(1.0));
+            base = self.base(scenario);
+            let rate = base.map(|base| (base.requests_per_second * scenario.share).max(1.0));
             asked.workload.arrivals = rate.map_or(Arrivals::Closed, Arrivals::Constant);
         }
         let rows = self.rounds(&asked, asked.rounds);
         Comparison {
             scenario: asked,
-            rate,
+            base,
             rows,
         }
     }
 
-    /// Requests a second that the best rival reaches; the best of all where there is no rival.
-    fn limit(&mut self, scenario: &Scenario) -> Option<f64> {
+    /// What the proxies reach in a closed loop, over as many rounds as will be measured.
+    fn base(&mut self, scenario: &Scenario) -> Option<Base> {
         let mut closed = scenario.clone();
         closed.workload.arrivals = Arrivals::Closed;
-        let rows = self.rounds(&closed, 1);
-        let reached = |is_wanted: fn(&Row) -> bool| {
-            let rates = rows.iter().filter(|row| is_wanted(row));
-            let rates = rates.filter_map(|row| row.spread(Figure::RequestsPerSecond));
-            rates.map(|rate| rate.median).max_by(f64::total_cmp)
-        };
-        reached(|row| row.is_rival).or_else(|| reached(|_| true))
+        limit::base(&self.rounds(&closed, closed.rounds))
     }
 
     fn rounds(&mut self, scenario: &Scenario, rounds: u32) -> Vec<Row> {
@@ -187,8 +185,7 @@ impl Duel<'_> {
         };
         let mut rows: Vec<Row> = self.peers.iter().map(row).collect();
         for round in 0..rounds {
-            for turn in 0..rows.len() {
-                let index = (turn + round as usize) % rows.len();
+            for index in turns(rows.len(), round as usize) {
                 if self.bench.stop.is_set() || rows[index].failure.is_some() {
                     continue;
                 }
@@ -221,8 +218,38 @@ impl Duel<'_> {
     }
 }
 
+/// In which order `count` proxies have their turns: who begins changes from round to round, and so does the
+/// direction, so that nobody always comes after the same one.
+fn turns(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |turn| match round % 2 {
+        0 => (round + turn) % count,
+        _ => (round % count + count - turn) % count,
+    })
+}
+
 /// Why a proxy cannot be measured under a load at all.
 fn lacks(peer: &Peer, scenario: &Scenario) -> Option<String> {
     let is_missing = scenario.listener == Listener::Tcp && !peer.has_tcp;
     is_missing.then(|| format!("this build cannot proxy TCP; try {}", peer.kind.install))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_turn_in_every_round_and_nobody_always_the_same_before() {
+        let order = |round| turns(4, round).collect::<Vec<_>>();
+        assert_eq!(order(0), [0, 1, 2, 3]);
+        assert_eq!(order(1), [1, 0, 3, 2]);
+        assert_eq!(order(2), [2, 3, 0, 1]);
+        assert_eq!(order(3), [3, 2, 1, 0]);
+        assert_eq!(order(4), order(0));
+        for (count, round) in [(1, 5), (3, 7), (5, 99)] {
+            let mut all: Vec<_> = turns(count, round).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+        assert_eq!(turns(0, 1).count(), 0);
+    }
 }

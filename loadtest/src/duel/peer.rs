@@ -30,6 +30,8 @@ pub struct Kind {
     run: &'static [&'static str],
     check: &'static [&'static str],
     version: &'static [&'static str],
+    /// What its version comes behind, in what it then says.
+    version_behind: &'static str,
 }
 
 /// Every kind, in the order of the tables.
@@ -55,6 +57,7 @@ pub static KINDS: [Kind; 4] = [
         ],
         check: &["check", "-c", "@CONFIG@"],
         version: &["--version"],
+        version_behind: "ringlb ",
     },
     Kind {
         name: "haproxy",
@@ -65,6 +68,7 @@ pub static KINDS: [Kind; 4] = [
         run: &["-db", "-q", "-f", "@CONFIG@"],
         check: &["-c", "-q", "-f", "@CONFIG@"],
         version: &["-v"],
+        version_behind: "version ",
     },
     Kind {
         name: "nginx",
@@ -75,6 +79,7 @@ pub static KINDS: [Kind; 4] = [
         run: &["-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
         check: &["-t", "-q", "-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
         version: &["-v"],
+        version_behind: "version: ",
     },
     Kind {
         name: "envoy",
@@ -93,6 +98,7 @@ pub static KINDS: [Kind; 4] = [
         ],
         check: &["--mode", "validate", "-c", "@CONFIG@", "-l", "error"],
         version: &["--version"],
+        version_behind: "version: ",
     },
 ];
 
@@ -135,7 +141,9 @@ impl Kind {
     /// # Errors
     /// The binary cannot be run.
     pub fn peers(&'static self, binary: &Path, label: Option<&str>) -> Result<Vec<Peer>, String> {
-        let version = version(binary, self.version)?;
+        let said = said(binary, self.version);
+        let said = said.map_err(|error| format!("{}: {error}", binary.display()))?;
+        let version = version(&said, self.version_behind);
         let (has_tcp, preamble) = match self.name == "nginx" {
             true => nginx_stream(binary)?,
             false => (true, String::new()),
@@ -236,17 +244,19 @@ impl Peer {
     }
 }
 
-/// What looks like a version in what the binary says of itself: digits and dots, or none.
-fn version(binary: &Path, arguments: &[&str]) -> Result<String, String> {
-    let text = said(binary, arguments).map_err(|error| format!("{}: {error}", binary.display()))?;
+/// The version that a binary's own words have behind `behind`: digits and dots, or none.
+fn version(said: &str, behind: &str) -> String {
+    let line = said.lines().find_map(|line| line.split_once(behind));
     // Envoy says COMMIT/VERSION/STATE/TYPE/LIBRARY, nginx nginx/VERSION.
-    let mut parts = text.split(|c: char| c.is_whitespace() || c == '/');
+    let mut parts = line
+        .map_or("", |(_, rest)| rest)
+        .split(|c: char| c.is_whitespace() || c == '/');
     let is_version =
         |part: &&str| part.contains('.') && part.starts_with(|c: char| c.is_ascii_digit());
-    Ok(parts
+    parts
         .find(is_version)
         .unwrap_or("of unknown version")
-        .to_owned())
+        .to_owned()
 }
 
 /// Both outputs of a command.
@@ -310,6 +320,13 @@ mod tests {
             let path = dir.join(kind.file).display().to_string();
             assert!(argv.contains(&path), "{argv:?}");
             let text = fs::read_to_string(&path).unwrap();
+            let text_of_buffers = match kind.name {
+                "haproxy" => "tune.bufsize 32768",
+                "nginx" => "client_body_buffer_size 128k",
+                _ => "per_connection_buffer_limit_bytes: 131072",
+            };
+            assert!(text.contains(text_of_buffers), "{}", kind.name);
+            assert!(!text.contains("@DIR@") && !text.contains(&*dir.to_string_lossy()));
             for port in [11_111, 11_112, 11_113, 11_114, 65_535, 600] {
                 assert!(text.contains(&port.to_string()), "{}: {port}", kind.name);
             }
@@ -323,6 +340,33 @@ mod tests {
         let text = fs::read_to_string(dir.join("nginx.conf")).unwrap();
         assert!(!text.contains("stream {") && !text.contains("11112"));
         fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn each_kind_s_version_is_found_in_its_own_words() {
+        for (kind, said, want) in [
+            ("ringlb", "ringlb 0.1.0\n", "0.1.0"),
+            (
+                "haproxy",
+                "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\nStatus: x.y\n",
+                "2.6.12-1+deb12u4",
+            ),
+            ("nginx", "nginx version: nginx/1.22.1\n", "1.22.1"),
+            (
+                "envoy",
+                "\n/opt/3.11.7/bin/envoy  version: 9e5580/1.40.0/Clean/RELEASE/BoringSSL\n",
+                "1.40.0",
+            ),
+            (
+                "envoy",
+                "/opt/3.11.7/bin/envoy: broken",
+                "of unknown version",
+            ),
+            ("ringlb", "", "of unknown version"),
+        ] {
+            let behind = Kind::find(kind).unwrap().version_behind;
+            assert_eq!(version(said, behind), want, "{said}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{
     fs::{self, File},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    os::unix::{fs::DirBuilderExt, process::CommandExt},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -162,35 +162,6 @@ impl Drop for Pinned {
 pub(super) fn rest(stop: &Stop) -> bool {
     thread::park_timeout(LOOK);
     stop.is_set()
-}
-
-/// A directory of our own, removed in the end.
-#[derive(Debug)]
-pub(super) struct Dir(PathBuf);
-
-impl Dir {
-    pub(super) fn new() -> Result<Self, String> {
-        let name = |n: u32| format!("loadtest-duel-{}-{n}", std::process::id());
-        let mut paths = (0..100).map(|n| std::env::temp_dir().join(name(n)));
-        let create = |path: &PathBuf| fs::DirBuilder::new().mode(0o700).create(path).is_ok();
-        let path = paths.find(create);
-        let at = std::env::temp_dir();
-        path.map(Self)
-            .ok_or_else(|| format!("{}: no directory can be made", at.display()))
-    }
-
-    /// A directory in it.
-    pub(super) fn sub(&self, name: &str) -> Result<PathBuf, String> {
-        let path = self.0.join(name);
-        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(path)
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// So many ports of the loopback interface that nobody has now.

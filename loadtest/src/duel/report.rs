@@ -2,10 +2,14 @@
 
 use super::{
     figure::Figure,
+    limit::{Base, Limit},
     scenario::Scenario,
     statistics::{Spread, ratio, spread},
 };
-use crate::{outcome::Failure, report::Machine};
+use crate::{
+    outcome::Failure,
+    report::{Machine, unit},
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -28,7 +32,8 @@ pub struct Report {
     pub peers: Vec<About>,
     /// Sentences that a reader must not miss.
     pub notes: Vec<String>,
-    /// In the order in which they were measured.
+    /// In the order in which they were measured. JSON has more of each.
+    #[serde(skip_serializing)]
     pub comparisons: Vec<Comparison>,
     /// It was ended before its time.
     pub is_cut: bool,
@@ -50,8 +55,8 @@ pub struct About {
 pub struct Comparison {
     /// The load.
     pub scenario: Scenario,
-    /// Requests a second that were asked for, where that was found out first.
-    pub rate: Option<f64>,
+    /// What the rate that was asked for is a share of, where that was found out first.
+    pub base: Option<Base>,
     /// In the order of the peers.
     pub rows: Vec<Row>,
 }
@@ -76,8 +81,10 @@ pub struct Round {
     pub figures: BTreeMap<Figure, f64>,
     /// Failed requests by class.
     pub errors: BTreeMap<Failure, u64>,
-    /// Generator or endpoint had no time left while the proxy had.
-    pub is_load_bound: bool,
+    /// Right answers.
+    pub answers: u64,
+    /// Why it went no faster.
+    pub limit: Limit,
     /// It was ended before its time.
     pub is_cut: bool,
 }
@@ -92,19 +99,34 @@ impl Row {
         spread(&values.collect::<Vec<f64>>())
     }
 
-    /// What a reader has to know of it.
-    pub fn remarks(&self) -> Vec<String> {
+    /// What a reader has to know of it, and of these figures of it.
+    fn remarks(&self, figures: &[Figure]) -> Vec<String> {
         let mut remarks: Vec<String> = self.failure.iter().map(|why| one_line(why)).collect();
         let rounds = self.rounds.len();
-        let bound = self
-            .rounds
-            .iter()
-            .filter(|round| round.is_load_bound)
-            .count();
-        if bound > 0 {
+        let count = |holds: &dyn Fn(&Round) -> bool| {
+            let found = self.rounds.iter().filter(|round| holds(round));
+            found.count()
+        };
+        let limits = [Limit::Load, Limit::Other].into_iter();
+        remarks.extend(
+            limits.filter_map(|limit| limit.remark(count(&|round| round.limit == limit), rounds)),
+        );
+        let is_answered =
+            |figure: &Figure| matches!(figure, Figure::CpuPerRequest | Figure::CpuPerConnection);
+        let silent = count(&|round| round.answers == 0);
+        if silent > 0 && figures.iter().any(is_answered) {
             remarks.push(format!(
-                "the load, not the proxy, was the limit in {bound} of {rounds} rounds"
+                "nothing was answered in {silent} of {rounds} rounds"
             ));
+        }
+        for figure in figures {
+            let is_none = |round: &Round| !round.figures.get(figure).is_some_and(|f| *f > 0.0);
+            let (without, title) = (count(&is_none), figure.title());
+            if without > 0 {
+                remarks.push(format!(
+                    "{title}: no figure above 0 in {without} of {rounds} rounds"
+                ));
+            }
         }
         let mut errors = BTreeMap::new();
         for (class, count) in self.rounds.iter().flat_map(|round| &round.errors) {
@@ -128,10 +150,11 @@ fn one_line(text: &str) -> String {
 }
 
 impl Comparison {
-    /// The best median of the rivals.
+    /// The best median of the rivals; what is not positive is no figure to be compared with.
     pub fn best_rival(&self, figure: Figure) -> Option<f64> {
         let rivals = self.rows.iter().filter(|row| row.is_rival);
         let medians = rivals.filter_map(|row| Some(row.spread(figure)?.median));
+        let medians = medians.filter(|median| *median > 0.0);
         match figure.is_more_better() {
             true => medians.max_by(f64::total_cmp),
             false => medians.min_by(f64::total_cmp),
@@ -141,6 +164,30 @@ impl Comparison {
     /// A row's median as a share of the best rival's.
     pub fn ratio(&self, row: &Row, figure: Figure) -> Option<f64> {
         ratio(row.spread(figure)?.median, self.best_rival(figure)?)
+    }
+
+    /// Which rate was asked for and why, in a sentence; none where the scenario says it itself.
+    pub fn about(&self) -> Option<String> {
+        let base = self.base?;
+        let rate = unit::number(base.requests_per_second * self.scenario.share);
+        let share = 100.0 * self.scenario.share;
+        let warning = match base.is_at_limit {
+            true => "",
+            false => " It was not at its limit then and can do more.",
+        };
+        Some(format!(
+            "{rate} requests/s were asked for, {share:.0} % of what the best rival reached.{warning}"
+        ))
+    }
+
+    /// What a reader has to know, in sentences that begin with a proxy's label.
+    pub fn remarks(&self) -> Vec<String> {
+        let figures = self.scenario.headlines();
+        let told = self.rows.iter().flat_map(|row| {
+            let remarks = row.remarks(figures).into_iter();
+            remarks.map(|remark| format!("{}: {remark}.", row.label))
+        });
+        told.collect()
     }
 }
 
@@ -161,6 +208,7 @@ pub(super) mod tests {
             rounds: value.map_or_else(Vec::new, |value| {
                 let round = |value| Round {
                     figures: BTreeMap::from([(figure, value)]),
+                    answers: 1,
                     ..Round::default()
                 };
                 vec![round(value * 0.9), round(value), round(value * 1.2)]
@@ -169,7 +217,7 @@ pub(super) mod tests {
         };
         Comparison {
             scenario,
-            rate: None,
+            base: None,
             rows: rows.iter().map(row).collect(),
         }
     }
@@ -212,23 +260,65 @@ pub(super) mod tests {
         assert_eq!(ratios, [Some(0.5), Some(1.25), Some(1.0), None]);
         let spread = small.rows[0].spread(figure).unwrap();
         assert_eq!((spread.low, spread.median, spread.high), (9.0, 10.0, 12.0));
-        assert_eq!(small.rows[3].remarks(), ["did not start"]);
+        assert_eq!(small.remarks(), ["d: did not start."]);
         let alone = comparison("h1-small", &all[..1]);
         assert_eq!(alone.ratio(&alone.rows[0], figure), None);
     }
 
     #[test]
     fn what_limited_a_row_and_what_failed_is_told() {
-        let mut row = comparison("h1-small", &[("a", true, Some(1.0))])
-            .rows
-            .remove(0);
-        row.rounds[0].is_load_bound = true;
+        let mut small = comparison("h1-small", &[("a", true, Some(1.0))]);
+        let row = &mut small.rows[0];
+        row.rounds[0].limit = Limit::Load;
+        row.rounds[1].limit = Limit::Other;
+        row.rounds[2].figures.clear();
+        row.rounds[2].answers = 0;
         row.rounds[1].errors = BTreeMap::from([(Failure::Timeout, 3)]);
         row.rounds[2].errors = BTreeMap::from([(Failure::Timeout, 4), (Failure::Body, 1)]);
         let want = [
-            "the load, not the proxy, was the limit in 1 of 3 rounds",
-            "failed: 1 body, 7 timeout",
+            "a: the load, not the proxy, was the limit in 1 of 3 rounds; such rates are not what it can do.",
+            "a: the proxy was not at its limit: the load, its connections or the machine was, in 1 of 3 \
+             rounds; such rates are not what it can do.",
+            "a: nothing was answered in 1 of 3 rounds.",
+            "a: CPU µs a request: no figure above 0 in 1 of 3 rounds.",
+            "a: failed: 1 body, 7 timeout.",
         ];
-        assert_eq!(row.remarks(), want);
+        assert_eq!(small.remarks(), want);
+    }
+
+    #[test]
+    fn what_is_not_positive_is_never_the_best() {
+        let all = [
+            ("a", false, Some(30.0)),
+            ("b", true, Some(-5.0)),
+            ("c", true, Some(20.0)),
+        ];
+        let idle = comparison("idle-10k", &all);
+        let figure = idle.scenario.figures()[0];
+        let ratios: Vec<_> = idle
+            .rows
+            .iter()
+            .map(|row| idle.ratio(row, figure))
+            .collect();
+        assert_eq!(ratios, [Some(1.5), None, Some(1.0)]);
+        let want = "b: bytes a connection: no figure above 0 in 3 of 3 rounds.";
+        assert!(idle.remarks().contains(&want.to_owned()));
+    }
+
+    #[test]
+    fn a_base_below_the_limit_is_told() {
+        let mut latency = comparison("latency", &[("a", true, Some(1.0))]);
+        assert_eq!(latency.about(), None);
+        latency.base = Some(Base {
+            requests_per_second: 1000.0,
+            is_at_limit: true,
+        });
+        let says = "700 requests/s were asked for, 70 % of what the best rival reached.";
+        assert_eq!(latency.about().as_deref(), Some(says));
+        latency.base = latency.base.map(|base| Base {
+            is_at_limit: false,
+            ..base
+        });
+        assert!(latency.about().unwrap().ends_with("can do more."));
     }
 }

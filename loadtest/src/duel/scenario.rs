@@ -48,6 +48,8 @@ pub enum Kind {
     Latency,
     /// Memory that the workload's connections add.
     Memory,
+    /// Memory that connections hold whose readers are slower than what comes, and CPU time a GB.
+    Readers,
     /// CPU time a request, and requests a second at the limit.
     Requests,
 }
@@ -216,5 +218,29 @@ mod tests {
         });
         assert_eq!((scenario.rounds, scenario.workload.count), (9, Some(5)));
         assert_eq!(scenario.workload.duration, before.workload.duration);
+    }
+
+    #[test]
+    fn slow_readers_get_more_than_any_socket_holds() {
+        let Workload {
+            read_rate,
+            warm_up,
+            duration,
+            requests,
+            ..
+        } = Scenario::find("slow-readers").unwrap().workload;
+        let read = read_rate.unwrap() * (warm_up + duration).as_secs();
+        // Twice the kernel's default limits of send and receive buffers, and what is read meanwhile.
+        let held = 2 * (4 + 6) * 1024 * 1024;
+        let bytes: Vec<&str> = requests
+            .iter()
+            .filter_map(|r| r.path.strip_prefix("/bytes/"))
+            .collect();
+        assert!(
+            bytes
+                .iter()
+                .all(|n| n.parse::<u64>().unwrap() > held + read)
+        );
+        assert_eq!(bytes.len(), requests.len());
     }
 }

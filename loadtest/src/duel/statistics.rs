@@ -26,10 +26,10 @@ pub(super) fn spread(figures: &[f64]) -> Option<Spread> {
     Some(Spread { median, low, high })
 }
 
-/// How much of `whole` a `part` is; none if that says nothing.
+/// How much of `whole` a `part` is; none unless both are above 0.
 pub(super) fn ratio(part: f64, whole: f64) -> Option<f64> {
     let ratio = part / whole;
-    (ratio.is_finite() && whole > 0.0).then_some(ratio)
+    (ratio.is_finite() && part > 0.0 && whole > 0.0).then_some(ratio)
 }
 
 #[cfg(test)]
@@ -55,7 +55,8 @@ mod tests {
     fn a_ratio_needs_something_to_be_compared_with() {
         for (part, whole, want) in [
             (1.0, 2.0, Some(0.5)),
-            (0.0, 2.0, Some(0.0)),
+            (0.0, 2.0, None),
+            (-1.0, 2.0, None),
             (1.0, 0.0, None),
             (f64::NAN, 1.0, None),
             (1.0, -1.0, None),

@@ -26,8 +26,8 @@ pub enum Verdict {
     Held,
     /// Too many requests failed.
     Errors,
-    /// It did not hold, and the generator had no time left or was late by more than the bound: nothing
-    /// is known of the target.
+    /// It did not hold, and the generator had no time left, or was late by more than the bound and would
+    /// have been within it without: nothing is known of the target.
     Generator,
     /// The 99th percentile is above the bound.
     Latency,
@@ -62,10 +62,13 @@ impl Bound {
         let error_share = bad as f64 / tally.started.max(1) as f64;
         let p99_ns = outcome.latency.value_at_quantile(QUANTILE);
         let busy = outcome.generator.busy;
-        let is_late = u128::from(outcome.generator.late_ns) > self.p99.as_nanos();
+        let late_ns = outcome.generator.late_ns;
+        let is_above = |ns: u64| u128::from(ns) > self.p99.as_nanos();
+        // A target that is too slow even so is not excused by one late request.
+        let is_late = is_above(late_ns) && !is_above(p99_ns.saturating_sub(late_ns));
         let fault = if error_share > self.error_share || tally.completed == 0 {
             Some(Verdict::Errors)
-        } else if u128::from(p99_ns) > self.p99.as_nanos() {
+        } else if is_above(p99_ns) {
             Some(Verdict::Latency)
         } else {
             None
@@ -77,7 +80,7 @@ impl Bound {
             error_share,
             unconnected: outcome.errors.get(&Failure::Connect).copied().unwrap_or(0),
             busy,
-            late_ns: outcome.generator.late_ns,
+            late_ns,
             verdict: match fault {
                 None => Verdict::Held,
                 Some(_) if busy > BUSY_MAX => Verdict::Generator,
@@ -116,6 +119,8 @@ mod tests {
         slow.extend([30, 30]);
         let mut late = outcome(&slow, 0, 0.5);
         late.generator.late_ns = 21_000_000;
+        let mut slow_and_late = outcome(&[90; 100], 0, 0.5);
+        slow_and_late.generator.late_ns = 21_000_000;
         for (outcome, verdict) in [
             (outcome(&[1; 100], 0, 0.5), Verdict::Held),
             (outcome(&[1; 100], 1, 0.95), Verdict::Held),
@@ -124,6 +129,7 @@ mod tests {
             (outcome(&slow[1..], 0, 0.5), Verdict::Latency),
             (outcome(&slow, 0, 0.95), Verdict::Generator),
             (late, Verdict::Generator),
+            (slow_and_late, Verdict::Latency),
         ] {
             assert_eq!(bound.judge(100.0, &outcome).verdict, verdict);
         }

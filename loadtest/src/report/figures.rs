@@ -73,5 +73,9 @@ pub(super) fn failure(class: Failure) -> (&'static str, &'static str) {
         Failure::Overload => ("overload", "too many requests waited for a connection"),
         Failure::Status => ("status", "unexpected status"),
         Failure::Timeout => ("timeout", "no answer in time"),
+        Failure::Unsolicited => (
+            "unsolicited",
+            "connections with bytes that nobody asked for",
+        ),
     }
 }

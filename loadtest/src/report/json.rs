@@ -6,7 +6,8 @@
 //! * `summary`: `version`, `target`, `workload`, `engine`, `machine` (`kernel`, `cpu_model`, `cpus`),
 //!   `is_open`, `asked_per_second` and `begun_unix_s` (both may be null).
 //! * `measured_ns`, `is_cut`, `tally` (counts and bytes), `generator`: as in [`Outcome`].
-//! * `rates`: of `started`, `completed`, `failed` requests, of bytes.
+//! * `in_time`: bytes without those of the grace; `unverified`: right answers without a checksum.
+//! * `rates`: of `started`, `completed`, `failed` requests, of the bytes of `in_time`.
 //! * `errors`: failures by class; classes without any are absent.
 //! * `latency_ns` (corrected), `service_ns` (uncorrected), `connect_ns`: a [`Distribution`] each.
 //! * `slice_ns`, `slices`: the run in pieces; `cells[i]` counts answers with a corrected latency from
@@ -14,7 +15,7 @@
 //! * `warnings`: sentences.
 
 use super::{Summary, figures, warnings};
-use crate::outcome::{Failure, Generator, Outcome, Slice, Tally};
+use crate::outcome::{Failure, Generator, Outcome, Slice, Tally, Traffic};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -31,6 +32,10 @@ pub struct Report {
     pub measured_ns: u64,
     pub is_cut: bool,
     pub tally: Tally,
+    #[serde(default)]
+    pub in_time: Traffic,
+    #[serde(default)]
+    pub unverified: u64,
     pub rates: Rates,
     pub errors: BTreeMap<Failure, u64>,
     pub latency_ns: Distribution,
@@ -127,7 +132,7 @@ pub fn read(json: &str) -> Result<Report, String> {
 impl Report {
     /// Of an outcome.
     pub fn new(summary: &Summary, outcome: &Outcome) -> Self {
-        let tally = outcome.tally;
+        let (tally, in_time) = (outcome.tally, outcome.in_time);
         let rate = |count| thousandths(figures::per_second(count, outcome.measured));
         let generator = Generator {
             cpu_seconds: thousandths(outcome.generator.cpu_seconds),
@@ -140,12 +145,14 @@ impl Report {
             measured_ns: nanos(outcome.measured),
             is_cut: outcome.is_cut,
             tally,
+            in_time,
+            unverified: outcome.unverified,
             rates: Rates {
                 started_per_second: rate(tally.started),
                 completed_per_second: rate(tally.completed),
                 failed_per_second: rate(tally.failed),
-                received_bytes_per_second: rate(tally.received_bytes),
-                sent_bytes_per_second: rate(tally.sent_bytes),
+                received_bytes_per_second: rate(in_time.received_bytes),
+                sent_bytes_per_second: rate(in_time.sent_bytes),
             },
             errors: figures::errors(outcome).into_iter().collect(),
             latency_ns: Distribution::new(&outcome.latency),
@@ -172,6 +179,8 @@ impl Report {
         Ok(Outcome {
             measured: Duration::from_nanos(self.measured_ns),
             tally: self.tally,
+            in_time: self.in_time,
+            unverified: self.unverified,
             errors: self.errors.clone(),
             latency: self.latency_ns.histogram()?,
             service: self.service_ns.histogram()?,

@@ -1,7 +1,9 @@
 //! Outcomes for tests.
 
 use super::{Machine, Summary};
-use crate::outcome::{Failure, Generator, LATENCY_NS, Outcome, Slice, Tally, cell_of, histogram};
+use crate::outcome::{
+    Failure, Generator, LATENCY_NS, Outcome, Slice, Tally, Traffic, cell_of, histogram,
+};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Of a run in which nothing happened.
@@ -23,6 +25,8 @@ pub(super) fn empty() -> (Summary, Outcome) {
     let outcome = Outcome {
         measured: Duration::ZERO,
         tally: Tally::default(),
+        in_time: Traffic::default(),
+        unverified: 0,
         errors: BTreeMap::new(),
         latency: histogram(),
         service: histogram(),
@@ -48,6 +52,10 @@ pub(super) fn small() -> (Summary, Outcome) {
         sent_bytes: 65_536,
         connected: 4,
     };
+    outcome.in_time = Traffic {
+        received_bytes: 1_048_576,
+        sent_bytes: 65_536,
+    };
     outcome.errors = BTreeMap::from([
         (Failure::Timeout, 6),
         (Failure::Closed, 2),
@@ -66,6 +74,7 @@ pub(super) fn small() -> (Summary, Outcome) {
         threads: 1,
         late_ns: 20_000,
         busy: 0.25,
+        cut_lingering: 0,
     };
     (summary, outcome)
 }
@@ -120,6 +129,8 @@ pub(super) fn odd() -> Vec<(&'static str, Summary, Outcome)> {
         sent_bytes: counts,
         connected: counts,
     };
+    (wide.in_time.received_bytes, wide.in_time.sent_bytes) = (counts, counts);
+    wide.unverified = counts;
     wide.errors = BTreeMap::from([(Failure::Status, counts), (Failure::Overload, counts)]);
     wide.measured = Duration::from_nanos(u64::MAX);
     wide.slice = Duration::from_nanos(1);
@@ -137,6 +148,7 @@ pub(super) fn odd() -> Vec<(&'static str, Summary, Outcome)> {
         threads: u32::MAX,
         late_ns: counts,
         busy: f64::INFINITY,
+        cut_lingering: counts,
     };
     wide.is_cut = true;
     add("everything at its most", (summary, wide));

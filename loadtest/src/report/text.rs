@@ -94,12 +94,13 @@ fn latency(out: &mut String, summary: &Summary, outcome: &Outcome) {
 
 fn traffic(out: &mut String, outcome: &Outcome) {
     let tally = &outcome.tally;
-    let bytes = |count: u64| {
-        let rate = figures::per_second(count, outcome.measured);
-        [unit::bytes(count as f64), unit::bytes(rate) + "/s"]
+    let bytes = |all: u64, in_time: u64| {
+        let rate = figures::per_second(in_time, outcome.measured);
+        [unit::bytes(all as f64), unit::bytes(rate) + "/s"]
     };
-    let [received, received_rate] = bytes(tally.received_bytes);
-    let [sent, sent_rate] = bytes(tally.sent_bytes);
+    let in_time = outcome.in_time;
+    let [received, received_rate] = bytes(tally.received_bytes, in_time.received_bytes);
+    let [sent, sent_rate] = bytes(tally.sent_bytes, in_time.sent_bytes);
     out.push_str("\nTraffic\n");
     table(
         out,
@@ -216,7 +217,7 @@ Generator
 
 ! 8 of 1,000 requests failed (0.800 %), most as “timeout”.
 
-! 2 of 1,000 requests had no answer when the grace ended.
+! 2 of 1,000 requests had no answer when the run ended.
 ";
         let got = text(&summary, &outcome);
         assert_eq!(got, expected, "{got}");

@@ -30,6 +30,9 @@ pub fn warnings(summary: &Summary, outcome: &Outcome) -> Vec<String> {
         failed(outcome),
         unfinished(outcome),
         unconnected(outcome),
+        unsolicited(outcome),
+        unverified(outcome),
+        cut_lingering(outcome),
     ];
     all.into_iter().flatten().collect()
 }
@@ -103,9 +106,11 @@ fn hidden(summary: &Summary, outcome: &Outcome) -> Option<String> {
 
 fn failed(outcome: &Outcome) -> Option<String> {
     let failed = outcome.tally.failed;
-    let most = figures::errors(outcome)
-        .first()
-        .map(|(class, _)| figures::failure(*class).0);
+    let errors = figures::errors(outcome).into_iter();
+    let most = errors
+        .map(|(class, _)| class)
+        .find(|class| class.is_of_requests())
+        .map(|class| figures::failure(class).0);
     (failed > 0).then(|| {
         format!(
             "{} of {} requests failed ({}){}.",
@@ -122,7 +127,7 @@ fn unfinished(outcome: &Outcome) -> Option<String> {
     let unfinished = outcome.tally.unfinished;
     (unfinished > 0).then(|| {
         format!(
-            "{} of {} requests had no answer when the grace ended.",
+            "{} of {} requests had no answer when the run ended.",
             unit::count(unfinished),
             unit::count(outcome.tally.started)
         )
@@ -136,6 +141,36 @@ fn unconnected(outcome: &Outcome) -> Option<String> {
         .filter(|count| **count > 0)?;
     let attempts = words::count(attempts, "attempt");
     Some(format!("{attempts} to connect failed."))
+}
+
+fn unsolicited(outcome: &Outcome) -> Option<String> {
+    let connections = outcome.errors.get(&Failure::Unsolicited);
+    let connections = *connections.filter(|count| **count > 0)?;
+    let connections = words::count(connections, "connection");
+    Some(format!(
+        "{connections} brought bytes that no request had asked for: the target answers more than once, \
+         or more than it says."
+    ))
+}
+
+fn unverified(outcome: &Outcome) -> Option<String> {
+    (outcome.unverified > 0).then(|| {
+        format!(
+            "{} of {} right answers told no checksum: their bodies were not verified.",
+            unit::count(outcome.unverified),
+            unit::count(outcome.tally.completed)
+        )
+    })
+}
+
+fn cut_lingering(outcome: &Outcome) -> Option<String> {
+    let sockets = outcome.generator.cut_lingering;
+    (sockets > 0).then(|| {
+        format!(
+            "The generator closed {} first, as the target was slow to: their ports stay taken for a while.",
+            words::count(sockets, "connection")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -161,7 +196,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_sentence() {
         type Change = fn(&mut Summary, &mut Outcome);
-        let faults: [(Change, &str); 10] = [
+        let faults: [(Change, &str); 13] = [
             (|_, outcome| outcome.is_cut = true, "signal"),
             // A run that was cut starts less than was asked for.
             (
@@ -197,7 +232,21 @@ mod tests {
             ),
             (
                 |_, outcome| outcome.tally.unfinished = 2,
-                "2 of 1,000 requests had no",
+                "2 of 1,000 requests had no answer when the run ended",
+            ),
+            (
+                |_, outcome| {
+                    outcome.errors.insert(Failure::Unsolicited, 3);
+                },
+                "3 connections brought bytes",
+            ),
+            (
+                |_, outcome| outcome.unverified = 990,
+                "990 of 990 right answers told no checksum",
+            ),
+            (
+                |_, outcome| outcome.generator.cut_lingering = 1,
+                "closed 1 connection first",
             ),
         ];
         for (change, part) in faults {
@@ -205,6 +254,22 @@ mod tests {
             assert_eq!(found.len(), 1, "{part}: {found:?}");
             assert!(found[0].contains(part), "{part}: {found:?}");
         }
+    }
+
+    #[test]
+    fn attempts_to_connect_are_no_requests_however_many() {
+        let found = warned(|_, outcome| {
+            outcome.tally.failed = 8;
+            outcome.errors.insert(Failure::Connect, 999);
+            outcome.errors.insert(Failure::Unsolicited, 999);
+        });
+        assert!(found[0].contains("most as “timeout”"), "{found:?}");
+        assert!(found[1].contains("999 attempts"), "{found:?}");
+        let found = warned(|_, outcome| {
+            outcome.tally.failed = 8;
+            outcome.errors = [(Failure::Connect, 9)].into();
+        });
+        assert!(found[0].ends_with("failed (0.800 %)."), "{found:?}");
     }
 
     #[test]

@@ -51,11 +51,6 @@ pub(super) enum Phase {
     Down {
         until_ns: u64,
     },
-    /// The last answer is there: the peer is waited for, so that it closes first.
-    Leaving {
-        sock: Sock,
-        until_ns: u64,
-    },
     Open {
         sock: Sock,
     },
@@ -110,9 +105,7 @@ impl Connection {
 
     pub(super) fn sock(&self) -> Option<Sock> {
         match self.phase {
-            Phase::Connecting { sock, .. } | Phase::Leaving { sock, .. } | Phase::Open { sock } => {
-                Some(sock)
-            }
+            Phase::Connecting { sock, .. } | Phase::Open { sock } => Some(sock),
             Phase::Down { .. } => None,
         }
     }
@@ -142,7 +135,7 @@ impl Connection {
     pub(super) fn deadline_ns(&self, timeout_ns: u64) -> u64 {
         match self.phase {
             Phase::Connecting { since_ns, .. } => since_ns.saturating_add(timeout_ns),
-            Phase::Down { until_ns } | Phase::Leaving { until_ns, .. } => until_ns,
+            Phase::Down { until_ns } => until_ns,
             Phase::Open { .. } => {
                 let oldest = self.exchanges.front();
                 let timeout = oldest.map_or(u64::MAX, |e| e.intended_ns.saturating_add(timeout_ns));

@@ -10,7 +10,7 @@ use super::{
     thread::{Part, Seat},
 };
 use crate::{
-    outcome::{Generator, Outcome, Tally, histogram},
+    outcome::{Generator, Outcome, Tally, Traffic, histogram},
     workload::Workload,
 };
 use engines::Rng;
@@ -71,7 +71,7 @@ impl<'a> Crew<'a> {
         stop: &'a Stop,
     ) -> Result<Self, RunError> {
         let threads = means.threads as u64;
-        limits::raise_descriptors(workload.connections.into(), threads).map_err(RunError)?;
+        limits::check_descriptors(workload, threads).map_err(RunError)?;
         let load = Arc::new(Load::new(target.clone(), workload.clone()));
         let (tell, told) = channel();
         let mut crew = Self {
@@ -264,6 +264,8 @@ impl Default for Sum {
             outcome: Outcome {
                 measured: Duration::ZERO,
                 tally: Tally::default(),
+                in_time: Traffic::default(),
+                unverified: 0,
                 errors: BTreeMap::new(),
                 latency: histogram(),
                 service: histogram(),
@@ -290,6 +292,9 @@ impl Sum {
         tally.received_bytes += record.tally.received_bytes;
         tally.sent_bytes += record.tally.sent_bytes;
         tally.connected += record.tally.connected;
+        outcome.in_time.received_bytes += record.in_time.received_bytes;
+        outcome.in_time.sent_bytes += record.in_time.sent_bytes;
+        outcome.unverified += record.unverified;
         for (failure, count) in record.errors.into_iter().filter(|(_, count)| *count > 0) {
             *outcome.errors.entry(failure).or_default() += count;
         }
@@ -307,6 +312,7 @@ impl Sum {
         generator.threads += 1;
         generator.late_ns = generator.late_ns.max(record.late_ns);
         generator.busy = generator.busy.max(part.busy);
+        generator.cut_lingering += record.cut_lingering;
     }
 
     fn into_outcome(self, is_cut: bool) -> Outcome {

@@ -20,8 +20,7 @@ pub(super) struct Exchange {
     bytes: u64,
     /// Of the body so far, if it is verified.
     crc32: Option<Hasher>,
-    /// What the answer says that its body's checksum is.
-    told_crc32: Option<u32>,
+    told: Told,
 }
 
 impl Exchange {
@@ -40,7 +39,7 @@ impl Exchange {
             status: 0,
             bytes: 0,
             crc32: verify.then(Hasher::new),
-            told_crc32: None,
+            told: Told::Nothing,
         }
     }
 
@@ -48,7 +47,8 @@ impl Exchange {
     pub(super) fn on_head(&mut self, head: &Head) {
         self.status = head.status;
         if self.crc32.is_some() {
-            self.told_crc32 = head.fields.get(b"x-body-crc32").and_then(hexadecimal);
+            let field = head.fields.get(b"x-body-crc32");
+            self.told = field.map_or(Told::Nothing, Told::read);
         }
     }
 
@@ -60,8 +60,11 @@ impl Exchange {
         }
     }
 
-    /// What was wrong with the whole answer.
-    pub(super) fn fault(self, kind: &Kind) -> Option<Failure> {
+    /// What is to be said of the whole answer.
+    ///
+    /// # Errors
+    /// What was wrong with it.
+    pub(super) fn judge(self, kind: &Kind) -> Result<Body, Failure> {
         let expect = &kind.expect;
         // Where the protocol has no status there is nothing to judge.
         let is_status_right = match expect.status {
@@ -69,16 +72,49 @@ impl Exchange {
             None => self.status < 400,
         };
         if !is_status_right {
-            return Some(Failure::Status);
+            return Err(Failure::Status);
         }
-        let crc32 = self.crc32.map(Hasher::finalize);
-        let wanted = expect.crc32.or(self.told_crc32);
-        let is_body_right = expect.bytes.is_none_or(|bytes| bytes == self.bytes)
-            && crc32.zip(wanted).is_none_or(|(is, wanted)| is == wanted);
-        (!is_body_right).then_some(Failure::Body)
+        if expect.bytes.is_some_and(|bytes| bytes != self.bytes) {
+            return Err(Failure::Body);
+        }
+        let Some(crc32) = self.crc32.map(Hasher::finalize) else {
+            return Ok(Body::Unasked);
+        };
+        match expect.crc32.map_or(self.told, Told::Sum) {
+            Told::Sum(wanted) if wanted == crc32 => Ok(Body::Verified),
+            Told::Sum(_) | Told::Garbage => Err(Failure::Body),
+            Told::Nothing if self.bytes == 0 => Ok(Body::Verified),
+            Told::Nothing => Ok(Body::Unverified),
+        }
     }
 }
 
-fn hexadecimal(value: &[u8]) -> Option<u32> {
-    u32::from_str_radix(std::str::from_utf8(value).ok()?, 16).ok()
+/// A right answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Nobody asked for checksums.
+    Unasked,
+    /// It is empty, or has its checksum.
+    Verified,
+    /// There was no checksum to compare it with.
+    Unverified,
+}
+
+/// What an answer says that its body's checksum is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Sum(u32),
+    /// The field is there, and is no checksum.
+    Garbage,
+}
+
+impl Told {
+    /// Eight hexadecimal digits.
+    fn read(value: &[u8]) -> Self {
+        let is_hex = value.len() == 8 && value.iter().all(u8::is_ascii_hexdigit);
+        let text = std::str::from_utf8(value).ok().filter(|_| is_hex);
+        let sum = text.and_then(|text| u32::from_str_radix(text, 16).ok());
+        sum.map_or(Self::Garbage, Self::Sum)
+    }
 }

@@ -1,14 +1,16 @@
-//! Limits of the load generator, and what the process may have.
+//! Limits of the load generator, and whether the process may have so much.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::{process, workload::Workload};
 use std::time::Duration;
 
 /// Requests that wait for a connection, a thread; those beyond are counted as `Overload`.
 pub const BACKLOG_MAX: usize = 1 << 18;
 /// Bytes handed to the engine and not yet taken by the kernel, a connection, before a body waits.
 pub(super) const UNSENT_BYTES_MAX: usize = 256 << 10;
-/// How long a connection that carried its last request waits for its peer to close first.
+/// How long a socket that carried its last request waits for its peer to close first.
 pub(super) const LINGER: Duration = Duration::from_millis(100);
+/// Sockets that wait so, a thread; where they are more, the oldest is closed and counted.
+pub const LINGERING_MAX: usize = 1024;
 /// Rest after a first connection that brought nothing; it doubles with each further one …
 pub(super) const BACKOFF: Duration = Duration::from_millis(10);
 /// … up to this.
@@ -20,20 +22,22 @@ const DESCRIPTORS: (u64, u64) = (32, 8);
 ///
 /// # Errors
 /// The hard limit is too low; the message says what is needed.
-pub(super) fn raise_descriptors(connections: u64, threads: u64) -> Result<(), String> {
-    let needed = connections + DESCRIPTORS.0 + threads * DESCRIPTORS.1;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)
-        .map_err(|error| format!("limit of open files: {error}"))?;
-    if soft >= needed {
-        return Ok(());
-    }
-    if hard < needed {
+pub(super) fn check_descriptors(workload: &Workload, threads: u64) -> Result<(), String> {
+    let connections = u64::from(workload.connections);
+    let lingering = match workload.requests_per_connection {
+        Some(_) if workload.protocol.tells_the_last() => {
+            connections.min(threads * LINGERING_MAX as u64)
+        }
+        _ => 0,
+    };
+    let needed = connections + lingering + DESCRIPTORS.0 + threads * DESCRIPTORS.1;
+    let limit = process::allow_descriptors();
+    if limit < needed {
         return Err(format!(
-            "{connections} connections need {needed} open files, the limit (ulimit -Hn) is {hard}"
+            "{connections} connections need {needed} open files, the limit (ulimit -Hn) is {limit}"
         ));
     }
-    setrlimit(Resource::RLIMIT_NOFILE, needed, hard)
-        .map_err(|error| format!("limit of open files cannot be raised to {needed}: {error}"))
+    Ok(())
 }
 
 /// The rest after `fruitless` connections in a row that brought nothing.

@@ -1,9 +1,9 @@
 //! Asking and measuring: a thread a core, each with an engine, connections and histograms of its own.
 
-mod affinity;
 mod arrivals;
 mod connection;
 mod control;
+mod cpu_time;
 mod echo;
 mod exchange;
 mod lane;
@@ -20,7 +20,7 @@ mod thread;
 
 pub use control::outcome;
 pub use lane::{Lane, Load, Share};
-pub use limits::BACKLOG_MAX;
+pub use limits::{BACKLOG_MAX, LINGERING_MAX};
 pub use stop::Stop;
 
 use crate::{

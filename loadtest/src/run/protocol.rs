@@ -14,6 +14,14 @@ impl Protocol {
         }
     }
 
+    /// The peer learns which request is a connection's last, and so can be the one to close it.
+    pub(super) fn tells_the_last(self) -> bool {
+        match self {
+            Self::Echo => false,
+            Self::Http1 => true,
+        }
+    }
+
     /// As it is named to people.
     pub fn name(self) -> &'static str {
         match self {

@@ -2,11 +2,11 @@
 //! line only.
 
 use super::slices::{Slices, count};
-use crate::outcome::{Failure, Tally, histogram};
+use crate::outcome::{Failure, Tally, Traffic, histogram};
 use hdrhistogram::Histogram;
 
 /// Classes of failures.
-const FAILURES: [Failure; 7] = [
+const FAILURES: [Failure; 8] = [
     Failure::Body,
     Failure::Closed,
     Failure::Connect,
@@ -14,6 +14,7 @@ const FAILURES: [Failure; 7] = [
     Failure::Overload,
     Failure::Status,
     Failure::Timeout,
+    Failure::Unsolicited,
 ];
 
 /// A thread's counts and histograms.
@@ -21,13 +22,17 @@ const FAILURES: [Failure; 7] = [
 pub(super) struct Recorder {
     /// Where the measured part begins; never before it was told.
     begin_ns: u64,
+    /// Where no request starts any more.
+    end_ns: u64,
     /// Requests start whether others were answered or not.
     is_open: bool,
     /// Everything, from the very start.
     pub(super) so_far: Tally,
-    /// What came before the measured part.
-    before: Tally,
+    /// The measured part, with its grace.
     tally: Tally,
+    /// Bytes of the measured part without its grace, and up to the last answer.
+    in_time: Traffic,
+    at_answer: Traffic,
     errors: [u64; FAILURES.len()],
     latency: Histogram<u64>,
     service: Histogram<u64>,
@@ -35,12 +40,17 @@ pub(super) struct Recorder {
     slices: Slices,
     late_ns: u64,
     last_answer_ns: u64,
+    /// Sockets closed before their time, as too many lingered.
+    pub(super) cut_lingering: u64,
+    unverified: u64,
 }
 
 /// What a thread measured, to be added up.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) tally: Tally,
+    /// Bytes of the time that rates are told of.
+    pub(super) in_time: Traffic,
     pub(super) errors: Vec<(Failure, u64)>,
     pub(super) latency: Histogram<u64>,
     pub(super) service: Histogram<u64>,
@@ -49,16 +59,20 @@ pub(super) struct Record {
     pub(super) late_ns: u64,
     /// The last answer came so long after the begin of the measured part, in ns.
     pub(super) answered_ns: u64,
+    pub(super) cut_lingering: u64,
+    pub(super) unverified: u64,
 }
 
 impl Recorder {
     pub(super) fn new(is_open: bool) -> Self {
         Self {
             begin_ns: u64::MAX,
+            end_ns: u64::MAX,
             is_open,
             so_far: Tally::default(),
-            before: Tally::default(),
             tally: Tally::default(),
+            in_time: Traffic::default(),
+            at_answer: Traffic::default(),
             errors: [0; FAILURES.len()],
             latency: histogram(),
             service: histogram(),
@@ -66,17 +80,14 @@ impl Recorder {
             slices: Slices::default(),
             late_ns: 0,
             last_answer_ns: 0,
+            cut_lingering: 0,
+            unverified: 0,
         }
     }
 
-    /// Tells where the measured part begins.
-    pub(super) fn set_begin(&mut self, begin_ns: u64) {
-        self.begin_ns = begin_ns;
-    }
-
-    /// The measured part begins now.
-    pub(super) fn begin(&mut self) {
-        self.before = self.so_far;
+    /// Tells where the measured part begins, and where it ends unless a count ends it.
+    pub(super) fn set_span(&mut self, begin_ns: u64, end_ns: u64) {
+        (self.begin_ns, self.end_ns) = (begin_ns, end_ns);
     }
 
     /// A connection came about.
@@ -107,15 +118,31 @@ impl Recorder {
 
     /// Bytes came.
     pub(super) fn received(&mut self, now_ns: u64, bytes: usize) {
-        self.so_far.received_bytes += bytes as u64;
+        let bytes = bytes as u64;
+        self.so_far.received_bytes += bytes;
         if let Some(at) = now_ns.checked_sub(self.begin_ns) {
-            self.slices.at(at).received_bytes += bytes as u64;
+            self.tally.received_bytes += bytes;
+            self.slices.at(at).received_bytes += bytes;
+        }
+        if self.is_in_time(now_ns) {
+            self.in_time.received_bytes += bytes;
         }
     }
 
     /// Bytes left.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.so_far.sent_bytes += bytes as u64;
+    pub(super) fn sent(&mut self, now_ns: u64, bytes: usize) {
+        let bytes = bytes as u64;
+        self.so_far.sent_bytes += bytes;
+        if now_ns >= self.begin_ns {
+            self.tally.sent_bytes += bytes;
+        }
+        if self.is_in_time(now_ns) {
+            self.in_time.sent_bytes += bytes;
+        }
+    }
+
+    fn is_in_time(&self, now_ns: u64) -> bool {
+        (self.begin_ns..self.end_ns).contains(&now_ns)
     }
 
     /// A right answer is complete.
@@ -126,6 +153,7 @@ impl Recorder {
         }
         self.tally.completed += 1;
         self.last_answer_ns = now_ns;
+        self.at_answer = self.in_time;
         let latency = now_ns.saturating_sub(intended_ns);
         self.latency.saturating_record(latency);
         self.service
@@ -143,8 +171,15 @@ impl Recorder {
         }
         self.tally.failed += 1;
         self.errors[why as usize] += 1;
-        if why == Failure::Timeout {
-            self.waited(now_ns, intended_ns);
+        match why {
+            Failure::Timeout | Failure::Closed => self.waited(now_ns, intended_ns),
+            // An answer came, if a wrong one; or the request never got so far as to wait.
+            Failure::Body
+            | Failure::Connect
+            | Failure::Malformed
+            | Failure::Overload
+            | Failure::Status
+            | Failure::Unsolicited => {}
         }
         self.slices.at(now_ns.saturating_sub(self.begin_ns)).failed += 1;
     }
@@ -167,16 +202,30 @@ impl Recorder {
         }
     }
 
-    /// What was measured; from now on nothing is.
-    pub(super) fn into_record(self) -> Record {
-        let mut tally = self.tally;
-        if self.begin_ns != u64::MAX {
-            tally.received_bytes = self.so_far.received_bytes - self.before.received_bytes;
-            tally.sent_bytes = self.so_far.sent_bytes - self.before.sent_bytes;
+    /// Bytes came that no request asked for.
+    pub(super) fn unsolicited(&mut self, now_ns: u64) {
+        if now_ns >= self.begin_ns {
+            self.errors[Failure::Unsolicited as usize] += 1;
         }
+    }
+
+    /// A right answer's body had no checksum to be compared with.
+    pub(super) fn unverified(&mut self, intended_ns: u64) {
+        self.unverified += u64::from(intended_ns >= self.begin_ns);
+    }
+
+    /// What was measured; from now on nothing is. If a count ended it the last answer is its end.
+    pub(super) fn into_record(self, is_counted_out: bool) -> Record {
+        let mut tally = self.tally;
         tally.connected = self.so_far.connected;
         Record {
             tally,
+            in_time: match is_counted_out && self.last_answer_ns > 0 {
+                true => self.at_answer,
+                false => self.in_time,
+            },
+            unverified: self.unverified,
+            cut_lingering: self.cut_lingering,
             errors: FAILURES.into_iter().zip(self.errors).collect(),
             latency: self.latency,
             service: self.service,

@@ -1,12 +1,14 @@
 //! A thread with a lane on it.
 
 use super::{
-    Stop, affinity,
+    Stop,
     control::{Orders, Told},
+    cpu_time::cpu_time,
     lane::{Lane, Load, Share},
     live::Live,
     recorder::Record,
 };
+use crate::process;
 use engines::{BlockLimits, EngineKind, EngineOptions};
 use std::{
     sync::{
@@ -63,7 +65,7 @@ impl Seat {
 
     fn try_work(self) -> Result<(), String> {
         if let Some(cpu) = self.cpu {
-            affinity::bind(cpu)?;
+            process::bind(cpu)?;
         }
         let options = EngineOptions::from(BlockLimits::default());
         let engine = engines::open(self.engine, &options)
@@ -145,7 +147,7 @@ impl Seat {
 
 fn moment(lane: &Lane) -> Moment {
     Moment {
-        cpu: affinity::cpu_time(),
+        cpu: cpu_time(),
         at: lane.now(),
     }
 }

@@ -15,8 +15,8 @@ mod start;
 mod table;
 mod worker;
 
+pub(crate) use crate::process::{allow_descriptors, bind};
 pub use answer::Defaults;
 pub use link::Counters;
 pub use start::{Options, Running, start};
-pub(crate) use start::{allow_descriptors, bind};
 pub use worker::{Service, Worker};

@@ -1,12 +1,8 @@
 //! Opening listeners and starting a thread for each worker.
 
 use super::{Defaults, Service, Worker};
+use crate::process::bind;
 use engines::{Carried, Engine, EngineKind, EngineOptions, ListenOptions, SockAddr};
-use nix::{
-    sched::{CpuSet, sched_setaffinity},
-    sys::resource::{Resource, getrlimit, setrlimit},
-    unistd::Pid,
-};
 use std::{io, sync::mpsc, thread};
 
 /// The kernel caps it at `net.core.somaxconn`.
@@ -83,26 +79,6 @@ pub fn start(options: &Options) -> Result<Running, String> {
     }
     ready.iter().take(threads).collect::<Result<(), String>>()?;
     Ok(Running { addresses, broken })
-}
-
-/// Binds the calling thread to a CPU.
-///
-/// # Errors
-/// There is no such CPU, or the process may not use it.
-pub(crate) fn bind(cpu: usize) -> Result<(), String> {
-    let mut one = CpuSet::new();
-    let bound = one
-        .set(cpu)
-        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &one));
-    bound.map_err(|error| format!("cannot run on CPU {cpu}: {error}"))
-}
-
-/// As many descriptors as the system lets this process have. Where it may not, it holds fewer
-/// connections.
-pub(crate) fn allow_descriptors() {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
 }
 
 fn open_engine(kind: EngineKind, is_fixed: bool) -> Result<Box<dyn Engine>, String> {

@@ -79,6 +79,28 @@ fn answers_are_judged_by_status_length_and_checksum() {
 }
 
 #[test]
+fn bodies_without_a_checksum_are_counted_and_a_malformed_one_is_wrong() {
+    let sum = crc32fast::hash(b"hello");
+    let told = |value: String| Answer::with(&format!("x-body-crc32: {value}\r\n"), ms(1), b"hello");
+    for (answer, verify, unverified, wrong) in [
+        (Answer::of(ms(1), b"hello"), true, 10, None),
+        (Answer::of(ms(1), b"hello"), false, 0, None),
+        (Answer::of(ms(1), b""), true, 0, None),
+        (told(format!("{sum:08x}")), true, 0, None),
+        (told(format!("{sum:08X}")), true, 0, None),
+        (told(format!("{sum:x}0")), true, 0, Some(&10)),
+        (told(format!("+{sum:x}")), true, 0, Some(&10)),
+        (told(format!("{sum:x}").split_off(1)), true, 0, Some(&10)),
+        (told(String::new()), true, 0, Some(&10)),
+    ] {
+        let bytes = String::from_utf8_lossy(&answer.bytes).into_owned();
+        let outcome = expecting(Expect::default(), verify, answer);
+        assert_eq!(outcome.unverified, unverified, "{bytes}");
+        assert_eq!(outcome.errors.get(&Failure::Body), wrong, "{bytes}");
+    }
+}
+
+#[test]
 fn answers_of_every_framing_are_read() {
     for answer in [
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",

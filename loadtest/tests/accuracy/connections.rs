@@ -6,8 +6,9 @@ use crate::{
 };
 use engines::{Chance, Faults};
 use loadtest::{
-    outcome::Failure,
-    workload::{Arrivals, Workload},
+    outcome::{Failure, Traffic},
+    run::LINGERING_MAX,
+    workload::{Arrivals, Protocol, Request, Workload},
 };
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -38,6 +39,82 @@ fn a_connection_is_replaced_after_its_last_request_which_says_so() {
         );
         assert_eq!(outcome.tally.connected, 10);
         assert_eq!(outcome.connect.len(), 10);
+    }
+}
+
+#[test]
+fn peers_that_never_close_do_not_slow_the_churn() {
+    for is_echo in [false, true] {
+        let load = Workload {
+            protocol: if is_echo {
+                Protocol::Echo
+            } else {
+                Protocol::Http1
+            },
+            arrivals: Arrivals::Constant(2000.0),
+            connections: 4,
+            requests_per_connection: Some(1),
+            requests: vec![Request {
+                body: 10,
+                ..Request::default()
+            }],
+            ..workload()
+        };
+        let rig = Rig::new(&load, 1, |request| {
+            Some(match request.body.len() {
+                10 if request.head.is_empty() => Answer::raw(ms(0), request.body.clone()),
+                _ => Answer::of(ms(0), b"x"),
+            })
+        });
+        let rig = if is_echo { rig.echoing() } else { rig };
+        let (outcome, endpoint) = rig.run();
+        assert_eq!((outcome.tally.completed, outcome.tally.failed), (2000, 0));
+        assert!(endpoint.accepted >= 2000);
+        // Four places, each busy for a connect and an exchange: nobody waits for a socket that lingers.
+        let slowest = Duration::from_nanos(outcome.latency.max());
+        assert!(slowest < ms(2), "{slowest:?}");
+        assert_eq!(outcome.generator.cut_lingering, 0);
+    }
+}
+
+#[test]
+fn sockets_that_linger_are_bounded_and_counted() {
+    let load = Workload {
+        arrivals: Arrivals::Constant(20_000.0),
+        connections: 100,
+        requests_per_connection: Some(1),
+        duration: ms(200),
+        ..workload()
+    };
+    let (outcome, _) = Rig::new(&load, 1, |_| Some(Answer::of(ms(0), b"x"))).run();
+    assert_eq!(outcome.tally.completed, 4000);
+    // Those of a tenth of a second linger unless they are too many.
+    let cut = outcome.generator.cut_lingering as usize;
+    let least = 4000 - 2 * LINGERING_MAX - 100;
+    assert!((least..4000 - LINGERING_MAX + 1).contains(&cut), "{cut}");
+}
+
+#[test]
+fn answers_that_come_twice_are_told() {
+    for requests_per_connection in [None, Some(1)] {
+        for is_apart in [false, true] {
+            let load = Workload {
+                arrivals: Arrivals::Constant(100.0),
+                connections: 2,
+                requests_per_connection,
+                ..workload()
+            };
+            let mut rig = Rig::new(&load, 1, move |_| {
+                let once = Answer::of(ms(1), b"x");
+                let twice = Answer::raw(ms(1), once.bytes.repeat(2));
+                Some(if is_apart { once } else { twice })
+            });
+            rig.endpoint.repeats = is_apart;
+            let (outcome, _) = rig.run();
+            assert_eq!((outcome.tally.completed, outcome.tally.failed), (100, 0));
+            let told = outcome.errors.get(&Failure::Unsolicited);
+            assert_eq!(told, Some(&100), "{requests_per_connection:?} {is_apart}");
+        }
     }
 }
 
@@ -154,6 +231,26 @@ fn a_run_that_is_cut_has_measured_what_was() {
     assert_eq!(tally.completed, 50);
     assert_eq!(tally.unfinished, tally.started - 50);
     assert!(outcome.measured > ms(500) && outcome.measured < ms(510));
+}
+
+#[test]
+fn a_run_that_is_cut_in_its_warm_up_measured_nothing() {
+    let load = Workload {
+        arrivals: Arrivals::Constant(100.0),
+        warm_up: ms(10_000),
+        ..workload()
+    };
+    let mut rig = Rig::new(&load, 1, |_| Some(Answer::of(ms(1), b"x")));
+    rig.start();
+    while rig.lane().so_far().completed < 50 {
+        rig.step();
+    }
+    rig.lane().cut();
+    let (outcome, _) = rig.run();
+    let tally = outcome.tally;
+    assert_eq!((tally.received_bytes, tally.sent_bytes), (0, 0));
+    assert_eq!(outcome.in_time, Traffic::default());
+    assert_eq!((tally.started, outcome.measured), (0, Duration::ZERO));
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// When an answer is repeated.
+const REPEATED: Duration = Duration::from_micros(10);
+
 /// A request that arrived.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -80,6 +83,8 @@ pub(crate) struct Endpoint {
     pub(crate) echoes: bool,
     /// It answers a head without waiting for the body, and reads no more.
     pub(crate) is_hasty: bool,
+    /// It sends each answer once more, a moment later.
+    pub(crate) repeats: bool,
     pub(crate) start: Instant,
     pub(crate) accepted: usize,
     script: Script,
@@ -101,6 +106,7 @@ impl Endpoint {
             engine,
             echoes: false,
             is_hasty: false,
+            repeats: false,
             accepted: 0,
             script,
             number: 0,
@@ -189,8 +195,14 @@ impl Endpoint {
             let at = (now + answer.delay).max(peer.last.unwrap_or(now));
             peer.last = Some(at);
             peer.waiting += 1;
+            if self.repeats {
+                peer.waiting += 1;
+                let later = at + REPEATED;
+                self.due
+                    .insert((later, self.queued + 1), (sock, answer.clone()));
+            }
             self.due.insert((at, self.queued), (sock, answer));
-            self.queued += 1;
+            self.queued += 2;
         }
     }
 }

@@ -226,3 +226,57 @@ fn pipelined_requests_do_not_wait_for_each_other() {
         }
     }
 }
+
+#[test]
+fn what_lost_its_connection_to_another_s_timeout_is_in_corrected_latency() {
+    let load = Workload {
+        arrivals: Arrivals::Constant(100.0),
+        connections: 1,
+        streams: 100,
+        timeout: ms(300),
+        ..workload()
+    };
+    // All behind the unanswered one wait on its connection, and end with it.
+    let rig = Rig::new(&load, 1, |request| {
+        (request.number != 50).then(|| match request.number {
+            51..80 => Answer::of(ms(5000), b"x"),
+            _ => Answer::of(ms(1), b"x"),
+        })
+    });
+    let (outcome, _) = rig.run();
+    let closed = outcome.errors[&Failure::Closed];
+    assert!((28..=30).contains(&closed), "{:?}", outcome.errors);
+    assert_eq!(outcome.errors[&Failure::Timeout], 1);
+    assert_eq!(outcome.latency.len(), outcome.tally.started);
+    let waited_long = outcome.latency.len() - outcome.latency.count_between(0, 100_000_000);
+    assert!(waited_long >= 20, "{waited_long}");
+}
+
+#[test]
+fn what_comes_in_the_grace_is_in_no_rate() {
+    let body = vec![b'x'; 10_000];
+    let load = Workload {
+        arrivals: Arrivals::Constant(10.0),
+        connections: 20,
+        ..workload()
+    };
+    // Half of the answers come after the last start.
+    let rig = Rig::new(&load, 1, move |request| {
+        let delay = if request.number < 5 { ms(1) } else { ms(1000) };
+        Some(Answer::of(delay, &body))
+    });
+    let (outcome, _) = rig.run();
+    let all = outcome.tally.received_bytes;
+    assert_eq!((outcome.tally.completed, outcome.measured), (10, ms(1000)));
+    assert_eq!(outcome.in_time.received_bytes, all / 2);
+    assert_eq!(outcome.in_time.sent_bytes, outcome.tally.sent_bytes);
+    // With a count the last answer is the end of what is measured.
+    let counted = Workload {
+        count: Some(10),
+        duration: ms(60_000),
+        ..load
+    };
+    let (outcome, _) = Rig::new(&counted, 1, |_| Some(Answer::of(ms(500), b"x"))).run();
+    assert!(outcome.measured > ms(1300), "{:?}", outcome.measured);
+    assert_eq!(outcome.in_time.received_bytes, outcome.tally.received_bytes);
+}

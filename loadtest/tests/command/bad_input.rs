@@ -89,6 +89,8 @@ fn impossible_loads_are_refused_by_the_name_of_their_field() {
         (&["--engine", "poll"], "unknown engine"),
         (&["--cpu", "9999"], "CPU"),
         (&["-n", "5", "--ramp", "1..2"], "duration"),
+        (&["--poisson", "--ramp", "1..2"], "--poisson"),
+        (&["--poisson", "--steps", "1,2"], "--poisson"),
     ] {
         let output = Command::new(PROGRAM)
             .args(["run", &url])
@@ -102,6 +104,10 @@ fn impossible_loads_are_refused_by_the_name_of_their_field() {
     for url in ["https://a", "tcp://a", "http://"] {
         refused(&["run", url], 1);
     }
+    let said = refused(&["run", "http://127.0.0.1:99999/"], 1);
+    assert!(said.contains("port `99999`"), "{said}");
+    let said = refused(&["find-limit", &url, "--p99", "0s"], 1);
+    assert!(said.contains("p99: above 0"), "{said}");
 }
 
 #[test]

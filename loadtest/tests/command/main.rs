@@ -5,5 +5,6 @@
 mod agreement;
 mod bad_input;
 mod process;
+mod results;
 mod run;
 mod server;

@@ -78,24 +78,6 @@ fn a_workload_comes_from_a_file_and_arguments_change_it() {
 }
 
 #[test]
-fn results_come_in_every_form() {
-    let server = Server::start(Habit::Http(OK));
-    let url = format!("http://{}", server.address);
-    let args = ["run", &url, "-n", "20", "--warm-up", "0s", "--quiet"];
-    for (form, begin) in [("--json", "{"), ("--hgrm", ""), ("--html", "<!")] {
-        let output = loadtest(&[&args[..], &[form, "-"]].concat());
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            text.trim_start().to_lowercase().starts_with(begin),
-            "{form}: {text}"
-        );
-        assert!(!text.is_empty());
-    }
-    let text = String::from_utf8(loadtest(&args).stdout).unwrap();
-    assert!(text.contains("completed") && text.contains("20"), "{text}");
-}
-
-#[test]
 fn a_run_that_is_interrupted_is_reported() {
     for engine in engines() {
         let server = Server::start(Habit::Http(OK));
@@ -145,4 +127,36 @@ fn no_rate_is_the_limit_of_a_target_that_fails() {
         text.contains("at no rate") && text.contains("too many errors"),
         "{text}"
     );
+}
+
+#[test]
+fn standard_error_that_nobody_reads_ends_no_run() {
+    let server = Server::start(Habit::Http(OK));
+    let url = format!("http://{}", server.address);
+    // Its reader is gone before the first line.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = Command::new(PROGRAM)
+        .args(["run", &url, "-d", "1h", "--rate", "1000"])
+        .args(["--warm-up", "0s", "--json", "-"])
+        .stdout(Stdio::piped())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    for _ in 0..20 {
+        server.seen.recv().unwrap();
+    }
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["is_cut"], true);
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let failing = Command::new(PROGRAM)
+        .args(["run", "https://a"])
+        .stderr(writer)
+        .status();
+    assert_eq!(failing.unwrap().code(), Some(1));
 }

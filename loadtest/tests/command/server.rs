@@ -19,6 +19,8 @@ pub(crate) enum Habit {
     Echo,
     /// Each request gets this.
     Http(&'static str),
+    /// Requests are read and never answered.
+    Silent,
     /// It is greeted with this, and nothing else happens.
     Says(&'static str),
 }
@@ -73,6 +75,11 @@ fn serve(reader: impl Read, mut writer: impl Write, habit: Habit, tell: &Sender<
                 if writer.write_all(answer.as_bytes()).is_err() {
                     return;
                 }
+            }
+        }
+        Habit::Silent => {
+            while let Some(head) = request(&mut reader) {
+                let _ = tell.send(head);
             }
         }
         Habit::Says(greeting) => {

@@ -42,7 +42,7 @@ fn facts(summary: &Summary, outcome: &Outcome) -> Vec<(&'static str, String)> {
 fn tiles(outcome: &Outcome) -> Vec<(&'static str, String, String)> {
     let tally = &outcome.tally;
     let completed = figures::per_second(tally.completed, outcome.measured);
-    let received = figures::per_second(tally.received_bytes, outcome.measured);
+    let received = figures::per_second(outcome.in_time.received_bytes, outcome.measured);
     let latency = |quantile| figures::time(figures::at(&outcome.latency, quantile));
     let of = |total: String| format!("{total} in all");
     vec![
@@ -121,8 +121,8 @@ fn counts(summary: &Summary, outcome: &Outcome) -> String {
             unit::number(rate(count)) + "/s",
         ]
     };
-    let bytes = |name: &str, count: u64| {
-        let (all, rate) = (unit::bytes(count as f64), unit::bytes(rate(count)));
+    let bytes = |name: &str, all: u64, in_time: u64| {
+        let (all, rate) = (unit::bytes(all as f64), unit::bytes(rate(in_time)));
         vec![name.to_owned(), all, rate + "/s"]
     };
     let mut rows = vec![
@@ -136,8 +136,12 @@ fn counts(summary: &Summary, outcome: &Outcome) -> String {
             unit::count(tally.connected),
             String::new(),
         ],
-        bytes("received", tally.received_bytes),
-        bytes("sent", tally.sent_bytes),
+        bytes(
+            "received",
+            tally.received_bytes,
+            outcome.in_time.received_bytes,
+        ),
+        bytes("sent", tally.sent_bytes, outcome.in_time.sent_bytes),
     ];
     if let Some(asked) = summary.asked_per_second {
         let row = [

@@ -94,7 +94,6 @@ impl Lane {
                 self.fail_all(index, Failure::Closed);
                 self.go_down(index);
             }
-            Phase::Leaving { .. } => self.go_down(index),
             Phase::Down { .. } => {}
         }
     }
@@ -102,10 +101,6 @@ impl Lane {
     /// The peer ended its direction.
     pub(super) fn on_finished(&mut self, index: u32) {
         match self.place(index).phase {
-            Phase::Leaving { sock, .. } => {
-                self.net.close(sock);
-                self.go_down(index);
-            }
             Phase::Open { .. } => {
                 while let Ok(Some(frame)) = self.place(index).codec.eof() {
                     self.on_frame(index, frame, &[]);
@@ -127,14 +122,26 @@ impl Lane {
     }
 
     /// The connection carried its last request. Whoever closes first keeps the port for a minute, so
-    /// the peer gets a moment to do it.
+    /// where the peer was told that it was the last one it gets a moment to close; the place goes on
+    /// at once.
     pub(super) fn leave(&mut self, index: u32) {
-        let until_ns = self.now_ns + super::nanos(limits::LINGER);
-        if let Phase::Open { sock } = self.place(index).phase {
-            self.fail_all(index, Failure::Closed);
-            self.place(index).phase = Phase::Leaving { sock, until_ns };
-            self.arm(index);
+        let Phase::Open { sock } = self.place(index).phase else {
+            return;
+        };
+        self.fail_all(index, Failure::Closed);
+        let closed = match self.load.workload.protocol.tells_the_last() {
+            true => {
+                let until_ns = self.now_ns + super::nanos(limits::LINGER);
+                let closed = self.lingering.add(sock, until_ns);
+                self.recorder.cut_lingering += u64::from(closed.is_some());
+                closed
+            }
+            false => Some(sock),
+        };
+        if let Some(sock) = closed {
+            self.net.close(sock);
         }
+        self.go_down(index);
     }
 
     fn fail_all(&mut self, index: u32, why: Failure) {

@@ -1,8 +1,11 @@
 //! From received bytes to answers.
 
 use super::Lane;
-use crate::{outcome::Failure, run::connection::Phase};
-use codecs::{Frame, Malformed, Reason, StreamId, Wait};
+use crate::{
+    outcome::Failure,
+    run::{connection::Phase, exchange::Body},
+};
+use codecs::{Frame, Life, Malformed, Reason, StreamId, Wait};
 
 /// A connection that reads at a rate rests when it is ahead by so much.
 const AHEAD_NS: u64 = 1_000_000;
@@ -55,11 +58,21 @@ impl Lane {
             let is_idle = step.used == 0 && step.frame.is_none();
             if let Some(frame) = step.frame {
                 self.on_frame(index, frame, part);
+                self.look_behind(index, &input[at..]);
             }
             match step.wait {
                 Wait::Go if !is_idle => {}
                 Wait::Go | Wait::Hold | Wait::More => return at,
             }
+        }
+    }
+
+    /// What comes behind the last answer of a connection was not asked for; the codec only drops it.
+    fn look_behind(&mut self, index: u32, rest: &[u8]) {
+        let place = &self.places[index as usize];
+        let is_over = matches!(place.codec.life(), Life::Closed | Life::Over);
+        if is_over && place.exchanges.is_empty() && !rest.is_empty() {
+            self.recorder.unsolicited(self.now_ns);
         }
     }
 
@@ -116,9 +129,14 @@ impl Lane {
         }
         let (intended_ns, sent_ns) = (exchange.intended_ns, exchange.sent_ns);
         let kind = self.load.mix.kind(exchange.kind);
-        match exchange.fault(kind) {
-            None => self.recorder.completed(self.now_ns, intended_ns, sent_ns),
-            Some(why) => self.recorder.failed(self.now_ns, intended_ns, why),
+        match exchange.judge(kind) {
+            Ok(body) => {
+                self.recorder.completed(self.now_ns, intended_ns, sent_ns);
+                if body == Body::Unverified {
+                    self.recorder.unverified(intended_ns);
+                }
+            }
+            Err(why) => self.recorder.failed(self.now_ns, intended_ns, why),
         }
     }
 
@@ -139,10 +157,13 @@ impl Lane {
     fn on_malformed(&mut self, index: u32, why: &Malformed) {
         self.suspect(why.detail);
         let place = &mut self.places[index as usize];
-        if let Some(exchange) = place.exchanges.pop_front() {
-            self.under_way -= 1;
-            self.recorder
-                .failed(self.now_ns, exchange.intended_ns, Failure::Malformed);
+        match place.exchanges.pop_front() {
+            Some(exchange) => {
+                self.under_way -= 1;
+                self.recorder
+                    .failed(self.now_ns, exchange.intended_ns, Failure::Malformed);
+            }
+            None => self.recorder.unsolicited(self.now_ns),
         }
         self.give_up(index, Failure::Closed);
     }

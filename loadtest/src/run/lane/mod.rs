@@ -7,6 +7,7 @@
 
 mod connecting;
 mod input;
+mod lingering;
 mod stage;
 mod starting;
 
@@ -22,6 +23,7 @@ use super::{
 use crate::{outcome::Tally, workload::Workload};
 use codecs::Heads;
 use engines::{Engine, Event, Rng, SlotKey, Sock, Wheel};
+use lingering::Lingering;
 use stage::{Schedule, Stage};
 use starting::Queue;
 use std::{
@@ -59,6 +61,7 @@ pub struct Lane {
     owners: Vec<u32>,
     /// Places whose sockets are to be opened in this turn.
     down: Vec<u32>,
+    lingering: Lingering,
     queue: Queue,
     schedule: Schedule,
     stage: Stage,
@@ -95,6 +98,7 @@ impl Lane {
             places: (0..connections).map(place).collect(),
             owners: Vec::new(),
             down: (0..connections).collect(),
+            lingering: Lingering::default(),
             queue: Queue::default(),
             schedule: Schedule::new(workload, share, &mut rng),
             stage: Stage::Opening,
@@ -151,7 +155,7 @@ impl Lane {
             .queue
             .oldest_ns()
             .map(|ns| ns.saturating_add(self.timeout_ns));
-        let own = [self.stage_deadline_ns(), backlog];
+        let own = [self.stage_deadline_ns(), backlog, self.lingering.next_ns()];
         let own = own.into_iter().flatten().min();
         let own = own.map(|ns| self.epoch + Duration::from_nanos(ns));
         [own, self.wheel.next()].into_iter().flatten().min()
@@ -186,7 +190,7 @@ impl Lane {
     /// What was measured, and for how long.
     pub(super) fn into_record(self) -> (Record, Duration) {
         let measured = self.measured_ns();
-        let record = self.recorder.into_record();
+        let record = self.recorder.into_record(measured.1);
         let measured_ns = match measured {
             (ns, true) => record.answered_ns.max(ns),
             (ns, false) => ns,
@@ -196,13 +200,17 @@ impl Lane {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Received { sock, data } => {
-                if let Some(index) = self.owner(sock) {
-                    self.on_received(index, &data);
+            Event::Received { sock, data } => match self.owner(sock) {
+                Some(index) => self.on_received(index, &data),
+                None if self.lingering.remove(sock) => {
+                    self.recorder.received(self.now_ns, data.len());
+                    self.recorder.unsolicited(self.now_ns);
+                    self.net.close(sock);
                 }
-            }
+                None => {}
+            },
             Event::Sent { sock, bytes } => {
-                self.recorder.sent(bytes);
+                self.recorder.sent(self.now_ns, bytes);
                 if let Some(index) = self.owner(sock) {
                     self.on_sent(index, bytes);
                 }
@@ -212,16 +220,15 @@ impl Lane {
                     self.on_connected(index, sock);
                 }
             }
-            Event::Closed { sock, cause } => {
-                if let Some(index) = self.owner(sock) {
-                    self.on_closed(index, cause);
-                }
-            }
-            Event::Finished { sock } => {
-                if let Some(index) = self.owner(sock) {
-                    self.on_finished(index);
-                }
-            }
+            Event::Closed { sock, cause } => match self.owner(sock) {
+                Some(index) => self.on_closed(index, cause),
+                None => drop(self.lingering.remove(sock)),
+            },
+            Event::Finished { sock } => match self.owner(sock) {
+                Some(index) => self.on_finished(index),
+                None if self.lingering.remove(sock) => self.net.close(sock),
+                None => {}
+            },
             Event::AcceptFailed { .. }
             | Event::Accepted { .. }
             | Event::Datagram { .. }
@@ -263,6 +270,9 @@ impl Lane {
             self.arm(index);
         }
         self.due = due;
+        while let Some(sock) = self.lingering.pop(self.now_ns) {
+            self.net.close(sock);
+        }
         self.expire_backlog();
     }
 
@@ -281,10 +291,6 @@ impl Lane {
                 let until_ns = u64::MAX;
                 place.phase = Phase::Down { until_ns };
                 self.down.push(index);
-            }
-            Phase::Leaving { sock, .. } => {
-                self.net.close(sock);
-                self.go_down(index);
             }
             Phase::Open { sock } => {
                 if place.paused_ns != 0 && place.paused_ns <= now_ns {

@@ -121,7 +121,8 @@ impl Lane {
         }
         let start_ns = nanos(at.saturating_duration_since(self.epoch));
         self.schedule.start(start_ns);
-        self.recorder.set_begin(self.schedule.begin_ns);
+        self.recorder
+            .set_span(self.schedule.begin_ns, self.schedule.end_ns);
         self.stage = Stage::Running;
     }
 
@@ -170,7 +171,6 @@ impl Lane {
         schedule.has_started |= self.stage == Stage::Running && self.now_ns >= schedule.start_ns;
         if !schedule.has_begun && self.stage == Stage::Running && self.now_ns >= schedule.begin_ns {
             schedule.has_begun = true;
-            self.recorder.begin();
         }
     }
 
