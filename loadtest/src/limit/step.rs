@@ -1,11 +1,9 @@
 //! One run of a search, and whether it held the bound.
 
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{BUSY, Failure, Outcome};
 use serde::Serialize;
 use std::time::Duration;
 
-/// A generator that ran for more than this share of the time was the limit.
-const BUSY_MAX: f64 = 0.9;
 /// The quantile that the bound is on.
 const QUANTILE: f64 = 0.99;
 
@@ -83,7 +81,7 @@ impl Bound {
             late_ns,
             verdict: match fault {
                 None => Verdict::Held,
-                Some(_) if busy > BUSY_MAX => Verdict::Generator,
+                Some(_) if busy > BUSY => Verdict::Generator,
                 // It did not run when it should have: the machine was busy with other things.
                 Some(Verdict::Latency) if is_late => Verdict::Generator,
                 Some(fault) => fault,

@@ -5,10 +5,8 @@ use super::{
     figures::{self, PERCENTILES},
     unit, words,
 };
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{BUSY, Failure, Outcome};
 
-/// Share of its time from which on the generator's busiest thread counts as the limit.
-const BUSY: f64 = 0.9;
 /// Least lateness of the generator that is worth a word, in ns.
 const LATE_NS: u64 = 1_000_000;
 /// A percentile counts as hidden by waiting if the corrected one is so many times the uncorrected, and
