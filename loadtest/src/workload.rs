@@ -266,7 +266,7 @@ impl Request {
         }
         match protocol {
             Protocol::Echo if self.body == 0 => {
-                problems.push("body: an echo needs at least 1 byte".to_owned());
+                problems.push("body: an echo needs at least 1 byte (--body BYTES)".to_owned());
             }
             Protocol::Echo => {}
             Protocol::Http1 => self.http_problems(&mut problems),

@@ -3,10 +3,12 @@
 use crate::support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, scratch, until};
 use engines::EngineKind;
 use nix::sys::signal::Signal;
+use std::io::Write;
 
 on_each_engine!(
     a_line_tells_what_happened,
     a_log_that_nobody_reads_stops_neither_requests_nor_the_end,
+    a_status_that_stays_tells_that_every_retry_was_used,
     standard_output_gets_lines_too,
 );
 
@@ -66,6 +68,31 @@ fn a_line_tells_what_happened(engine: EngineKind) {
         "{first}"
     );
     assert_eq!((lines.len(), json.lines().count()), (3, 3));
+}
+
+fn a_status_that_stays_tells_that_every_retry_was_used(engine: EngineKind) {
+    let origin = Origin::new(|_, stream| {
+        let answer = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let manager = "access_log: [{name: o, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, log_format: {text_format: \"%RESPONSE_CODE% %RESPONSE_FLAGS%\\n\"}}}]";
+    let routes = "[{match: {prefix: /}, route: {cluster: c, retry_policy: {retry_on: gateway-error, num_retries: 2}}}]";
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            manager,
+            routes,
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let mut proxy = Proxy::start(engine, &setup.yaml());
+    assert_eq!(Client::new(proxy.at("http")).get("/").status, 502);
+    assert_eq!(origin.requests().len(), 3);
+    until("it is counted", || {
+        proxy.metric("ringlb_listener_requests_total") == 1
+    });
+    proxy.signal(Signal::SIGTERM);
+    let (_, out) = proxy.wait();
+    assert_eq!(out, "502 URX\n");
 }
 
 fn logged_to_standard_output(origin: &Origin) -> String {

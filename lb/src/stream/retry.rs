@@ -122,21 +122,19 @@ impl Stream {
 impl Worker {
     /// Begins another try, if that is safe and allowed.
     pub(super) fn try_again(&mut self, key: StreamKey, failure: Failure) -> bool {
-        let Some(stream) = self.streams.get_mut(key) else {
+        let Some(stream) = self.streams.get(key) else {
             return false;
         };
         // Filters have seen the answer's head, even if it was not sent on.
         if stream.answer.is_some() || stream.is_local {
             return false;
         }
-        if stream.retry.lost {
-            if let Some(cluster) = stream.record.cluster {
-                self.stats.clusters[cluster as usize]
-                    .retry_bytes_exceeded
-                    .inc();
-            }
+        if self.has_lost_body(key) {
             return false;
         }
+        let Some(stream) = self.streams.get_mut(key) else {
+            return false;
+        };
         let stale = matches!(failure, Failure::Lost { unsent, reused: true }
             if unsent || stream.is_idempotent());
         if stale && stream.retry.stale < STALE_MAX {
@@ -149,6 +147,18 @@ impl Worker {
         }
         // After a dead pooled connection its neighbours are likely to be dead as well.
         self.begin_try(key, matches!(failure, Failure::Lost { .. }));
+        true
+    }
+
+    /// What was sent of the body could not be kept, so there is no other try.
+    fn has_lost_body(&self, key: StreamKey) -> bool {
+        let Some(stream) = self.streams.get(key).filter(|stream| stream.retry.lost) else {
+            return false;
+        };
+        if let Some(cluster) = stream.record.cluster {
+            let stats = &self.stats.clusters[cluster as usize];
+            stats.retry_bytes_exceeded.inc();
+        }
         true
     }
 
@@ -214,8 +224,7 @@ impl Worker {
         let wanted = (policy.on_5xx && status >= 500)
             || (policy.on_gateway_error && matches!(status, 502..=504));
         let endpoint = stream.target.map(|target| target.endpoint);
-        let possible = wanted && stream.retry.left > 0 && !stream.retry.lost;
-        if !possible || !self.allow_retry(key, Failure::Status) {
+        if !wanted || self.has_lost_body(key) || !self.allow_retry(key, Failure::Status) {
             return false;
         }
         self.leave_upstream(key);
