@@ -45,6 +45,26 @@ pub struct Outcome {
     pub is_cut: bool,
 }
 
+impl Default for Outcome {
+    /// Of a run in which nothing happened.
+    fn default() -> Self {
+        Self {
+            measured: Duration::ZERO,
+            tally: Tally::default(),
+            in_time: Traffic::default(),
+            unverified: 0,
+            errors: BTreeMap::new(),
+            latency: histogram(),
+            service: histogram(),
+            connect: histogram(),
+            slices: Vec::new(),
+            slice: Duration::ZERO,
+            generator: Generator::default(),
+            is_cut: false,
+        }
+    }
+}
+
 /// Bytes in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Traffic {

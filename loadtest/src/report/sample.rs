@@ -1,9 +1,7 @@
 //! Outcomes for tests.
 
 use super::{Machine, Summary};
-use crate::outcome::{
-    Failure, Generator, LATENCY_NS, Outcome, Slice, Tally, Traffic, cell_of, histogram,
-};
+use crate::outcome::{Failure, Generator, LATENCY_NS, Outcome, Slice, Tally, Traffic, cell_of};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Of a run in which nothing happened.
@@ -22,21 +20,7 @@ pub(super) fn empty() -> (Summary, Outcome) {
         asked_per_second: Some(1000.0),
         begun_unix_s: None,
     };
-    let outcome = Outcome {
-        measured: Duration::ZERO,
-        tally: Tally::default(),
-        in_time: Traffic::default(),
-        unverified: 0,
-        errors: BTreeMap::new(),
-        latency: histogram(),
-        service: histogram(),
-        connect: histogram(),
-        slices: Vec::new(),
-        slice: Duration::ZERO,
-        generator: Generator::default(),
-        is_cut: false,
-    };
-    (summary, outcome)
+    (summary, Outcome::default())
 }
 
 /// A second at 1000 requests a second with a few slow ones, in two slices.

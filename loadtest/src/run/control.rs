@@ -10,12 +10,11 @@ use super::{
     thread::{Part, Seat},
 };
 use crate::{
-    outcome::{Generator, Outcome, Tally, Traffic, histogram},
+    outcome::{Outcome, Tally},
     workload::Workload,
 };
 use engines::Rng;
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -253,31 +252,10 @@ pub fn outcome(lanes: Vec<Lane>) -> Outcome {
 }
 
 /// What the threads measured, added up.
+#[derive(Default)]
 struct Sum {
     outcome: Outcome,
     slices: Slices,
-}
-
-impl Default for Sum {
-    fn default() -> Self {
-        Self {
-            outcome: Outcome {
-                measured: Duration::ZERO,
-                tally: Tally::default(),
-                in_time: Traffic::default(),
-                unverified: 0,
-                errors: BTreeMap::new(),
-                latency: histogram(),
-                service: histogram(),
-                connect: histogram(),
-                slices: Vec::new(),
-                slice: Duration::ZERO,
-                generator: Generator::default(),
-                is_cut: false,
-            },
-            slices: Slices::default(),
-        }
-    }
 }
 
 impl Sum {
