@@ -58,18 +58,26 @@ pub trait Codec: Send {
     /// `bytes` of the stream's payload were sent past the codec. The message ends by `data` or
     /// `trailers`.
     fn pass_out(&mut self, _id: StreamId, _bytes: u64) {}
-    /// `len` bytes of payload were handed on: opens the window.
+    /// `len` bytes of payload were handed on or dropped: opens the window. Of a stream that has ended
+    /// too: its bytes still count against the connection.
     fn release(&mut self, id: StreamId, len: usize, out: &mut Vec<u8>);
     /// Writes a keep-alive probe, if the protocol has one; the answer is [`Frame::Pong`].
     fn ping(&mut self, out: &mut Vec<u8>) -> bool;
     /// Writes what the protocol itself has to say: settings, acks, `100 Continue`.
     fn control(&mut self, out: &mut Vec<u8>);
-    /// Asks the peer to go: GOAWAY now, or `Connection: close` with the current answer.
+    /// Asks the peer to go: GOAWAY now, or `Connection: close` with the current answer. Where the peer
+    /// is given time to notice, a second call ends that time.
     fn drain(&mut self, out: &mut Vec<u8>);
     /// Whether the connection can carry more.
     fn life(&self) -> Life;
     /// Nothing more will be written though the peer may still send: half-close (a tunnel's end).
     fn is_finished(&self) -> bool {
+        false
+    }
+    /// Several streams may be under way at a time, and the peer may speak without being asked. Then one
+    /// stream ends without the others ([`Codec::reset`], and an answer that ends before its request),
+    /// and each is held back by its window alone ([`Codec::release`]), never by not reading.
+    fn is_multiplexed(&self) -> bool {
         false
     }
 }
@@ -108,6 +116,8 @@ pub struct Limits {
     pub trailer_bytes_max: u32,
     /// HTTP/1.0 requests are answered (`accept_http_10`); otherwise 426.
     pub accept_http_10: bool,
+    /// Of HTTP/2 alone (`http2_protocol_options`).
+    pub http2: crate::http2::Options,
 }
 
 impl Default for Limits {
@@ -117,11 +127,12 @@ impl Default for Limits {
             fields_max: 100,
             trailer_bytes_max: 8 << 10,
             accept_http_10: true,
+            http2: crate::http2::Options::default(),
         }
     }
 }
 
-/// Names a stream (a request and its answer) within a connection.
+/// Names a stream (a request and its answer) within a connection. A later stream has a larger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub u64);
 
@@ -152,8 +163,9 @@ pub enum Wait {
 pub enum Frame {
     /// A piece of a body: the last `len` bytes of the step.
     Data { id: StreamId, len: usize, end: bool },
-    /// The peer opens or accepts no stream behind `last`.
-    GoAway { last: StreamId },
+    /// The peer is about to go: `life` tells that there are no new streams. Each stream of ours that it
+    /// did not take follows as a [`Frame::Reset`] of [`Reason::Refused`].
+    GoAway,
     /// A request's or answer's head. A 1xx answer has `end: false` and is followed by another head.
     Head {
         id: StreamId,
@@ -162,8 +174,13 @@ pub enum Frame {
     },
     /// The answer to `ping`.
     Pong,
-    /// The peer gave the stream up, or broke its rules.
-    Reset { id: StreamId, reason: Reason },
+    /// The peer gave the stream up, or broke its rules; `detail` says how, as in [`Malformed`]. A
+    /// message that is refused before its head was complete has no other frame.
+    Reset {
+        id: StreamId,
+        reason: Reason,
+        detail: &'static str,
+    },
     /// The end of a message that has trailers.
     Trailers { id: StreamId, fields: Fields },
     /// The stream's window opened (`room` grew).
@@ -175,7 +192,11 @@ pub enum Frame {
 pub enum Reason {
     /// Nobody wants the answer any more.
     Cancel,
-    /// A limit or the protocol's rules were broken.
+    /// A failure of the one who gives it up.
+    Internal,
+    /// Too much was asked: a limit against abuse.
+    Overload,
+    /// The protocol's rules were broken.
     Protocol,
     /// Not started; safe to try again.
     Refused,
@@ -220,7 +241,7 @@ pub struct Wrap {
     /// Goes before the slice.
     pub before: Inline<18>,
     /// Goes behind the slice.
-    pub after: Inline<12>,
+    pub after: Inline<14>,
 }
 
 /// Up to `N` bytes, inline.

@@ -238,7 +238,7 @@ impl Wire {
             Some(Frame::Trailers { id, .. }) => end = Some(id),
             Some(
                 Frame::Head { .. }
-                | Frame::GoAway { .. }
+                | Frame::GoAway
                 | Frame::Pong
                 | Frame::Reset { .. }
                 | Frame::Window { .. },

@@ -2,9 +2,9 @@
 
 use super::resume::Resume;
 use super::scan::Bounds;
-use super::{bad, parse};
+use super::{HeadLimits, bad, parse};
 use crate::bytes::is_token_byte;
-use crate::{Fields, Heads, Limits, Malformed};
+use crate::{Fields, Heads, Malformed};
 
 /// Bytes of extensions in one chunk's line and in one body.
 const EXTENSION_LINE_MAX: u16 = 256;
@@ -48,7 +48,7 @@ impl Body {
     pub(super) fn decode(
         &mut self,
         input: &[u8],
-        limits: &Limits,
+        limits: &HeadLimits,
         scan: &mut Resume,
         heads: &mut Heads,
     ) -> Result<Piece, Malformed> {
@@ -148,7 +148,7 @@ impl Chunked {
     fn decode(
         &mut self,
         input: &[u8],
-        limits: &Limits,
+        limits: &HeadLimits,
         scan: &mut Resume,
         heads: &mut Heads,
     ) -> Result<Piece, Malformed> {
@@ -265,7 +265,7 @@ impl Chunked {
 
 fn trailers(
     rest: &[u8],
-    limits: &Limits,
+    limits: &HeadLimits,
     scan: &mut Resume,
     heads: &mut Heads,
 ) -> Result<Piece, Malformed> {
@@ -299,7 +299,11 @@ mod tests {
 
     /// The payload, the trailers and the unused rest of a chunked body fed `step` bytes at a time.
     fn read(input: &[u8], step: usize) -> Result<(Vec<u8>, Fields, usize), &'static str> {
-        let (mut body, limits, mut heads) = (Body::chunked(), Limits::default(), Heads::default());
+        let (mut body, limits, mut heads) = (
+            Body::chunked(),
+            HeadLimits::of(&crate::Limits::default()),
+            Heads::default(),
+        );
         let mut scan = Resume::default();
         let (mut payload, mut used, mut end) = (Vec::new(), 0, 0);
         loop {

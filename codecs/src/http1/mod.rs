@@ -24,6 +24,26 @@ use crate::{Codec, Detected, Limits, Malformed, Protocol, Step, Wait};
 #[derive(Debug)]
 pub struct Http1;
 
+/// What a connection keeps of its limits.
+#[derive(Clone, Copy, Debug)]
+struct HeadLimits {
+    head_bytes_max: u32,
+    fields_max: u32,
+    trailer_bytes_max: u32,
+    accept_http_10: bool,
+}
+
+impl HeadLimits {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            head_bytes_max: limits.head_bytes_max,
+            fields_max: limits.fields_max,
+            trailer_bytes_max: limits.trailer_bytes_max,
+            accept_http_10: limits.accept_http_10,
+        }
+    }
+}
+
 /// Bytes in which a method must end for a connection to be taken for HTTP/1.
 const METHOD_MAX: usize = 32;
 

@@ -137,7 +137,7 @@ impl Worker {
             | Frame::Reset { id, .. }
             | Frame::Trailers { id, .. }
             | Frame::Window { id } => conn.find(*id),
-            Frame::GoAway { .. } | Frame::Pong => None,
+            Frame::GoAway | Frame::Pong => None,
         };
         match frame {
             Frame::Head { id, head, end } => match stream {
@@ -166,7 +166,7 @@ impl Worker {
                     self.wake_stream(stream);
                 }
             }
-            Frame::GoAway { .. } | Frame::Pong => {}
+            Frame::GoAway | Frame::Pong => {}
         }
     }
 

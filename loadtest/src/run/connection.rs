@@ -69,7 +69,7 @@ pub(super) enum Piece {
     /// It was copied into the outbox.
     Copied,
     /// To be sent as it is; what follows goes behind it.
-    Sent(Buf, codecs::Inline<12>),
+    Sent(Buf, codecs::Inline<14>),
 }
 
 impl Connection {

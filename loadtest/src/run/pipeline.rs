@@ -86,7 +86,7 @@ impl Pipeline {
                 *id = outer;
                 false
             }
-            Frame::GoAway { .. } | Frame::Pong => false,
+            Frame::GoAway | Frame::Pong => false,
         };
         if end {
             self.next_answer();

@@ -292,7 +292,7 @@ impl Http {
                 }
                 None
             }
-            Frame::GoAway { .. } | Frame::Pong | Frame::Window { .. } => None,
+            Frame::GoAway | Frame::Pong | Frame::Window { .. } => None,
         };
         if let Some(index) = index {
             self.end_exchange(link, desk, index);

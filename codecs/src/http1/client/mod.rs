@@ -9,7 +9,7 @@ use super::body::Body;
 use super::encode::{Framing, Sink};
 use super::parse::Method;
 use super::resume::Resume;
-use super::{bad, idle};
+use super::{HeadLimits, bad, idle};
 use crate::{
     Codec, Fields, Frame, Head, Heads, Length, Life, Limits, Malformed, Reason, Step, StreamId,
     Wait, Wrap,
@@ -19,7 +19,7 @@ use std::time::Instant;
 /// The codec of an upstream connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    limits: Limits,
+    limits: HeadLimits,
     /// Of a head, or of trailers.
     scan: Resume,
     request: Request,
@@ -61,7 +61,7 @@ enum Answer {
 impl Client {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            limits: limits.clone(),
+            limits: HeadLimits::of(limits),
             scan: Resume::default(),
             request: Request::None,
             answer: Answer::None,

@@ -7,7 +7,7 @@ use super::body::Body;
 use super::encode::{self, Framing, Sink};
 use super::parse::Method;
 use super::resume::Resume;
-use super::{bad, idle};
+use super::{HeadLimits, bad, idle};
 use crate::{
     Codec, Fields, Frame, Head, Heads, Life, Limits, Malformed, Reason, Step, StreamId, Version,
     Wait, Wrap,
@@ -17,7 +17,7 @@ use std::time::Instant;
 /// The codec of a downstream connection.
 #[derive(Debug)]
 pub(super) struct Server {
-    limits: Limits,
+    limits: HeadLimits,
     /// Of a head, or of trailers.
     scan: Resume,
     blank: Blank,
@@ -82,7 +82,7 @@ enum Expect {
 impl Server {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            limits: limits.clone(),
+            limits: HeadLimits::of(limits),
             scan: Resume::default(),
             blank: Blank::default(),
             request: Request::Head,

@@ -106,10 +106,10 @@ impl Lane {
                 self.heads.put_fields(fields);
                 self.on_answered(index, id);
             }
-            Frame::Reset { id, reason } => self.on_reset(index, id, reason),
+            Frame::Reset { id, reason, .. } => self.on_reset(index, id, reason),
             Frame::Window { .. } => self.push_bodies(index),
             // Both show in the codec's life.
-            Frame::GoAway { .. } | Frame::Pong => {}
+            Frame::GoAway | Frame::Pong => {}
         }
     }
 
@@ -149,7 +149,11 @@ impl Lane {
         self.under_way -= 1;
         let why = match reason {
             Reason::Protocol => Failure::Malformed,
-            Reason::Cancel | Reason::Refused | Reason::Timeout => Failure::Closed,
+            Reason::Cancel
+            | Reason::Internal
+            | Reason::Overload
+            | Reason::Refused
+            | Reason::Timeout => Failure::Closed,
         };
         self.recorder.failed(self.now_ns, exchange.intended_ns, why);
     }
