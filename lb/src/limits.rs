@@ -13,6 +13,10 @@ pub const UNSENT_HIGH_BYTES: usize = 128 << 10;
 /// stopped is queued too: to keep it back would mean to copy it.
 pub const UNSENT_FULL: usize = 4;
 
+/// Bytes of heads and control frames queued on a connection beyond that, above which it is closed: its
+/// peer makes us answer and does not read.
+pub const UNSENT_CONTROL_MAX: usize = 256 << 10;
+
 /// A known length of an answer's body still to come is bulk, and left to the engine, from so many
 /// times the connection's limit on unsent bytes (the first above): 256 KiB where that is not lowered.
 pub const PASS_BUFFERS: u64 = 2;
@@ -51,6 +55,14 @@ pub const RETRY_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes buffered for a stream whose connection or filter is not ready, per direction.
 pub const STREAM_BYTES_MAX: usize = 64 << 10;
+
+/// The same for all answers of one connection together; each may wait with its share, but see
+/// [`STREAM_BYTES_MIN`].
+pub const CONN_BYTES_MAX: usize = 1 << 20;
+
+/// The least that an answer may wait with before its endpoint is no longer read, however many others
+/// wait on the same connection.
+pub const STREAM_BYTES_MIN: usize = 8 << 10;
 
 /// How often a filter may send one request back to route matching.
 pub const REMATCHES_MAX: u8 = 4;

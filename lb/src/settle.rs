@@ -38,6 +38,7 @@ impl Worker {
         let mut streams = std::mem::take(&mut self.marked.streams);
         for key in streams.drain(..) {
             self.pass_bulk(key);
+            self.open_windows(key);
             self.settle_stream(key);
         }
         debug_assert!(self.marked.streams.is_empty(), "settling marks no stream");

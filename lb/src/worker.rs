@@ -15,10 +15,10 @@ use crate::{
     drain::Drain,
     mailbox::{Command, Mailbox},
     owners::Owners,
-    pool::Pool,
+    pool::{Pool, Wire},
     settle::Marked,
     stats::{ClusterStats, ListenerStats, WorkerStats},
-    stream::{Stream, StreamKey},
+    stream::{Stream, StreamKey, Target},
     tcp::{Tunnel, TunnelKey},
 };
 use engines::{Carried, Engine, Event, Rng, Slots, Sock, Wheel};
@@ -35,22 +35,24 @@ pub(crate) enum Owner {
 /// The deadlines of a worker: one for each slot of its tables.
 pub(crate) struct Wheels {
     pub(crate) conns: Wheel,
+    pub(crate) pings: Wheel,
     pub(crate) streams: Wheel,
     pub(crate) tunnels: Wheel,
 }
 
 impl Wheels {
     fn new(now: Instant) -> Self {
-        let [conns, streams, tunnels] = std::array::from_fn(|_| Wheel::new(now));
+        let [conns, pings, streams, tunnels] = std::array::from_fn(|_| Wheel::new(now));
         Self {
             conns,
+            pings,
             streams,
             tunnels,
         }
     }
 
     fn next(&self) -> Option<Instant> {
-        let all = [&self.conns, &self.streams, &self.tunnels];
+        let all = [&self.conns, &self.pings, &self.streams, &self.tunnels];
         all.into_iter().filter_map(Wheel::next).min()
     }
 }
@@ -67,14 +69,14 @@ pub(crate) enum Todo {
     /// A connection's held input may be decoded.
     Decode(ConnKey),
     /// A pool may have a connection for a stream that waits, or needs one.
-    Serve { cluster: usize, endpoint: usize },
+    Serve(Target),
 }
 
-/// A cluster with its pools, one an endpoint.
+/// A cluster with its pools, one an endpoint and protocol.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) cluster: Cluster,
-    pub(crate) pools: Vec<Pool>,
+    pub(crate) pools: Vec<[Pool; Wire::COUNT]>,
 }
 
 /// What a worker is made of; built on the control thread, sent to the worker's.
@@ -137,7 +139,7 @@ impl Worker {
             .iter()
             .zip(plan.breakers)
             .map(|(config, shared)| {
-                let pools = config.endpoints.iter().map(|_| Pool::default()).collect();
+                let pools = config.endpoints.iter().map(|_| Default::default()).collect();
                 Upstream {
                     cluster: Cluster::new(config.clone(), shared, &mut rng),
                     pools,
@@ -348,7 +350,7 @@ impl Worker {
                 Todo::Control(key) => self.write_control(key),
                 Todo::Drop(key) => self.drop_conn(key),
                 Todo::Decode(key) => self.decode_held(key),
-                Todo::Serve { cluster, endpoint } => self.serve_pool(cluster, endpoint),
+                Todo::Serve(target) => self.serve_pool(target),
             }
         }
     }
@@ -359,6 +361,13 @@ impl Worker {
         for index in due.drain(..) {
             if let Some(key) = self.net.conns.key_at(index) {
                 self.on_conn_timer(key);
+                self.do_todo();
+            }
+        }
+        self.wheels.pings.expire(self.now, &mut due);
+        for index in due.drain(..) {
+            if let Some(key) = self.net.conns.key_at(index) {
+                self.on_ping_timer(key);
                 self.do_todo();
             }
         }
@@ -437,8 +446,8 @@ impl Worker {
             idle_upstreams: self
                 .upstreams
                 .iter()
-                .flat_map(|u| &u.pools)
-                .map(Pool::idle_len)
+                .flat_map(|u| u.pools.iter().flatten())
+                .map(|pool| pool.free().len())
                 .sum(),
         }
     }
@@ -455,6 +464,6 @@ pub struct Census {
     pub tunnels: usize,
     /// Receive blocks that are leased.
     pub leased_blocks: usize,
-    /// Upstream connections that wait in pools.
+    /// Upstream connections in pools that can take one more request.
     pub idle_upstreams: usize,
 }

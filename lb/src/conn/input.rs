@@ -5,7 +5,7 @@ use crate::{
     limits,
     worker::{Todo, Worker},
 };
-use codecs::{Frame, Malformed, Wait};
+use codecs::{Detected, Frame, Malformed, PROTOCOLS, StreamId, Wait};
 use engines::{Buf, BufMut};
 
 impl Worker {
@@ -19,11 +19,11 @@ impl Worker {
             ConnPhase::Lingering => return self.on_lingering_bytes(key, data.len()),
             ConnPhase::Connecting | ConnPhase::Flushing => return,
         }
-        if conn.bound == self.turns {
+        if conn.bound == self.turns && !conn.codec.is_multiplexed() {
             return self.on_unasked(key);
         }
         let is_resting = conn.streams.is_empty() && conn.discarding.is_none();
-        if is_resting && !conn.has_inbox() {
+        if is_resting && !conn.has_inbox() && !conn.codec.is_multiplexed() {
             conn.since = self.now;
         }
         if conn.held {
@@ -61,9 +61,39 @@ impl Worker {
     }
 
     fn decode(&mut self, key: ConnKey, input: Buf) {
-        self.decode_all(key, input);
+        if self.detect(key, &input) {
+            self.decode_all(key, input);
+        } else {
+            self.keep(key, input);
+            self.on_drained_input(key);
+        }
         self.todo.push_back(Todo::Control(key));
         self.mark_conn(key);
+    }
+
+    /// Finds out what a new connection speaks; false: more bytes are needed to tell. What nobody
+    /// recognises is refused by the codec that it has.
+    fn detect(&mut self, key: ConnKey, input: &[u8]) -> bool {
+        let Some(conn) = self.net.conns.get_mut(key).filter(|c| c.is_undetected) else {
+            return true;
+        };
+        let Side::Down { listener, .. } = conn.side else {
+            return true;
+        };
+        let answers = PROTOCOLS.iter().map(|one| (one, one.detect(input)));
+        let found = answers.into_iter().find(|(_, answer)| *answer != Detected::No);
+        if let Some((_, Detected::NeedMore)) = found {
+            return false;
+        }
+        conn.is_undetected = false;
+        let http = self.epoch.http(listener);
+        if let Some((protocol, _)) = found
+            && protocol.name() != http.codec.first().name()
+        {
+            conn.codec = protocol.server(&http.limits);
+        }
+        self.start_keepalive(key);
+        true
     }
 
     fn decode_all(&mut self, key: ConnKey, mut input: Buf) {
@@ -114,16 +144,36 @@ impl Worker {
     /// Keeps what cannot be decoded yet; what was kept before is not copied again.
     fn keep(&mut self, key: ConnKey, input: Buf) {
         if let Some(conn) = self.net.conns.get_mut(key) {
+            if conn.codec.is_multiplexed() && (!input.is_empty()) {
+                // Part of a head: its time runs, whatever else the connection carries.
+                conn.since = self.now;
+            }
             conn.put_inbox(input);
         }
     }
 
     /// Lets the codec say what it has to, once the streams have seen what was decoded.
     pub(crate) fn write_control(&mut self, key: ConnKey) {
-        let wanted = |conn: &super::Conn| conn.phase == ConnPhase::Open && conn.is_down();
-        if self.net.conns.get(key).is_some_and(wanted) {
+        let Some(conn) = self.net.conns.get(key).filter(|conn| conn.is_open()) else {
+            return;
+        };
+        let is_multiplexed = conn.codec.is_multiplexed();
+        if conn.is_down() || is_multiplexed {
             self.net.write(key, |codec, out| codec.control(out));
         }
+        if is_multiplexed && !self.is_flooded(key) {
+            self.check_life(key);
+        }
+    }
+
+    /// A peer that asks for answers and does not take them is given up.
+    fn is_flooded(&mut self, key: ConnKey) -> bool {
+        let is_over = self.net.conns.get(key).is_some_and(super::Conn::is_flooded);
+        if is_over {
+            self.stats.control_overflows.inc();
+            self.drop_conn(key);
+        }
+        is_over
     }
 
     fn on_frame(&mut self, key: ConnKey, frame: Frame, mut part: Buf) {
@@ -136,7 +186,7 @@ impl Worker {
             | Frame::Head { id, .. }
             | Frame::Reset { id, .. }
             | Frame::Trailers { id, .. }
-            | Frame::Window { id } => conn.find(*id),
+            | Frame::Window { id } => conn.streams.find(*id),
             Frame::GoAway | Frame::Pong => None,
         };
         match frame {
@@ -145,36 +195,62 @@ impl Worker {
                 Some(stream) if !down => self.on_answer_head(stream, head, end),
                 None | Some(_) => self.net.heads.put(head),
             },
-            Frame::Data { len, end, .. } => match stream {
+            Frame::Data { id, len, end } => match stream {
                 Some(stream) => {
                     part.skip(part.len() - len);
                     self.on_data(stream, down, part, end);
                 }
-                None => self.on_discarded(key, len, end),
+                None => self.on_discarded(key, id, len, end),
             },
-            Frame::Trailers { fields, .. } => match stream {
+            Frame::Trailers { id, fields } => match stream {
                 Some(stream) => self.on_trailers(stream, down, fields),
-                None => self.on_discarded(key, 0, true),
+                None => self.on_discarded(key, id, 0, true),
             },
-            Frame::Reset { .. } => match stream {
-                Some(stream) if down => self.on_downstream_lost(stream),
-                Some(stream) => self.on_upstream_reset(stream),
-                None => {}
-            },
+            Frame::Reset { reason, detail, .. } => {
+                self.count_limit(detail);
+                match stream {
+                    Some(stream) if down => self.on_downstream_reset(stream, reason, detail),
+                    Some(stream) => self.on_upstream_reset(stream, reason, detail),
+                    None if down => self.on_refused_head(key, detail),
+                    None => {}
+                }
+            }
             Frame::Window { .. } => {
                 if let Some(stream) = stream {
                     self.wake_stream(stream);
                 }
             }
-            Frame::GoAway | Frame::Pong => {}
+            Frame::GoAway => self.on_go_away(key),
+            Frame::Pong => self.on_pong(key),
+        }
+    }
+
+    /// The endpoint takes no more requests on this connection; those it has are answered.
+    fn on_go_away(&mut self, key: ConnKey) {
+        if let Some(target) = self.net.conns.get(key).and_then(super::Conn::target) {
+            self.cluster_stats(target.cluster).connections_drained.inc();
+            self.on_taken(key, target);
+        }
+    }
+
+    /// The codec has refused a request before its head was complete.
+    fn on_refused_head(&mut self, key: ConnKey, detail: &'static str) {
+        if let Some(Side::Down { listener, .. }) = self.net.conns.get(key).map(|conn| &conn.side) {
+            let listener = *listener;
+            self.listener_stats(listener).malformed.inc();
+            self.count_refused(key, listener, &Malformed { status: 0, detail });
         }
     }
 
     /// A part of a request that nobody wants any more.
-    fn on_discarded(&mut self, key: ConnKey, len: usize, end: bool) {
+    fn on_discarded(&mut self, key: ConnKey, id: StreamId, len: usize, end: bool) {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
+        if conn.codec.is_multiplexed() {
+            self.net.write(key, |codec, out| codec.release(id, len, out));
+            return;
+        }
         let discarded = conn.discard(len);
         if end {
             conn.end_discarding();
@@ -236,9 +312,11 @@ impl Worker {
     }
 
     fn on_malformed(&mut self, key: ConnKey, why: &Malformed) {
+        self.count_limit(why.detail);
         let Some(conn) = self.net.conns.get(key) else {
             return;
         };
+        let is_multiplexed = conn.codec.is_multiplexed();
         match conn.side {
             // The client has its answer and leaves the rest of its request unsent.
             Side::Down { .. } if conn.discarding.is_some() && conn.peer_done => self.linger(key),
@@ -255,7 +333,11 @@ impl Worker {
                         .iter()
                         .for_each(|stream| self.on_upstream_malformed(*stream, why));
                 }
-                self.drop_conn(key);
+                if cut || !is_multiplexed {
+                    return self.drop_conn(key);
+                }
+                self.net.write(key, |codec, out| codec.refuse(why, out));
+                self.flush_and_close(key);
             }
         }
     }

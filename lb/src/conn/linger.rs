@@ -24,7 +24,8 @@ impl Worker {
                 .get(stream)
                 .is_some_and(|s| s.response.head_sent)
         };
-        let silent = streams.iter().any(|stream| answered(*stream));
+        let is_multiplexed = conn.codec.is_multiplexed();
+        let silent = !is_multiplexed && streams.iter().any(|stream| answered(*stream));
         for stream in &streams {
             if let Some(stream) = self.streams.get_mut(*stream) {
                 stream.record.flags.set(Flags::DOWNSTREAM_PROTOCOL);
@@ -44,7 +45,7 @@ impl Worker {
         self.linger(key);
     }
 
-    fn count_refused(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
+    pub(super) fn count_refused(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
         let mut record = Record::new(self.now);
         record.status = why.status;
         record.detail = why.detail;
@@ -119,6 +120,11 @@ impl Conn {
     /// those before it may still be unread too.)
     pub(super) fn may_close_at_once(&self) -> bool {
         !self.has_inbox() && self.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX
+    }
+
+    /// What the peer asks for is not taken by it: more is queued than bodies alone may be.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.unsent > self.high as usize * limits::UNSENT_FULL + limits::UNSENT_CONTROL_MAX
     }
 
     /// More of a request that nobody wants any more; returns how much came so far.

@@ -5,6 +5,7 @@
 //! only while what it feeds has room (`wants_reading`).
 
 mod input;
+mod keepalive;
 mod linger;
 mod outbox;
 mod rare;
@@ -53,11 +54,7 @@ pub(crate) enum Side {
         listener: usize,
         addresses: Addresses,
     },
-    Up {
-        target: Target,
-        credit: bool,
-        answered: bool,
-    },
+    Up { target: Target, credit: bool },
 }
 
 /// One connection.
@@ -78,14 +75,16 @@ pub(crate) struct Conn {
     high: u32,
     /// Requests begun on it.
     pub(crate) requests: u32,
-    /// Bytes of the stream that it carries now were given to the engine, and may have left.
+    /// Bytes of the streams that it carries now were given to the engine, and may have left.
     pub(crate) is_committed: bool,
-    /// The turn in which that stream was given to it; 0: none yet.
+    /// The turn in which the last stream was given to it; 0: none yet.
     pub(crate) bound: u64,
     /// The engine was told to receive.
     reading: bool,
     /// The codec waits for the current answer.
     held: bool,
+    /// Downstream: which protocol it speaks is told by its first bytes.
+    is_undetected: bool,
     /// Among what is settled at the end of the turn.
     pub(crate) is_marked: bool,
     /// The peer has finished.
@@ -119,6 +118,7 @@ impl Conn {
             bound: 0,
             reading: false,
             held: false,
+            is_undetected: false,
             is_marked: false,
             peer_done: false,
             discarding: None,
@@ -134,12 +134,8 @@ impl Conn {
         credit: bool,
         now: Instant,
     ) -> Self {
-        let codec = codecs::http1::Http1.client(&config.limits);
-        let side = Side::Up {
-            target,
-            credit,
-            answered: false,
-        };
+        let codec = target.wire.protocol().client(&config.limits);
+        let side = Side::Up { target, credit };
         let conn = Self::new(sock, side, codec, config.buffer_limit, now);
         Self {
             phase: ConnPhase::Connecting,
@@ -177,15 +173,10 @@ impl Conn {
         self.phase == ConnPhase::Open
     }
 
-    pub(crate) fn find(&self, id: StreamId) -> Option<StreamKey> {
-        self.streams
-            .iter()
-            .find(|(other, _)| *other == id)
-            .map(|(_, key)| *key)
-    }
-
-    pub(crate) fn forget(&mut self, key: StreamKey) {
-        self.streams.remove(key);
+    /// It can carry one more request.
+    pub(crate) fn has_room(&self) -> bool {
+        let free = matches!(self.codec.life(), Life::Open { streams } if streams > 0);
+        free && self.is_open() && !self.peer_done
     }
 
     pub(crate) fn target(&self) -> Option<Target> {
@@ -220,16 +211,17 @@ impl Worker {
         peer: SockAddr,
         local: SockAddr,
     ) {
-        let codec = codecs::http1::Http1.server(&http.limits);
+        let codec = http.codec.first().server(&http.limits);
         let high = self.epoch.listener(listener).buffer_limit;
         let side = Side::Down {
             listener,
             addresses: Addresses::new(peer, local),
         };
-        let key = self
-            .net
-            .conns
-            .insert(Conn::new(sock, side, codec, high, self.now));
+        let conn = Conn::new(sock, side, codec, high, self.now);
+        let key = self.net.conns.insert(Conn {
+            is_undetected: http.codec.is_detected(),
+            ..conn
+        });
         self.own(sock, crate::worker::Owner::Conn(key));
         self.mark_conn(key);
     }
@@ -240,7 +232,11 @@ impl Worker {
             return;
         };
         (conn.phase, conn.since) = (ConnPhase::Open, self.now);
-        if let Some(target) = conn.target() {
+        if conn.codec.is_multiplexed() {
+            // What the protocol begins with goes before the first request.
+            self.net.write(key, |codec, out| codec.control(out));
+        }
+        if let Some(target) = self.net.conns.get(key).and_then(Conn::target) {
             self.pool_connected(key, target);
         }
         self.mark_conn(key);
@@ -269,7 +265,10 @@ impl Worker {
             conn.since = self.now;
             self.mark_conn(key);
         } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
-            let streams = conn.streams.iter();
+            // Each time another one is first, as the first may fill it again.
+            let first = self.turns as usize % conn.streams.len().max(1);
+            let (later, sooner) = conn.streams.split_at(first);
+            let streams = sooner.iter().chain(later);
             self.todo
                 .extend(streams.map(|(_, stream)| crate::worker::Todo::Advance(*stream)));
         }
@@ -298,6 +297,7 @@ impl Worker {
             return;
         };
         self.wheels.conns.set(key.index(), None);
+        self.wheels.pings.set(key.index(), None);
         match conn.side {
             Side::Down { listener, .. } => {
                 self.listener_stats(listener).connections_active.dec();
@@ -308,7 +308,7 @@ impl Worker {
                     self.on_downstream_lost(*stream);
                 }
             }
-            Side::Up { target, credit, .. } => {
+            Side::Up { target, credit } => {
                 let connected = conn.phase != ConnPhase::Connecting;
                 self.pool_lost(key, target, credit, connected);
                 if !connected {
@@ -356,6 +356,9 @@ impl Worker {
         if conn.peer_done || (conn.held && conn.has_inbox()) {
             return false;
         }
+        if conn.codec.is_multiplexed() {
+            return true;
+        }
         let useless = |bytes: u32| bytes as usize > limits::DISCARD_BYTES_MAX;
         if !conn.streams.is_empty() && conn.discarding.is_some_and(useless) {
             return false;
@@ -373,7 +376,7 @@ impl Worker {
                 return false;
             }
             let full = far.is_some_and(|far| self.net.is_full(far));
-            waiting < limits::STREAM_BYTES_MAX && !full
+            waiting < self.net.stream_bytes_max(far) && !full
         })
     }
 
@@ -397,7 +400,9 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        conn.since = self.now;
+        if conn.streams.is_empty() {
+            conn.since = self.now;
+        }
         if conn.phase != ConnPhase::Open {
             return;
         }
@@ -422,13 +427,32 @@ impl Worker {
             return;
         };
         let idle = conn.streams.is_empty() && conn.phase == ConnPhase::Open;
-        if idle && conn.is_down() && !conn.has_inbox() {
+        if idle && conn.is_down() && !conn.has_inbox() && !conn.codec.is_multiplexed() {
             self.linger(key);
         } else if idle && !conn.is_down() {
             self.drop_conn(key);
         } else if conn.is_down() {
             self.net.write(key, |codec, out| codec.drain(out));
+            self.check_life(key);
         }
         self.mark_conn(key);
+    }
+
+    /// The codec of a connection with many streams may have come to its end, or its pool may not know
+    /// that it has room.
+    pub(crate) fn check_life(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get(key).filter(|conn| conn.is_open()) else {
+            return;
+        };
+        let (life, is_empty) = (conn.codec.life(), conn.streams.is_empty());
+        match (life, conn.target()) {
+            (Life::Closed | Life::Over, None) if is_empty => self.linger(key),
+            (Life::Closed | Life::Over, Some(_)) if !is_empty => self.drop_conn(key),
+            (Life::Closed | Life::Draining | Life::Over, Some(_)) if is_empty => {
+                self.flush_and_close(key);
+            }
+            (Life::Open { streams: 1.. }, Some(target)) => self.put_free(key, target),
+            (Life::Closed | Life::Draining | Life::Open { .. } | Life::Over, _) => {}
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! ones as slices of their own.
 
 use super::{Conn, ConnKey};
+use crate::limits;
 use codecs::{Codec, Heads, StreamId};
 use engines::{Blocks, Buf, Class, Engine, Slots};
 
@@ -97,6 +98,14 @@ impl Net {
         let pinned = self.conns.get(key).map_or(0, |conn| conn.pinned);
         let slices = pinned as usize * 4 / self.blocks.block_bytes(Class::Large) + 1;
         pinned > 0 && slices * 2 > self.blocks.socket_max()
+    }
+
+    /// Bytes that a stream may wait with to be sent on that connection before its source is no longer
+    /// read: its share, where many wait.
+    pub(crate) fn stream_bytes_max(&self, to: Option<ConnKey>) -> usize {
+        let streams = to.and_then(|key| self.conns.get(key)).map_or(1, |conn| conn.streams.len());
+        let share = limits::CONN_BYTES_MAX / streams.max(1);
+        share.clamp(limits::STREAM_BYTES_MIN, limits::STREAM_BYTES_MAX)
     }
 
     /// No more should be queued on a connection now.

@@ -9,8 +9,16 @@ pub(super) struct Rare {
     /// Input that could not be decoded yet: part of a head, or what follows a held request.
     /// In memory of its own; what was decoded of it is not moved away before more is added.
     inbox: Buf,
+    /// A keep-alive probe is not answered yet.
+    awaits_pong: bool,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
     resting: Vec<ConnKey>,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.inbox.is_empty() && self.resting.is_empty() && !self.awaits_pong
+    }
 }
 
 impl Conn {
@@ -57,9 +65,22 @@ impl Conn {
             return T::default();
         };
         let taken = std::mem::take(part(rare));
-        if rare.inbox.is_empty() && rare.resting.is_empty() {
+        if rare.is_empty() {
             self.rare = None;
         }
         taken
+    }
+
+    /// Notes whether a keep-alive probe is under way; returns what was noted before.
+    pub(super) fn await_pong(&mut self, awaits: bool) -> bool {
+        if !awaits && self.rare.is_none() {
+            return false;
+        }
+        let rare = self.rare.get_or_insert_default();
+        let before = std::mem::replace(&mut rare.awaits_pong, awaits);
+        if rare.is_empty() {
+            self.rare = None;
+        }
+        before
     }
 }

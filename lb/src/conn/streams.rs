@@ -3,7 +3,8 @@
 use crate::stream::StreamKey;
 use codecs::StreamId;
 
-/// The streams of one connection. A single one, as HTTP/1 has it, needs no memory of its own.
+/// The streams of one connection, in the order of their names, which is that in which they began. A
+/// single one, as HTTP/1 has it, needs no memory of its own.
 #[derive(Debug, Default)]
 pub(crate) enum Streams {
     #[default]
@@ -18,7 +19,20 @@ impl Streams {
         matches!(self, Self::None)
     }
 
+    pub(crate) fn find(&self, id: StreamId) -> Option<StreamKey> {
+        match self {
+            Self::None => None,
+            Self::One((only, key)) => (*only == id).then_some(*key),
+            Self::Many(all) => {
+                let at = all.binary_search_by_key(&id, |(other, _)| *other).ok()?;
+                Some(all[at].1)
+            }
+        }
+    }
+
+    /// Adds a stream that begins later than all others.
     pub(crate) fn push(&mut self, id: StreamId, key: StreamKey) {
+        debug_assert!(self.last().is_none_or(|(last, _)| *last < id));
         match self {
             Self::None => *self = Self::One((id, key)),
             Self::One(first) => *self = Self::Many(vec![*first, (id, key)]),
@@ -26,13 +40,15 @@ impl Streams {
         }
     }
 
-    /// Drops the stream of that key; the last one takes the memory along.
-    pub(crate) fn remove(&mut self, key: StreamKey) {
+    /// Drops a stream; the last one takes the memory along.
+    pub(crate) fn remove(&mut self, id: StreamId) {
         let is_last = match self {
             Self::None => return,
-            Self::One((_, only)) => *only == key,
+            Self::One((only, _)) => *only == id,
             Self::Many(all) => {
-                all.retain(|(_, other)| *other != key);
+                if let Ok(at) = all.binary_search_by_key(&id, |(other, _)| *other) {
+                    all.remove(at);
+                }
                 all.is_empty()
             }
         };
@@ -60,20 +76,22 @@ mod tests {
 
     #[test]
     fn streams_come_and_go_in_any_number() {
-        let key = |n| StreamKey::from_parts(n, 0);
+        let key = |n: u64| StreamKey::from_parts(n as u32, 0);
         let mut streams = Streams::default();
         for n in 0..3 {
-            assert_eq!(streams.len(), n);
-            streams.push(StreamId(n as u64), key(n as u32));
+            assert_eq!((streams.len(), streams.find(StreamId(n))), (n as usize, None));
+            streams.push(StreamId(n), key(n));
         }
-        streams.remove(key(1));
+        streams.remove(StreamId(1));
         assert_eq!(*streams, [(StreamId(0), key(0)), (StreamId(2), key(2))]);
-        streams.remove(key(7));
-        streams.remove(key(0));
-        streams.remove(key(2));
+        assert_eq!(streams.find(StreamId(2)), Some(key(2)));
+        assert_eq!(streams.find(StreamId(1)), None);
+        for n in [7, 0, 2] {
+            streams.remove(StreamId(n));
+        }
         assert!(matches!(streams, Streams::None));
         streams.push(StreamId(9), key(9));
-        streams.remove(key(8));
-        assert_eq!(streams.first(), Some(&(StreamId(9), key(9))));
+        streams.remove(StreamId(8));
+        assert_eq!(streams.find(StreamId(9)), Some(key(9)));
     }
 }

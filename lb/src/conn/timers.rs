@@ -22,6 +22,7 @@ impl Conn {
             ConnPhase::Connecting => Patience::Connect,
             ConnPhase::Lingering | ConnPhase::Flushing if !self.is_flushed() => Patience::Flush,
             ConnPhase::Lingering | ConnPhase::Flushing => Patience::Linger,
+            ConnPhase::Open if self.codec.is_multiplexed() && self.has_inbox() => Patience::Head,
             ConnPhase::Open if !self.streams.is_empty() => return None,
             ConnPhase::Open if self.discarding.is_some() => Patience::Discard,
             ConnPhase::Open if self.has_inbox() => Patience::Head,
@@ -62,6 +63,16 @@ impl Worker {
         conn.since.checked_add(time?)
     }
 
+    /// Tells the peer of a connection without streams that it ends, where the protocol can.
+    fn say_goodbye(&mut self, key: ConnKey) {
+        if self.net.conns.get(key).is_some_and(|conn| conn.codec.is_multiplexed()) {
+            self.net.write(key, |codec, out| {
+                codec.drain(out);
+                codec.drain(out);
+            });
+        }
+    }
+
     pub(crate) fn on_conn_timer(&mut self, key: ConnKey) {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
@@ -80,6 +91,7 @@ impl Worker {
         match (patience, &conn.side) {
             (Patience::Idle, Side::Down { listener, .. }) => {
                 self.listener_stats(*listener).idle_timeouts.inc();
+                self.say_goodbye(key);
                 self.linger(key);
             }
             (Patience::Head, Side::Down { listener, .. }) => {

@@ -1,13 +1,15 @@
-//! Connections to one endpoint that wait for requests, and requests that wait for connections.
+//! Connections to one endpoint that may take requests, and requests that wait for connections.
 //!
 //! A request takes the connection that was used last, so that those not needed grow old and are closed
-//! by their idle timeout. Requests wait in order. A connection is begun for each request that waits, as
-//! far as the cluster's `max_connections` allows; the first of an endpoint is always allowed. A request
-//! whose pooled connection turned out dead takes only a new one.
-//!
-//! A connection whose answer has come in whole still owns the receive blocks that wait in a slow client's
-//! queue. So many of them could keep it from receiving the next answer, and that one client's slowness
-//! would be another's. It rests until they are home, or is closed if its place is needed.
+//! by their idle timeout. Requests wait in order. Connections are begun for the requests that wait, as
+//! many as they are likely to need, as far as the cluster's `max_connections` allows; the first of an
+//! endpoint is always allowed. A request whose pooled connection turned out dead takes only a new one,
+//! where a connection carries one request at a time.
+
+mod rest;
+mod wire;
+
+pub(crate) use wire::Wire;
 
 use crate::{
     cluster::Breaker,
@@ -17,26 +19,35 @@ use crate::{
     stream::{Failure, Flags, LocalReply, Phase, StreamKey, Target},
     worker::{Owner, Todo, Worker},
 };
+use codecs::Life;
 use engines::ConnectOptions;
 use std::collections::VecDeque;
 
-/// A worker's connections to one endpoint.
+/// A worker's connections to one endpoint that speak one protocol.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    /// Used last comes last.
-    idle: Vec<ConnKey>,
-    /// Not idle yet: their last answers wait to be taken by slow clients.
+    /// They can take one more request; used last comes last.
+    free: Vec<ConnKey>,
+    /// Not free yet: their last answers wait to be taken by slow clients.
     resting: Vec<ConnKey>,
     /// Being opened.
     connecting: usize,
-    /// All of them, idle, busy or being opened.
+    /// All of them, free, busy or being opened.
     total: usize,
     waiting: VecDeque<StreamKey>,
 }
 
 impl Pool {
-    pub(crate) fn idle_len(&self) -> usize {
-        self.idle.len()
+    pub(crate) fn free(&self) -> &[ConnKey] {
+        &self.free
+    }
+
+    fn remove_free(&mut self, key: ConnKey) {
+        if self.free.last() == Some(&key) {
+            self.free.pop();
+        } else {
+            self.free.retain(|other| *other != key);
+        }
     }
 }
 
@@ -51,9 +62,15 @@ pub(crate) enum Acquired {
 }
 
 impl Worker {
+    pub(crate) fn pool(&mut self, target: Target) -> &mut Pool {
+        &mut self.upstreams[target.cluster].pools[target.endpoint][target.wire as usize]
+    }
+
     /// Finds a connection to the stream's target.
     pub(crate) fn acquire(&mut self, stream: StreamKey, target: Target, fresh: bool) -> Acquired {
-        if !fresh && let Some(conn) = self.take_idle(target) {
+        // A stream that came first is served first.
+        let may_take = (!fresh || target.wire.is_multiplexed()) && self.pool(target).waiting.is_empty();
+        if may_take && let Some(conn) = self.find_free(target) {
             return Acquired::Conn(conn);
         }
         let upstream = &mut self.upstreams[target.cluster];
@@ -64,73 +81,81 @@ impl Worker {
                 LocalReply::new(503, "upstream_max_pending_requests_reached"),
             );
         }
-        upstream.pools[target.endpoint].waiting.push_back(stream);
-        self.todo.push_back(Todo::Serve {
-            cluster: target.cluster,
-            endpoint: target.endpoint,
-        });
+        self.pool(target).waiting.push_back(stream);
+        self.todo.push_back(Todo::Serve(target));
         Acquired::Queued
     }
 
-    fn take_idle(&mut self, target: Target) -> Option<ConnKey> {
-        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
-        // A stream that came first is served first.
-        if pool.waiting.is_empty() {
-            pool.idle.pop()
-        } else {
-            None
+    /// The connection used last that can take one more request; `on_taken` follows.
+    fn find_free(&mut self, target: Target) -> Option<ConnKey> {
+        loop {
+            let conn = *self.pool(target).free.last()?;
+            if self.net.conns.get(conn).is_some_and(Conn::has_room) {
+                return Some(conn);
+            }
+            // Its endpoint allows fewer streams by now; `put_free` follows when there is room again.
+            self.pool(target).free.pop();
         }
     }
 
-    /// Gives waiting streams the connections that are idle, and opens those that are missing.
-    pub(crate) fn serve_pool(&mut self, cluster: usize, endpoint: usize) {
-        let target = Target { cluster, endpoint };
+    /// A connection has taken a request.
+    pub(crate) fn on_taken(&mut self, key: ConnKey, target: Target) {
+        if !self.net.conns.get(key).is_some_and(Conn::has_room) {
+            self.pool(target).remove_free(key);
+        }
+    }
+
+    /// Gives waiting streams the connections that are free, and opens those that are missing.
+    pub(crate) fn serve_pool(&mut self, target: Target) {
         while self.next_waiting(target).is_some() {
-            if let Some((stream, conn)) = self.match_idle(target) {
+            if let Some((stream, conn)) = self.match_free(target) {
                 self.unqueue(stream, target);
                 self.attach(stream, conn);
                 continue;
             }
-            let pool = &self.upstreams[cluster].pools[endpoint];
-            if pool.connecting >= pool.waiting.len() {
+            let each = target
+                .wire
+                .expected_streams(&self.upstreams[target.cluster].cluster.config);
+            let pool = self.pool(target);
+            if pool.connecting.saturating_mul(each) >= pool.waiting.len() {
                 return;
             }
             if self.open_upstream(target) {
                 continue;
             }
-            // What no waiting stream can take makes room: idle if all want new ones, or resting.
-            let pool = &self.upstreams[cluster].pools[endpoint];
-            let Some(useless) = pool.idle.first().or(pool.resting.first()).copied() else {
+            // What no waiting stream can take makes room: free if all want new ones, or resting.
+            let pool = self.pool(target);
+            let Some(useless) = pool.free.first().or(pool.resting.first()).copied() else {
                 return;
             };
             self.drop_conn(useless);
         }
     }
 
-    /// The first stream that takes a connection used before, and the idle one used last.
-    fn match_idle(&mut self, target: Target) -> Option<(StreamKey, ConnKey)> {
-        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
-        let conn = *pool.idle.last()?;
-        let takes = |key: &&StreamKey| self.streams.get(**key).is_some_and(|s| !s.retry.fresh);
+    /// The first stream that takes a connection used before, and the free one used last.
+    fn match_free(&mut self, target: Target) -> Option<(StreamKey, ConnKey)> {
+        let conn = self.find_free(target)?;
+        let shared = target.wire.is_multiplexed();
+        let pool = &self.upstreams[target.cluster].pools[target.endpoint][target.wire as usize];
+        let takes = |key: &&StreamKey| shared || self.streams.get(**key).is_some_and(|s| !s.retry.fresh);
         let stream = *pool.waiting.iter().find(takes)?;
-        pool.idle.pop();
         Some((stream, conn))
     }
 
     /// Takes a stream out of the queue, if it waits there.
     pub(crate) fn unqueue(&mut self, stream: StreamKey, target: Target) {
-        let upstream = &mut self.upstreams[target.cluster];
-        let waiting = &mut upstream.pools[target.endpoint].waiting;
+        let waiting = &mut self.pool(target).waiting;
         if let Some(at) = waiting.iter().position(|other| *other == stream) {
             waiting.remove(at);
-            upstream.cluster.breakers.release(Breaker::Pending);
+            let cluster = &mut self.upstreams[target.cluster].cluster;
+            cluster.breakers.release(Breaker::Pending);
         }
     }
 
     /// Begins a connection; false if no more are allowed.
     fn open_upstream(&mut self, target: Target) -> bool {
         let upstream = &mut self.upstreams[target.cluster];
-        let pool = &mut upstream.pools[target.endpoint];
+        let pool = &mut upstream.pools[target.endpoint][target.wire as usize];
         let credit = upstream.cluster.breakers.acquire(Breaker::Connections);
         if !credit && pool.total > 0 {
             self.cluster_stats(target.cluster)
@@ -155,20 +180,19 @@ impl Worker {
 
     /// A new connection is open.
     pub(crate) fn pool_connected(&mut self, key: ConnKey, target: Target) {
-        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
-        pool.connecting -= 1;
+        self.pool(target).connecting -= 1;
         if let Some(stream) = self.next_waiting(target) {
             self.unqueue(stream, target);
             self.attach(stream, key);
-        } else {
-            self.put_idle(key, target);
+        }
+        if self.net.conns.get(key).is_some_and(Conn::has_room) {
+            self.put_free(key, target);
         }
     }
 
     fn next_waiting(&mut self, target: Target) -> Option<StreamKey> {
         loop {
-            let pool = &self.upstreams[target.cluster].pools[target.endpoint];
-            let stream = *pool.waiting.front()?;
+            let stream = *self.pool(target).waiting.front()?;
             if self
                 .streams
                 .get(stream)
@@ -180,66 +204,32 @@ impl Worker {
         }
     }
 
-    /// A connection's answer is complete: it is free, or rests until `down` has taken the most of it.
-    pub(crate) fn rest_or_put_idle(&mut self, key: ConnKey, target: Target, down: ConnKey) {
-        if !self.net.pins_many(down) {
-            return self.put_idle(key, target);
-        }
-        if let Some(down) = self.net.conns.get_mut(down) {
-            down.add_resting(key);
-        }
-        self.upstreams[target.cluster].pools[target.endpoint]
-            .resting
-            .push(key);
-        self.todo.push_back(Todo::Serve {
-            cluster: target.cluster,
-            endpoint: target.endpoint,
-        });
-    }
-
-    /// More has left on a downstream connection: what rests because of it may be free now.
-    pub(crate) fn end_rests(&mut self, down: ConnKey) {
-        if self.net.pins_many(down) {
-            return;
-        }
-        let Some(conn) = self.net.conns.get_mut(down) else {
-            return;
-        };
-        for rested in conn.take_resting() {
-            self.end_rest(rested);
-        }
-    }
-
-    /// A connection's rest is over, if it still rests.
-    pub(crate) fn end_rest(&mut self, key: ConnKey) {
-        let Some(target) = self.net.conns.get(key).and_then(Conn::target) else {
-            return;
-        };
-        let resting = &mut self.upstreams[target.cluster].pools[target.endpoint].resting;
-        if let Some(at) = resting.iter().position(|other| *other == key) {
-            resting.swap_remove(at);
-            self.put_idle(key, target);
-        }
-    }
-
-    /// A connection has become free.
-    pub(crate) fn put_idle(&mut self, key: ConnKey, target: Target) {
-        let pool = &mut self.upstreams[target.cluster].pools[target.endpoint];
-        let is_full = pool.idle.len() >= limits::POOL_IDLE_MAX;
+    /// A connection can take one more request, if it is not known yet.
+    pub(crate) fn put_free(&mut self, key: ConnKey, target: Target) {
+        let is_known = target.wire.is_multiplexed() && self.pool(target).free.contains(&key);
+        let is_full = !is_known && self.pool(target).free.len() >= limits::POOL_IDLE_MAX;
         if is_full || self.drain.is_draining() {
             let overflows = u64::from(is_full);
             self.cluster_stats(target.cluster)
                 .idle_overflows
                 .add(overflows);
-            self.drop_conn(key);
+            self.pool(target).remove_free(key);
+            return self.drop_unused(key);
+        }
+        if is_known {
             return;
         }
-        pool.idle.push(key);
+        let pool = self.pool(target);
+        pool.free.push(key);
         if !pool.waiting.is_empty() {
-            self.todo.push_back(Todo::Serve {
-                cluster: target.cluster,
-                endpoint: target.endpoint,
-            });
+            self.todo.push_back(Todo::Serve(target));
+        }
+    }
+
+    /// Closes a connection once no stream is on it; the last one calls this again.
+    pub(crate) fn drop_unused(&mut self, key: ConnKey) {
+        if self.net.conns.get(key).is_some_and(|conn| conn.streams.is_empty()) {
+            self.drop_conn(key);
         }
     }
 
@@ -256,26 +246,27 @@ impl Worker {
         if credit {
             upstream.cluster.breakers.release(Breaker::Connections);
         }
-        let pool = &mut upstream.pools[target.endpoint];
+        let pool = self.pool(target);
         pool.total -= 1;
         if !connected {
             pool.connecting -= 1;
         }
-        pool.idle.retain(|other| *other != key);
+        pool.remove_free(key);
         pool.resting.retain(|other| *other != key);
         if !pool.waiting.is_empty() {
-            self.todo.push_back(Todo::Serve {
-                cluster: target.cluster,
-                endpoint: target.endpoint,
-            });
+            self.todo.push_back(Todo::Serve(target));
         }
     }
 
-    /// A connection could not be opened: the stream that has waited longest is told.
+    /// A connection could not be opened: those that it was meant for are told, who have waited longest.
     pub(crate) fn pool_connect_failed(&mut self, target: Target) {
-        let stats = self.cluster_stats(target.cluster);
-        stats.connect_failures.inc();
-        if let Some(stream) = self.next_waiting(target) {
+        let upstream = &self.upstreams[target.cluster];
+        let meant = target.wire.expected_streams(&upstream.cluster.config);
+        self.cluster_stats(target.cluster).connect_failures.inc();
+        for _ in 0..meant.min(self.pool(target).waiting.len()) {
+            let Some(stream) = self.next_waiting(target) else {
+                return;
+            };
             self.unqueue(stream, target);
             self.on_upstream_failed(stream, Failure::Connect);
         }

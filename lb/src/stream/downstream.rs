@@ -5,10 +5,11 @@ use super::{
 };
 use crate::{
     conn::{ConnKey, Side},
+    filter::Dir,
     limits,
     worker::{Todo, Worker},
 };
-use codecs::{Fields, Head, StreamId};
+use codecs::{Fields, Head, Reason, StreamId};
 use engines::{Buf, SlotKey};
 
 impl Worker {
@@ -25,6 +26,7 @@ impl Worker {
         owner.requests += 1;
         owner.end_discarding();
         let requests = owner.requests;
+        let is_multiplexed = owner.codec.is_multiplexed();
         let stats = self.listener_stats(listener);
         stats.requests.inc();
         stats.requests_active.inc();
@@ -34,6 +36,7 @@ impl Worker {
             .heads
             .put(std::mem::replace(&mut stream.head, head));
         stream.request.incoming_end = end;
+        stream.request.window = is_multiplexed.then_some(Leg { conn, id });
         if end {
             stream.record.request_done = stream.record.moment(self.now);
         }
@@ -87,8 +90,9 @@ impl Worker {
             let is_answered = stream.is_local || (stream.answer.is_some() && stream.up.is_none());
             if is_answered || stream.request.incoming_end {
                 // The rest of the request is of no use.
-                let conn = stream.down.conn;
                 stream.request.incoming_end |= end;
+                stream.request.received_bytes += data.len() as u64;
+                let conn = stream.down.conn;
                 return self.count_discarded(conn, data.len());
             }
             stream.request.receive(data, end);
@@ -178,6 +182,27 @@ impl Worker {
         self.abandon(key);
     }
 
+    /// The client has given the request up, or broke the rules within it.
+    pub(crate) fn on_downstream_reset(
+        &mut self,
+        key: StreamKey,
+        reason: Reason,
+        detail: &'static str,
+    ) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let conn = stream.down.conn;
+        if reason == Reason::Cancel {
+            stream.record.flags.set(Flags::DOWNSTREAM_TERMINATION);
+        } else {
+            stream.record.flags.set(Flags::DOWNSTREAM_PROTOCOL);
+        }
+        stream.record.detail = detail;
+        self.abandon(key);
+        self.after_answer(conn);
+    }
+
     /// Gives the stream up without an answer; its connection is the caller's concern.
     pub(crate) fn abandon(&mut self, key: StreamKey) {
         self.leave_upstream(key);
@@ -185,7 +210,7 @@ impl Worker {
             return;
         };
         if let Some(conn) = self.net.conns.get_mut(stream.down.conn) {
-            conn.forget(key);
+            conn.streams.remove(stream.down.id);
         }
         let listener = stream.listener;
         self.listener_stats(listener).resets.inc();
@@ -202,8 +227,12 @@ impl Worker {
         self.net.write(down.conn, |codec, out| {
             codec.reset(down.id, codecs::Reason::Cancel, out)
         });
-        let closed = |conn: &crate::conn::Conn| conn.codec.life().is_closed();
-        if self.net.conns.get(down.conn).is_some_and(closed) {
+        let Some(conn) = self.net.conns.get(down.conn) else {
+            return;
+        };
+        if conn.codec.is_multiplexed() {
+            self.after_answer(down.conn);
+        } else if conn.codec.life().is_closed() {
             self.flush_and_close(down.conn);
         }
     }
@@ -214,11 +243,11 @@ impl Worker {
         let Some(stream) = self.streams.get(key) else {
             return;
         };
-        let (conn, unfinished) = (stream.down.conn, !stream.request.incoming_end);
+        let (Leg { conn, id }, unfinished) = (stream.down, !stream.request.incoming_end);
         self.close_stream(key);
         if let Some(owner) = self.net.conns.get_mut(conn) {
-            owner.forget(key);
-            if unfinished {
+            owner.streams.remove(id);
+            if unfinished && !owner.codec.is_multiplexed() {
                 owner.discard(0);
             } else {
                 owner.end_discarding();
@@ -229,6 +258,7 @@ impl Worker {
 
     /// Logs the stream, counts it, and keeps its memory.
     fn close_stream(&mut self, key: StreamKey) {
+        self.release_all(key, Dir::Request);
         let Some(mut stream) = self.streams.remove(key) else {
             return;
         };

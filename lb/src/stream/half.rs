@@ -1,5 +1,6 @@
 //! One direction of a stream: what came in, what has passed the filters, what is still to come.
 
+use super::Leg;
 use codecs::Fields;
 use engines::{Buf, BufList};
 
@@ -26,6 +27,10 @@ pub struct Half {
     pub received_bytes: u64,
     /// Bytes of body handed to the target.
     pub sent_bytes: u64,
+    /// The source, if it counts what it may send ahead.
+    pub(super) window: Option<Leg>,
+    /// Bytes of body that it was told are handed on.
+    pub(super) released_bytes: u64,
 }
 
 impl Half {
@@ -79,6 +84,7 @@ impl Half {
         (self.incoming_end, self.ready_end) = (false, false);
         (self.head_sent, self.end_sent) = (false, false);
         (self.passing, self.received_bytes, self.sent_bytes) = (0, 0, 0);
+        (self.window, self.released_bytes) = (None, 0);
     }
 
     /// Drops what waits; nothing more is taken or sent.

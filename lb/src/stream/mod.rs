@@ -11,6 +11,7 @@ mod passing;
 mod record;
 mod retry;
 mod upstream;
+mod windows;
 
 pub(crate) use clocks::Deadlines;
 pub use half::Half;
@@ -22,6 +23,7 @@ use crate::{
     conn::ConnKey,
     filter::{Chain, Dir},
     limits,
+    pool::Wire,
     worker::Epoch,
 };
 use codecs::{Head, StreamId};
@@ -61,11 +63,12 @@ pub(crate) struct Leg {
     pub(crate) id: StreamId,
 }
 
-/// An endpoint chosen for the request.
+/// An endpoint chosen for the request, and the protocol that it is to be asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) cluster: usize,
     pub(crate) endpoint: usize,
+    pub(crate) wire: Wire,
 }
 
 /// One request and its answer.

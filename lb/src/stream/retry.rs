@@ -12,7 +12,7 @@ use crate::{
 };
 use engines::Buf;
 
-/// Tries that may follow pooled connections which turned out dead.
+/// Tries that may follow pooled connections which turned out dead, and refused streams.
 const STALE_MAX: u8 = 3;
 
 /// Why a try came to nothing.
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Lost { unsent: bool, reused: bool },
     /// The answer was not valid.
     Malformed(&'static str),
+    /// The upstream did not take the request: it can go to another.
+    Refused,
     /// The upstream reset the stream.
     Reset,
     /// The answer's status, which the policy wants tried again.
@@ -38,7 +40,7 @@ impl Failure {
             Self::Connect => Flags::UPSTREAM_CONNECT_FAILURE,
             Self::Lost { .. } => Flags::UPSTREAM_TERMINATION,
             Self::Malformed(_) => Flags::UPSTREAM_PROTOCOL,
-            Self::Reset => Flags::UPSTREAM_RESET,
+            Self::Refused | Self::Reset => Flags::UPSTREAM_RESET,
             Self::Status => Flags::default(),
             Self::Timeout => Flags::UPSTREAM_TIMEOUT,
         }
@@ -55,7 +57,7 @@ impl Failure {
                 "upstream_reset_before_response_started{connection_termination}",
             ),
             Self::Malformed(detail) => LocalReply::new(502, detail),
-            Self::Reset | Self::Status => {
+            Self::Refused | Self::Reset | Self::Status => {
                 LocalReply::new(503, "upstream_reset_before_response_started{remote_reset}")
             }
             Self::Timeout => LocalReply::new(504, "upstream_per_try_timeout"),
@@ -65,7 +67,7 @@ impl Failure {
     fn is_wanted(self, policy: &RetryPolicy) -> bool {
         match self {
             Self::Connect => policy.on_connect_failure || policy.on_reset || policy.on_5xx,
-            Self::Lost { unsent: true, .. } => policy.on_unsent || policy.on_reset || policy.on_5xx,
+            Self::Lost { unsent: true, .. } | Self::Refused => policy.on_unsent || policy.on_reset || policy.on_5xx,
             Self::Lost { unsent: false, .. } | Self::Reset => policy.on_reset || policy.on_5xx,
             Self::Malformed(_) => policy.on_5xx,
             Self::Status => true,
@@ -135,8 +137,19 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return false;
         };
-        let stale = matches!(failure, Failure::Lost { unsent, reused: true }
-            if unsent || stream.is_idempotent());
+        let stale = match failure {
+            Failure::Lost {
+                unsent,
+                reused: true,
+            } => unsent || stream.is_idempotent(),
+            Failure::Refused => true,
+            Failure::Connect
+            | Failure::Lost { reused: false, .. }
+            | Failure::Malformed(_)
+            | Failure::Reset
+            | Failure::Status
+            | Failure::Timeout => false,
+        };
         if stale && stream.retry.stale < STALE_MAX {
             stream.retry.stale += 1;
             stream.retry.avoid = None;

@@ -3,12 +3,13 @@
 use super::{Failure, Flags, Leg, Phase, StreamKey};
 use crate::{
     cluster::Breaker,
-    conn::{ConnKey, Side},
+    conn::ConnKey,
+    filter::Dir,
     pool::may_reuse,
     short_text::ShortText,
     worker::{Todo, Worker},
 };
-use codecs::{Head, Life, Malformed};
+use codecs::{Head, Malformed, Reason};
 
 impl Worker {
     /// A pool has a connection for a stream that waited.
@@ -24,7 +25,7 @@ impl Worker {
         };
         let Some(id) = leg.codec.open() else {
             // Not usable after all: the pool gives another.
-            self.drop_conn(conn);
+            self.drop_unused(conn);
             if let Some(stream) = self.streams.get_mut(key) {
                 stream.phase = Phase::Acquire;
             }
@@ -32,21 +33,26 @@ impl Worker {
             return;
         };
         leg.requests += 1;
-        (leg.is_committed, leg.bound) = (false, self.turns);
+        leg.bound = self.turns;
+        let was_idle = leg.streams.is_empty();
+        leg.is_committed &= !was_idle;
         leg.streams.push(id, key);
-        if let Side::Up {
-            answered, target, ..
-        } = &mut leg.side
-        {
-            *answered = false;
-            self.stats.clusters[target.cluster].requests.inc();
-        }
+        let (target, is_multiplexed) = (leg.target(), leg.codec.is_multiplexed());
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        stream.up = Some(Leg { conn, id });
+        let leg = Leg { conn, id };
+        stream.up = Some(leg);
+        stream.response.window = is_multiplexed.then_some(leg);
         stream.phase = Phase::Stream;
         self.start_try_clock(key);
+        if let Some(target) = target {
+            self.stats.clusters[target.cluster].requests.inc();
+            self.on_taken(conn, target);
+        }
+        if is_multiplexed && was_idle {
+            self.probe_if_stale(conn);
+        }
     }
 
     /// An answer's head arrived.
@@ -56,12 +62,6 @@ impl Worker {
             return self.net.heads.put(head);
         };
         stream.touch(now);
-        if let Some(up) = stream.up
-            && let Some(Side::Up { answered, .. }) =
-                self.net.conns.get_mut(up.conn).map(|conn| &mut conn.side)
-        {
-            *answered = true;
-        }
         if head.is_interim() {
             return self.forward_interim(key, head);
         }
@@ -133,23 +133,49 @@ impl Worker {
                 .record(since.saturating_sub(started));
         }
         self.release_target(key);
+        if !requested {
+            self.reset_upstream(up);
+        }
         let Some(conn) = self.net.conns.get_mut(up.conn) else {
             return;
         };
-        conn.forget(key);
+        conn.streams.remove(up.id);
         let Some(target) = conn.target() else { return };
-        let free = matches!(conn.codec.life(), Life::Open { streams } if streams > 0);
         let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
-        if requested && free && wanted && !conn.peer_done && !conn.is_full() {
+        let is_shared = conn.codec.is_multiplexed();
+        if !wanted && is_shared {
+            self.net.write(up.conn, |codec, out| codec.drain(out));
+        }
+        if is_shared {
+            self.leave_shared(up.conn);
+        } else if requested && conn.has_room() && wanted && !conn.is_full() {
             conn.rest(self.now);
-            self.rest_or_put_idle(up.conn, target, down);
+            self.rest_or_put_free(up.conn, target, down);
             self.mark_conn(up.conn);
         } else {
             self.todo.push_back(Todo::Drop(up.conn));
         }
     }
 
-    /// The stream needs no endpoint any more: a connection with an unfinished request is closed.
+    /// One stream fewer is on a connection that may carry others.
+    fn leave_shared(&mut self, key: ConnKey) {
+        if let Some(conn) = self.net.conns.get_mut(key)
+            && conn.streams.is_empty()
+        {
+            conn.rest(self.now);
+        }
+        self.check_life(key);
+        self.mark_conn(key);
+    }
+
+    fn reset_upstream(&mut self, up: Leg) {
+        self.net.write(up.conn, |codec, out| {
+            codec.reset(up.id, codecs::Reason::Cancel, out)
+        });
+    }
+
+    /// The stream needs no endpoint any more: a connection with an unfinished request is closed, unless
+    /// others are on it.
     pub(super) fn leave_upstream(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
@@ -165,12 +191,17 @@ impl Worker {
             .and_then(|stream| stream.up.take());
         self.release_target(key);
         if let Some(up) = up {
-            if let Some(conn) = self.net.conns.get_mut(up.conn) {
-                conn.forget(key);
-            }
-            self.net.write(up.conn, |codec, out| {
-                codec.reset(up.id, codecs::Reason::Cancel, out)
-            });
+            self.reset_upstream(up);
+        }
+        self.release_all(key, Dir::Response);
+        let Some(up) = up else { return };
+        let Some(conn) = self.net.conns.get_mut(up.conn) else {
+            return;
+        };
+        conn.streams.remove(up.id);
+        if conn.codec.is_multiplexed() {
+            self.leave_shared(up.conn);
+        } else {
             self.todo.push_back(Todo::Drop(up.conn));
         }
     }
@@ -203,15 +234,31 @@ impl Worker {
             return;
         };
         stream.up = None;
+        let unsent = unsent || !stream.request.head_sent;
         if let Some(target) = stream.target {
             self.stats.clusters[target.cluster].resets.inc();
         }
         self.on_upstream_failed(key, Failure::Lost { unsent, reused });
     }
 
-    /// The upstream reset the stream.
-    pub(crate) fn on_upstream_reset(&mut self, key: StreamKey) {
-        self.on_upstream_failed(key, Failure::Reset);
+    /// The upstream gave the stream up, or broke the rules within it.
+    pub(crate) fn on_upstream_reset(
+        &mut self,
+        key: StreamKey,
+        reason: Reason,
+        detail: &'static str,
+    ) {
+        let failure = match reason {
+            Reason::Refused => Failure::Refused,
+            Reason::Protocol => Failure::Malformed(detail),
+            Reason::Cancel | Reason::Internal | Reason::Overload | Reason::Timeout => {
+                Failure::Reset
+            }
+        };
+        if let Some(target) = self.streams.get(key).and_then(|stream| stream.target) {
+            self.stats.clusters[target.cluster].stream_resets.inc();
+        }
+        self.on_upstream_failed(key, failure);
     }
 
     /// The answer was not valid.
