@@ -8,18 +8,12 @@ use crate::{
     cluster::{Endpoint, LbPolicy, Thresholds},
     limits,
 };
-use prost::Message;
 use std::{sync::Arc, time::Duration};
-use xds::api::envoy::{
-    config::{
-        cluster::v3::{CircuitBreakers, Cluster, cluster},
-        core::v3::{HealthStatus, HttpProtocolOptions},
-        endpoint::v3::{ClusterLoadAssignment, LbEndpoint, lb_endpoint},
-    },
-    extensions::upstreams::http::v3::HttpProtocolOptions as UpstreamOptions,
+use xds::api::envoy::config::{
+    cluster::v3::{CircuitBreakers, Cluster, cluster},
+    core::v3::HealthStatus,
+    endpoint::v3::{ClusterLoadAssignment, LbEndpoint, lb_endpoint},
 };
-
-const UPSTREAM_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 impl Compiler {
     /// Gives every cluster its index, before anything refers to one.
@@ -32,9 +26,9 @@ impl Compiler {
     }
 
     pub(super) fn cluster(&mut self, path: &str, from: &Cluster) -> Option<Arc<ClusterConfig>> {
-        let options = self.upstream_options(path, from);
+        let http = self.upstream_http(path, from);
+        let options = http.common;
         let connect = format!("{path}.connect_timeout");
-        let idle_path = format!("{path}.typed_extension_protocol_options");
         let hour = Some(Duration::from_secs(3600));
         Some(Arc::new(ClusterConfig {
             name: from.name.clone(),
@@ -44,17 +38,20 @@ impl Compiler {
                 from.connect_timeout.as_ref(),
                 Duration::from_secs(5),
             ),
-            idle_timeout: self.timeout(&idle_path, options.idle_timeout.as_ref(), hour),
+            idle_timeout: self.timeout(&http.idle_path, options.idle_timeout.as_ref(), hour),
             requests_max: options.max_requests_per_connection.unwrap_or(0),
             buffer_limit: from
                 .per_connection_buffer_limit_bytes
                 .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
             thresholds: self.thresholds(path, from.circuit_breakers.as_ref()),
             endpoints: self.endpoints(path, &from.name, from.load_assignment.as_ref()),
+            protocol: http.protocol,
             limits: codecs::Limits {
                 fields_max: options.max_headers_count.unwrap_or(100),
+                http2: http.http2,
                 ..codecs::Limits::default()
             },
+            keepalive: http.keepalive,
         }))
     }
 
@@ -89,22 +86,6 @@ impl Compiler {
             requests: from.max_requests.map_or(default.requests, u64::from),
             retries: from.max_retries.map_or(default.retries, u64::from),
         }
-    }
-
-    fn upstream_options(&mut self, path: &str, from: &Cluster) -> HttpProtocolOptions {
-        let mut options = HttpProtocolOptions::default();
-        for (key, any) in &from.typed_extension_protocol_options {
-            let path = format!("{path}.typed_extension_protocol_options[\"{key}\"]");
-            if key != UPSTREAM_OPTIONS || xds::type_name(&any.type_url) != UPSTREAM_OPTIONS {
-                self.wrong(&path, format!("only `{UPSTREAM_OPTIONS}` is supported"));
-                continue;
-            }
-            match UpstreamOptions::decode(&*any.value) {
-                Ok(found) => options = found.common_http_protocol_options.unwrap_or_default(),
-                Err(error) => self.wrong(&path, error.to_string()),
-            }
-        }
-        options
     }
 
     fn endpoints(

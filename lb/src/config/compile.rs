@@ -199,6 +199,20 @@ impl Compiler {
         }
     }
 
+    /// A duration that is no shorter than `least`.
+    pub(super) fn duration_from(
+        &mut self,
+        path: &str,
+        value: &ProtoDuration,
+        least: Duration,
+    ) -> Duration {
+        let time = self.duration(path, Some(value), least);
+        if time < least {
+            self.wrong(path, format!("has to be at least {least:?}"));
+        }
+        time
+    }
+
     /// A timeout; 0 means none.
     pub(super) fn timeout(
         &mut self,

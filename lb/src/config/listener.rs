@@ -1,9 +1,11 @@
 //! Listeners, their filter chains, and the two things that may end one.
 
 use super::{
-    AccessLogConfig, FilterChain, HttpConfig, ListenerConfig, LogTarget, ServerHeader, TcpConfig,
-    Terminal,
+    AccessLogConfig, CodecType, FilterChain, HttpConfig, ListenerConfig, LogTarget, ServerHeader,
+    TcpConfig, Terminal,
     compile::{Compiler, at},
+    http2::Side,
+    route,
 };
 use crate::{
     access_log::LogFormat,
@@ -120,15 +122,25 @@ impl Compiler {
             return None;
         };
         let idle_path = in_path("common_http_protocol_options.idle_timeout");
+        let http2_path = in_path("http2_protocol_options");
+        let http2 = from.http2_protocol_options.as_ref();
+        let upgrades = self.listener_upgrades(&in_path("upgrade_configs"), &from.upgrade_configs);
+        let to_routes = route::Listener {
+            filters: &filters,
+            upgrades: &upgrades,
+        };
         let stream_idle = Some(Duration::from_secs(300));
         Some(HttpConfig {
             stat_prefix: from.stat_prefix.clone(),
+            codec: codec_type(from.codec_type()),
             limits: codecs::Limits {
                 head_bytes_max: head_kb * 1024,
                 fields_max: common.max_headers_count.unwrap_or(100),
                 accept_http_10: from.http_protocol_options.is_some_and(|o| o.accept_http_10),
+                http2: self.http2_options(&http2_path, http2, Side::Downstream),
                 ..codecs::Limits::default()
             },
+            keepalive: self.keepalive(&http2_path, http2, Side::Downstream),
             idle_timeout: self.timeout(&idle_path, common.idle_timeout.as_ref(), Some(ONE_HOUR)),
             request_head_timeout: self.timeout(
                 &in_path("request_headers_timeout"),
@@ -154,8 +166,9 @@ impl Compiler {
             server_name: self.server_name(&in_path("server_name"), &from.server_name),
             server_header: server_header(from.server_header_transformation()),
             suppress_envoy_headers: router.suppress_envoy_headers,
-            routes: self.routes(&in_path("route_config"), routes, &filters)?,
+            routes: self.routes(&in_path("route_config"), routes, to_routes)?,
             filters,
+            upgrades,
             access_logs: self.access_logs(&in_path("access_log"), &from.access_log),
         })
     }
@@ -323,6 +336,14 @@ impl Compiler {
         format
             .map_err(|reason| self.wrong(&format!("{path}.{field}"), reason))
             .ok()
+    }
+}
+
+fn codec_type(from: hcm::CodecType) -> CodecType {
+    match from {
+        hcm::CodecType::Auto => CodecType::Auto,
+        hcm::CodecType::Http1 => CodecType::Http1,
+        hcm::CodecType::Http2 => CodecType::Http2,
     }
 }
 

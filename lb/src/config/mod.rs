@@ -5,10 +5,14 @@
 mod cluster;
 mod compile;
 mod fuzz;
+mod http2;
 mod listener;
 mod quickstart;
 mod route;
 mod snapshot;
+mod timeouts;
+mod upgrades;
+mod upstream;
 
 pub(crate) use route::{header_match, percent};
 
@@ -16,8 +20,8 @@ pub use compile::{Wrong, compile};
 pub use fuzz::fuzz_config;
 pub use quickstart::{Quickstart, QuickstartError};
 pub use snapshot::{
-    AccessLogConfig, ClusterConfig, FilterChain, HttpConfig, ListenerConfig, LogTarget,
-    ServerHeader, Snapshot, TcpConfig, Terminal,
+    AccessLogConfig, ClusterConfig, CodecType, FilterChain, HttpConfig, Keepalive, ListenerConfig,
+    LogTarget, ServerHeader, Snapshot, TcpConfig, Terminal, UpstreamProtocol,
 };
 
 use xds::{Problem, api::envoy::config::bootstrap::v3::Bootstrap};

@@ -5,11 +5,11 @@ use crate::{
     filter::{HttpChainConfig, PerFilter, PerFilterConfig},
     route::{
         Action, Forward, HeaderMatch, PathMatch, Percent, RetryPolicy, Route, RouteMatch,
-        RouteTable, StringKind, StringMatch, VirtualHost,
+        RouteTable, StringKind, StringMatch, Upgrades, VirtualHost,
     },
 };
 use prost_types::Any;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 use xds::api::envoy::{
     config::route::v3::{
         self as api, HeaderMatcher, RouteConfiguration, header_matcher, route, route_action,
@@ -21,6 +21,13 @@ use xds::api::envoy::{
     },
 };
 
+/// What a listener says to all its routes.
+#[derive(Clone, Copy)]
+pub(super) struct Listener<'a> {
+    pub(super) filters: &'a HttpChainConfig,
+    pub(super) upgrades: &'a Upgrades,
+}
+
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 
 impl Compiler {
@@ -28,7 +35,7 @@ impl Compiler {
         &mut self,
         path: &str,
         from: &RouteConfiguration,
-        filters: &HttpChainConfig,
+        listener: Listener<'_>,
     ) -> Option<Arc<RouteTable>> {
         let hosts = from.virtual_hosts.iter().enumerate().map(|(index, host)| {
             let path = at(&format!("{path}.virtual_hosts"), index);
@@ -36,7 +43,7 @@ impl Compiler {
                 self.wrong(&format!("{path}.domains"), "there has to be one");
             }
             (
-                self.virtual_host(&path, host, filters),
+                self.virtual_host(&path, host, listener),
                 host.domains.clone(),
             )
         });
@@ -54,17 +61,17 @@ impl Compiler {
         &mut self,
         path: &str,
         from: &api::VirtualHost,
-        filters: &HttpChainConfig,
+        listener: Listener<'_>,
     ) -> VirtualHost {
         if from.name.is_empty() {
             self.wrong(&format!("{path}.name"), "a name is missing");
         }
-        let outer = self.per_filter(path, &from.typed_per_filter_config, filters);
+        let outer = self.per_filter(path, &from.typed_per_filter_config, listener.filters);
         let routes = from.routes.iter().enumerate().filter_map(|(index, route)| {
             self.route(
                 &at(&format!("{path}.routes"), index),
                 route,
-                filters,
+                listener,
                 &outer,
             )
         });
@@ -79,14 +86,16 @@ impl Compiler {
         &mut self,
         path: &str,
         from: &api::Route,
-        filters: &HttpChainConfig,
+        listener: Listener<'_>,
         outer: &PerFilterConfig,
     ) -> Option<Route> {
+        let filters = listener.filters;
         let per_filter = self.per_filter(path, &from.typed_per_filter_config, filters);
         let condition = self.route_match(&format!("{path}.match"), from.r#match.as_ref())?;
         let action = match &from.action {
             Some(route::Action::Route(action)) => {
-                Action::Forward(self.forward(&format!("{path}.route"), action)?)
+                let path = format!("{path}.route");
+                Action::Forward(self.forward(&path, action, listener.upgrades)?)
             }
             Some(route::Action::DirectResponse(direct)) => {
                 let path = format!("{path}.direct_response");
@@ -201,7 +210,12 @@ impl Compiler {
         all
     }
 
-    fn forward(&mut self, path: &str, from: &api::RouteAction) -> Option<Forward> {
+    fn forward(
+        &mut self,
+        path: &str,
+        from: &api::RouteAction,
+        upgrades: &Upgrades,
+    ) -> Option<Forward> {
         let name = match &from.cluster_specifier {
             Some(route_action::ClusterSpecifier::Cluster(name)) => name.as_str(),
             None => "",
@@ -212,16 +226,14 @@ impl Compiler {
         };
         self.check_text(&format!("{path}.prefix_rewrite"), &from.prefix_rewrite);
         self.check_text(&format!("{path}.host_rewrite_literal"), host_rewrite);
-        let timeout_path = format!("{path}.timeout");
-        let default = Some(Duration::from_secs(15));
-        let idle = from.idle_timeout.as_ref();
+        let upgrades_path = format!("{path}.upgrade_configs");
         Some(Forward {
             cluster: self.cluster_index(&format!("{path}.cluster"), name)?,
-            timeout: self.timeout(&timeout_path, from.timeout.as_ref(), default),
-            idle_timeout: idle.map(|_| self.timeout(&format!("{path}.idle_timeout"), idle, None)),
             retry: self.retry_policy(&format!("{path}.retry_policy"), from.retry_policy.as_ref()),
             prefix_rewrite: from.prefix_rewrite.clone().into(),
             host_rewrite: host_rewrite.into(),
+            upgrades: self.route_upgrades(&upgrades_path, &from.upgrade_configs, upgrades),
+            ..self.time_limits(path, from)
         })
     }
 

@@ -5,7 +5,7 @@ use crate::{
     access_log::LogFormat,
     cluster::{Endpoint, LbPolicy, Thresholds},
     filter::HttpChainConfig,
-    route::RouteTable,
+    route::{RouteTable, Upgrades},
 };
 use engines::SockAddr;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -60,8 +60,14 @@ pub enum Terminal {
 pub struct HttpConfig {
     /// `stat_prefix`.
     pub stat_prefix: String,
-    /// Limits of the downstream codec.
+    /// `codec_type`.
+    pub codec: CodecType,
+    /// Limits of the downstream codec; `http2_protocol_options` among them.
     pub limits: codecs::Limits,
+    /// `http2_protocol_options.connection_keepalive`, without `idle_interval`.
+    pub keepalive: Option<Keepalive>,
+    /// `upgrade_configs`; each route has them merged with its own ([`crate::route::Forward::upgrades`]).
+    pub upgrades: Upgrades,
     /// `common_http_protocol_options.idle_timeout`: a connection without a request.
     pub idle_timeout: Option<Duration>,
     /// `request_headers_timeout`: from a request's first byte to the end of its head.
@@ -94,6 +100,30 @@ pub struct HttpConfig {
     pub routes: Arc<RouteTable>,
     /// `access_log`.
     pub access_logs: Vec<Arc<AccessLogConfig>>,
+}
+
+/// `HttpConnectionManager.CodecType`: what clients of a listener speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodecType {
+    /// What the first bytes of a connection say.
+    #[default]
+    Auto,
+    /// HTTP/1 only.
+    Http1,
+    /// HTTP/2 by prior knowledge only.
+    Http2,
+}
+
+/// `envoy.config.core.v3.KeepaliveSettings`: PINGs that find out whether an HTTP/2 peer is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// `interval`: between two PINGs, at least 1 ms; `None`: none in the course of time.
+    pub interval: Option<Duration>,
+    /// `timeout`: until the answer to a PING, at least 1 ms; then the connection is closed.
+    pub timeout: Duration,
+    /// `connection_idle_interval`: a connection on which nothing came by for so long is sent a PING before
+    /// the next stream; at least 1 ms, upstream only.
+    pub idle_interval: Option<Duration>,
 }
 
 /// `HttpConnectionManager.ServerHeaderTransformation`.
@@ -143,8 +173,24 @@ pub struct ClusterConfig {
     pub thresholds: Thresholds,
     /// `load_assignment`, in order.
     pub endpoints: Vec<Arc<Endpoint>>,
-    /// Limits of the upstream codec.
+    /// What is spoken with the endpoints.
+    pub protocol: UpstreamProtocol,
+    /// Limits of the upstream codec; `http2_protocol_options` among them.
     pub limits: codecs::Limits,
+    /// `http2_protocol_options.connection_keepalive`.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// `envoy.extensions.upstreams.http.v3.HttpProtocolOptions.upstream_protocol_options`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.
+    #[default]
+    Http1,
+    /// HTTP/2 by prior knowledge.
+    Http2,
+    /// What the client's connection speaks.
+    Downstream,
 }
 
 /// Where an access log is written.

@@ -1,8 +1,12 @@
 //! Routes: virtual hosts by authority, routes by path and headers. Pure.
 
+mod limits;
 mod matching;
+mod upgrades;
 
+pub use limits::{GrpcTimeout, TimeLimits};
 pub use matching::{HeaderMatch, PathMatch, Percent, RouteMatch, StringKind, StringMatch};
+pub use upgrades::Upgrades;
 
 use crate::{filter::HttpChainConfig, stream::RouteId};
 use codecs::Head;
@@ -60,6 +64,16 @@ pub struct Route {
     pub filters: HttpChainConfig,
 }
 
+impl Route {
+    /// Whether a request may ask for an upgrade to this protocol; case does not count.
+    pub fn allows_upgrade(&self, name: &[u8]) -> bool {
+        match &self.action {
+            Action::Direct { .. } => false,
+            Action::Forward(forward) => forward.upgrades.allows(name),
+        }
+    }
+}
+
 /// What is done with a request that matched.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -75,12 +89,18 @@ pub enum Action {
 }
 
 /// `envoy.config.route.v3.RouteAction`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Forward {
     /// The cluster's index.
     pub cluster: usize,
     /// `timeout`: from the end of the request to the end of the answer; `None`: no limit.
     pub timeout: Option<Duration>,
+    /// `max_stream_duration`: from the request's head to the end of its stream; `None`: no limit.
+    pub max_stream_duration: Option<Duration>,
+    /// `max_stream_duration.grpc_timeout_header_max` or `max_grpc_timeout`.
+    pub grpc: GrpcTimeout,
+    /// `upgrade_configs`, over the listener's.
+    pub upgrades: Upgrades,
     /// `idle_timeout`: overrides the listener's `stream_idle_timeout`.
     pub idle_timeout: Option<Option<Duration>>,
     /// `retry_policy`.
