@@ -169,9 +169,24 @@ pub struct WorkerStats {
     pub engine: EngineStats,
     /// Access log entries dropped because their writer was behind.
     pub log_drops: Counter,
+    /// Times a peer broke each of [`codecs::http2::LIMITS`].
+    pub http2_limits: Box<[Counter]>,
+    /// Connections closed because their peer makes us answer and does not read (`UNSENT_CONTROL_MAX`).
+    pub control_overflows: Counter,
 }
 
 impl WorkerStats {
+    /// Counts a limit of HTTP/2, if `detail` is the name of one.
+    pub(crate) fn count_limit(&self, detail: &str) {
+        let limits = codecs::http2::LIMITS.iter();
+        if let Some((_, counter)) = limits
+            .zip(&self.http2_limits)
+            .find(|(name, _)| **name == detail)
+        {
+            counter.inc();
+        }
+    }
+
     /// An empty block for a configuration.
     pub fn new(snapshot: &Snapshot) -> Arc<Self> {
         Arc::new(Self {
@@ -187,6 +202,11 @@ impl WorkerStats {
                 .collect(),
             engine: EngineStats::default(),
             log_drops: Counter::default(),
+            http2_limits: codecs::http2::LIMITS
+                .iter()
+                .map(|_| Counter::default())
+                .collect(),
+            control_overflows: Counter::default(),
         })
     }
 }
@@ -218,6 +238,8 @@ pub struct ListenerStats {
     pub stream_idle_timeouts: Counter,
     /// Times `idle_timeout` of a connection fired.
     pub idle_timeouts: Counter,
+    /// Connections closed because a PING was not answered in time.
+    pub keepalive_timeouts: Counter,
     /// Times a discarded request body exceeded `DISCARD_BYTES_MAX`.
     pub discard_overflows: Counter,
     /// Times the rest of an answered request did not come within `DISCARD_TIME`.
@@ -275,6 +297,12 @@ pub struct ClusterStats {
     pub timeouts: Counter,
     /// Upstream connections that ended within an answer, or before it.
     pub resets: Counter,
+    /// Requests that an endpoint gave up or did not take, on a connection that goes on.
+    pub stream_resets: Counter,
+    /// Connections that an endpoint ends with GOAWAY.
+    pub connections_drained: Counter,
+    /// Connections closed because a PING was not answered in time.
+    pub keepalive_timeouts: Counter,
     /// Answers refused as malformed.
     pub malformed: Counter,
     /// Connections closed because `POOL_IDLE_MAX` others were idle.

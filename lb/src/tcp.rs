@@ -7,7 +7,7 @@ use crate::{
     addresses::Addresses,
     cluster::Breaker,
     config::TcpConfig,
-    stream::{Flags, Record, Target},
+    stream::{Flags, Record},
     worker::{Epoch, Owner, Worker},
 };
 use engines::{Class, ConnectOptions, SlotKey, Sock, SockAddr, slot_key};
@@ -18,11 +18,18 @@ slot_key! {
     pub struct TunnelKey;
 }
 
+/// An endpoint, by its places.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    cluster: usize,
+    endpoint: usize,
+}
+
 /// One tunnel.
 pub(crate) struct Tunnel {
     pub(crate) down: Sock,
     pub(crate) up: Option<Sock>,
-    pub(crate) target: Option<Target>,
+    pub(crate) target: Option<Chosen>,
     pub(crate) listener: usize,
     pub(crate) config: Arc<TcpConfig>,
     pub(crate) epoch: Rc<Epoch>,
@@ -91,7 +98,7 @@ impl Worker {
             },
         );
         tunnel.up = Some(sock);
-        tunnel.target = Some(Target { cluster, endpoint });
+        tunnel.target = Some(Chosen { cluster, endpoint });
         tunnel.record.endpoint = u32::try_from(endpoint).ok();
         (tunnel.credit, tunnel.attempts, tunnel.since) = (true, tunnel.attempts + 1, self.now);
         self.own(sock, Owner::Tunnel(key));

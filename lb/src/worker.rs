@@ -139,7 +139,11 @@ impl Worker {
             .iter()
             .zip(plan.breakers)
             .map(|(config, shared)| {
-                let pools = config.endpoints.iter().map(|_| Default::default()).collect();
+                let pools = config
+                    .endpoints
+                    .iter()
+                    .map(|_| Default::default())
+                    .collect();
                 Upstream {
                     cluster: Cluster::new(config.clone(), shared, &mut rng),
                     pools,

@@ -3,3 +3,6 @@
 mod options;
 
 pub use options::Options;
+
+/// Limits against abuse: each is the `detail` of what it refuses.
+pub static LIMITS: &[&str] = &[];

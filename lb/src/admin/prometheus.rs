@@ -53,6 +53,11 @@ const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
         |s| &s.idle_timeouts,
     ),
     (
+        "keepalive_timeouts_total",
+        "Connections whose PING was not answered in time",
+        |s| &s.keepalive_timeouts,
+    ),
+    (
         "discard_overflows_total",
         "Discarded bodies over the limit",
         |s| &s.discard_overflows,
@@ -146,6 +151,21 @@ const CLUSTER_COUNTERS: &[Metric<ClusterStats, Counter>] = &[
         "Connections that ended within an answer",
         |s| &s.resets,
     ),
+    (
+        "stream_resets_total",
+        "Requests given up or not taken by the endpoint",
+        |s| &s.stream_resets,
+    ),
+    (
+        "connections_drained_total",
+        "Connections that the endpoint ends with GOAWAY",
+        |s| &s.connections_drained,
+    ),
+    (
+        "keepalive_timeouts_total",
+        "Connections whose PING was not answered in time",
+        |s| &s.keepalive_timeouts,
+    ),
     ("malformed_total", "Answers refused as malformed", |s| {
         &s.malformed
     }),
@@ -212,6 +232,7 @@ pub(super) fn render(running: &Running) -> String {
     let clusters: Vec<_> = stats.iter().map(|worker| &worker.clusters[..]).collect();
     blocks(&mut out, &CLUSTERS, &names, &clusters);
     workers(&mut out, running);
+    http2_limits(&mut out, running);
     out
 }
 
@@ -249,6 +270,33 @@ fn blocks<S>(out: &mut String, kind: &Kind<S>, labels: &[String], workers: &[&[S
             .iter()
             .for_each(|blocks| (kind.latency)(&blocks[i]).add_to(totals));
     });
+}
+
+/// Times peers broke the limits of HTTP/2, by the limit's name.
+fn http2_limits(out: &mut String, running: &Running) {
+    let limits = codecs::http2::LIMITS.iter();
+    let labels: Vec<_> = limits.map(|name| label("limit", name)).collect();
+    family(
+        out,
+        "ringlb_http2_limits_total",
+        "Times a peer broke a limit",
+        "counter",
+        &labels,
+        |i| {
+            let workers = running.stats.iter();
+            workers.map(|worker| worker.http2_limits[i].get()).sum()
+        },
+    );
+    let workers = running.stats.iter();
+    let sum: u64 = workers.map(|worker| worker.control_overflows.get()).sum();
+    let (name, help) = (
+        "ringlb_control_overflows_total",
+        "Connections closed because their peer asks and does not read",
+    );
+    let _ = writeln!(
+        out,
+        "# HELP {name} {help}.\n# TYPE {name} counter\n{name} {sum}"
+    );
 }
 
 fn labels_of_listeners(running: &Running) -> Vec<String> {

@@ -81,14 +81,16 @@ impl Worker {
             return true;
         };
         let answers = PROTOCOLS.iter().map(|one| (one, one.detect(input)));
-        let found = answers.into_iter().find(|(_, answer)| *answer != Detected::No);
+        let found = answers
+            .into_iter()
+            .find(|(_, answer)| *answer != Detected::No);
         if let Some((_, Detected::NeedMore)) = found {
             return false;
         }
         conn.is_undetected = false;
         let http = self.epoch.http(listener);
         if let Some((protocol, _)) = found
-            && protocol.name() != http.codec.first().name()
+            && protocol.name() != super::first_protocol(http.codec).name()
         {
             conn.codec = protocol.server(&http.limits);
         }
@@ -207,7 +209,7 @@ impl Worker {
                 None => self.on_discarded(key, id, 0, true),
             },
             Frame::Reset { reason, detail, .. } => {
-                self.count_limit(detail);
+                self.stats.count_limit(detail);
                 match stream {
                     Some(stream) if down => self.on_downstream_reset(stream, reason, detail),
                     Some(stream) => self.on_upstream_reset(stream, reason, detail),
@@ -248,7 +250,8 @@ impl Worker {
             return;
         };
         if conn.codec.is_multiplexed() {
-            self.net.write(key, |codec, out| codec.release(id, len, out));
+            self.net
+                .write(key, |codec, out| codec.release(id, len, out));
             return;
         }
         let discarded = conn.discard(len);
@@ -312,7 +315,7 @@ impl Worker {
     }
 
     fn on_malformed(&mut self, key: ConnKey, why: &Malformed) {
-        self.count_limit(why.detail);
+        self.stats.count_limit(why.detail);
         let Some(conn) = self.net.conns.get(key) else {
             return;
         };

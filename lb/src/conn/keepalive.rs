@@ -21,7 +21,12 @@ impl Worker {
             return;
         };
         let rested = |conn: &Conn| self.now.saturating_duration_since(conn.since);
-        if self.net.conns.get(key).is_some_and(|conn| rested(conn) >= idle) {
+        if self
+            .net
+            .conns
+            .get(key)
+            .is_some_and(|conn| rested(conn) >= idle)
+        {
             self.probe(key);
         }
     }
@@ -69,7 +74,9 @@ impl Worker {
     }
 
     fn set_ping(&mut self, key: ConnKey, after: Duration) {
-        self.wheels.pings.set(key.index(), self.now.checked_add(after));
+        self.wheels
+            .pings
+            .set(key.index(), self.now.checked_add(after));
     }
 
     /// What is configured for the connection, if its protocol has probes.

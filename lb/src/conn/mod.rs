@@ -18,12 +18,12 @@ use timers::Patience;
 
 use crate::{
     addresses::Addresses,
-    config::{ClusterConfig, HttpConfig},
+    config::{ClusterConfig, CodecType, HttpConfig},
     limits,
-    stream::{StreamKey, Target},
+    stream::Target,
     worker::Worker,
 };
-use codecs::{Codec, Life, Protocol, StreamId};
+use codecs::{Codec, Life, Protocol};
 use engines::{SlotKey, Sock, SockAddr, slot_key};
 use rare::Rare;
 use std::{io, time::Instant};
@@ -54,7 +54,10 @@ pub(crate) enum Side {
         listener: usize,
         addresses: Addresses,
     },
-    Up { target: Target, credit: bool },
+    Up {
+        target: Target,
+        credit: bool,
+    },
 }
 
 /// One connection.
@@ -201,6 +204,14 @@ impl Conn {
     }
 }
 
+/// What a connection speaks as long as its first bytes say nothing else.
+fn first_protocol(codec: CodecType) -> &'static dyn Protocol {
+    match codec {
+        CodecType::Auto | CodecType::Http1 => &codecs::http1::Http1,
+        CodecType::Http2 => &codecs::http1::Http1,
+    }
+}
+
 impl Worker {
     /// A connection was accepted by an HTTP listener.
     pub(crate) fn open_downstream(
@@ -211,7 +222,7 @@ impl Worker {
         peer: SockAddr,
         local: SockAddr,
     ) {
-        let codec = http.codec.first().server(&http.limits);
+        let codec = first_protocol(http.codec).server(&http.limits);
         let high = self.epoch.listener(listener).buffer_limit;
         let side = Side::Down {
             listener,
@@ -219,10 +230,11 @@ impl Worker {
         };
         let conn = Conn::new(sock, side, codec, high, self.now);
         let key = self.net.conns.insert(Conn {
-            is_undetected: http.codec.is_detected(),
+            is_undetected: http.codec == CodecType::Auto,
             ..conn
         });
         self.own(sock, crate::worker::Owner::Conn(key));
+        self.start_keepalive(key);
         self.mark_conn(key);
     }
 
@@ -235,6 +247,7 @@ impl Worker {
         if conn.codec.is_multiplexed() {
             // What the protocol begins with goes before the first request.
             self.net.write(key, |codec, out| codec.control(out));
+            self.start_keepalive(key);
         }
         if let Some(target) = self.net.conns.get(key).and_then(Conn::target) {
             self.pool_connected(key, target);

@@ -103,7 +103,9 @@ impl Net {
     /// Bytes that a stream may wait with to be sent on that connection before its source is no longer
     /// read: its share, where many wait.
     pub(crate) fn stream_bytes_max(&self, to: Option<ConnKey>) -> usize {
-        let streams = to.and_then(|key| self.conns.get(key)).map_or(1, |conn| conn.streams.len());
+        let streams = to
+            .and_then(|key| self.conns.get(key))
+            .map_or(1, |conn| conn.streams.len());
         let share = limits::CONN_BYTES_MAX / streams.max(1);
         share.clamp(limits::STREAM_BYTES_MIN, limits::STREAM_BYTES_MAX)
     }

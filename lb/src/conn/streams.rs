@@ -79,7 +79,10 @@ mod tests {
         let key = |n: u64| StreamKey::from_parts(n as u32, 0);
         let mut streams = Streams::default();
         for n in 0..3 {
-            assert_eq!((streams.len(), streams.find(StreamId(n))), (n as usize, None));
+            assert_eq!(
+                (streams.len(), streams.find(StreamId(n))),
+                (n as usize, None)
+            );
             streams.push(StreamId(n), key(n));
         }
         streams.remove(StreamId(1));

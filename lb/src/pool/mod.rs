@@ -19,7 +19,6 @@ use crate::{
     stream::{Failure, Flags, LocalReply, Phase, StreamKey, Target},
     worker::{Owner, Todo, Worker},
 };
-use codecs::Life;
 use engines::ConnectOptions;
 use std::collections::VecDeque;
 
@@ -69,7 +68,8 @@ impl Worker {
     /// Finds a connection to the stream's target.
     pub(crate) fn acquire(&mut self, stream: StreamKey, target: Target, fresh: bool) -> Acquired {
         // A stream that came first is served first.
-        let may_take = (!fresh || target.wire.is_multiplexed()) && self.pool(target).waiting.is_empty();
+        let may_take =
+            (!fresh || target.wire.is_multiplexed()) && self.pool(target).waiting.is_empty();
         if may_take && let Some(conn) = self.find_free(target) {
             return Acquired::Conn(conn);
         }
@@ -137,7 +137,8 @@ impl Worker {
         let conn = self.find_free(target)?;
         let shared = target.wire.is_multiplexed();
         let pool = &self.upstreams[target.cluster].pools[target.endpoint][target.wire as usize];
-        let takes = |key: &&StreamKey| shared || self.streams.get(**key).is_some_and(|s| !s.retry.fresh);
+        let takes =
+            |key: &&StreamKey| shared || self.streams.get(**key).is_some_and(|s| !s.retry.fresh);
         let stream = *pool.waiting.iter().find(takes)?;
         Some((stream, conn))
     }
@@ -228,7 +229,12 @@ impl Worker {
 
     /// Closes a connection once no stream is on it; the last one calls this again.
     pub(crate) fn drop_unused(&mut self, key: ConnKey) {
-        if self.net.conns.get(key).is_some_and(|conn| conn.streams.is_empty()) {
+        if self
+            .net
+            .conns
+            .get(key)
+            .is_some_and(|conn| conn.streams.is_empty())
+        {
             self.drop_conn(key);
         }
     }

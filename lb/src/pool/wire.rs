@@ -1,7 +1,7 @@
 //! Which protocol a connection to an endpoint speaks.
 
-use crate::config::ClusterConfig;
-use codecs::{Protocol, http1::Http1};
+use crate::config::{ClusterConfig, UpstreamProtocol};
+use codecs::{Protocol, Version, http1::Http1};
 
 /// A protocol of upstream connections. An endpoint may get connections of several: each has a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,17 @@ pub(crate) enum Wire {
 impl Wire {
     /// How many there are.
     pub(crate) const COUNT: usize = 2;
+
+    /// What the endpoints of a cluster are asked in for a request of that version.
+    pub(crate) fn of(config: &ClusterConfig, request: Version) -> Self {
+        match (config.protocol, request) {
+            (UpstreamProtocol::Http1, _) => Self::Http1,
+            (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Downstream, Version::Http2) => {
+                Self::Http2
+            }
+            (UpstreamProtocol::Downstream, Version::Http10 | Version::Http11) => Self::Http1,
+        }
+    }
 
     pub(crate) fn protocol(self) -> &'static dyn Protocol {
         match self {

@@ -8,7 +8,7 @@ use crate::{
     cluster::Breaker,
     conn::ConnKey,
     filter::{Chain, Dir, Flow},
-    pool::Acquired,
+    pool::{Acquired, Wire},
     route::{Action, Forward},
     worker::Worker,
 };
@@ -134,7 +134,12 @@ impl Worker {
             return self.refuse_stream(key, Flags::NO_HEALTHY_UPSTREAM, reply);
         };
         upstream.cluster.begin(endpoint);
-        let target = Target { cluster, endpoint };
+        let wire = Wire::of(&upstream.cluster.config, stream.head.version);
+        let target = Target {
+            cluster,
+            endpoint,
+            wire,
+        };
         stream.target = Some(target);
         stream.record.endpoint = u32::try_from(endpoint).ok();
         stream.phase = Phase::Queued;

@@ -67,7 +67,9 @@ impl Failure {
     fn is_wanted(self, policy: &RetryPolicy) -> bool {
         match self {
             Self::Connect => policy.on_connect_failure || policy.on_reset || policy.on_5xx,
-            Self::Lost { unsent: true, .. } | Self::Refused => policy.on_unsent || policy.on_reset || policy.on_5xx,
+            Self::Lost { unsent: true, .. } | Self::Refused => {
+                policy.on_unsent || policy.on_reset || policy.on_5xx
+            }
             Self::Lost { unsent: false, .. } | Self::Reset => policy.on_reset || policy.on_5xx,
             Self::Malformed(_) => policy.on_5xx,
             Self::Status => true,

@@ -142,11 +142,10 @@ impl Worker {
         conn.streams.remove(up.id);
         let Some(target) = conn.target() else { return };
         let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
-        let is_shared = conn.codec.is_multiplexed();
-        if !wanted && is_shared {
-            self.net.write(up.conn, |codec, out| codec.drain(out));
-        }
-        if is_shared {
+        if conn.codec.is_multiplexed() {
+            if !wanted {
+                self.net.write(up.conn, |codec, out| codec.drain(out));
+            }
             self.leave_shared(up.conn);
         } else if requested && conn.has_room() && wanted && !conn.is_full() {
             conn.rest(self.now);
@@ -170,7 +169,7 @@ impl Worker {
 
     fn reset_upstream(&mut self, up: Leg) {
         self.net.write(up.conn, |codec, out| {
-            codec.reset(up.id, codecs::Reason::Cancel, out)
+            codec.reset(up.id, Reason::Cancel, out)
         });
     }
 
