@@ -64,6 +64,10 @@ pub const CONN_BYTES_MAX: usize = 1 << 20;
 /// wait on the same connection.
 pub const STREAM_BYTES_MIN: usize = 8 << 10;
 
+/// How long no byte may come by in a tunnel that a request was upgraded to, where its route sets no
+/// `idle_timeout`. As long as `TcpProxy` leaves its tunnels by default.
+pub const TUNNEL_IDLE_TIME: Duration = Duration::from_secs(3600);
+
 /// How often a filter may send one request back to route matching.
 pub const REMATCHES_MAX: u8 = 4;
 

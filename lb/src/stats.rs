@@ -224,6 +224,10 @@ pub struct ListenerStats {
     pub requests: Counter,
     /// Requests under way now.
     pub requests_active: Gauge,
+    /// Requests that became tunnels (WebSocket and other upgrades).
+    pub upgrades: Counter,
+    /// Such tunnels open now.
+    pub upgrades_active: Gauge,
     /// Answers by class of status, 1xx to 5xx.
     pub answers: [Counter; 5],
     /// Requests refused as malformed.

@@ -26,6 +26,9 @@ const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
     ("requests_total", "Requests with a complete head", |s| {
         &s.requests
     }),
+    ("upgrades_total", "Requests that became tunnels", |s| {
+        &s.upgrades
+    }),
     ("malformed_total", "Requests refused as malformed", |s| {
         &s.malformed
     }),
@@ -108,6 +111,11 @@ const LISTENER_GAUGES: &[Metric<ListenerStats, Gauge>] = &[
     ("requests_active", "Requests under way now", |s| {
         &s.requests_active
     }),
+    (
+        "upgrades_active",
+        "Tunnels of upgraded requests open now",
+        |s| &s.upgrades_active,
+    ),
 ];
 
 const CLUSTER_COUNTERS: &[Metric<ClusterStats, Counter>] = &[

@@ -309,7 +309,10 @@ impl Worker {
             if conn.streams.is_empty() {
                 self.flush_and_close(key);
             }
-        } else {
+        } else if conn.codec.is_multiplexed()
+            || conn.streams.is_empty()
+            || conn.codec.life().is_closed()
+        {
             self.drop_conn(key);
         }
     }

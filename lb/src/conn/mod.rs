@@ -172,6 +172,11 @@ impl Conn {
         self.reading = false;
     }
 
+    /// Input is no longer held; true if there is some, or its end.
+    pub(crate) fn unhold(&mut self) -> bool {
+        std::mem::take(&mut self.held) && (self.peer_done || self.has_inbox())
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.phase == ConnPhase::Open
     }
@@ -424,8 +429,8 @@ impl Worker {
             self.end_conn(key);
         } else if life.is_closed() {
             self.linger(key);
-        } else if std::mem::take(&mut conn.held) {
-            if conn.peer_done || conn.has_inbox() {
+        } else if conn.held {
+            if conn.unhold() {
                 self.todo.push_back(crate::worker::Todo::Decode(key));
             }
         } else if conn.peer_done && conn.streams.is_empty() {

@@ -3,7 +3,7 @@
 //! `advance` takes a stream from phase to phase until it has to wait: for a filter, a connection, room,
 //! a timer, or the answer ahead of it. Whatever it waited for ends by calling `advance` again.
 
-use super::{Flags, Half, Phase, StreamKey, Target, local_reply::LocalReply};
+use super::{Flags, Half, Phase, StreamKey, Target, Upgrade, local_reply::LocalReply};
 use crate::{
     cluster::Breaker,
     conn::ConnKey,
@@ -93,6 +93,9 @@ impl Worker {
             return Step::Wait;
         };
         match &route.action {
+            Action::Forward(_) if !stream.may_upgrade() => {
+                self.answer(key, LocalReply::new(403, "upgrade_failed"), None);
+            }
             Action::Forward(forward) => {
                 let suppress = epoch.http(stream.listener).suppress_envoy_headers;
                 let matched_len = route.condition.path.matched_len();
@@ -225,12 +228,19 @@ impl Worker {
                 return Step::Wait;
             }
             self.send_answer_head(key);
+            if self
+                .streams
+                .get(key)
+                .is_some_and(|s| s.upgrade == Upgrade::Open)
+            {
+                self.release_held(down.conn);
+            }
         }
         self.send_body(key, Dir::Response, down.conn, down.id);
         let Some(stream) = self.streams.get_mut(key) else {
             return Step::Wait;
         };
-        if !stream.response.end_sent {
+        if !stream.response.end_sent || stream.is_half_open() {
             return Step::Wait;
         }
         stream.phase = Phase::Done;
@@ -268,6 +278,9 @@ impl Worker {
                 stream.keep_for_retry(&data);
             }
             self.net.write_data(conn, id, &data, end);
+            if end {
+                self.end_tunnel_half(key, conn);
+            }
         }
     }
 
@@ -286,6 +299,7 @@ impl Worker {
         } else {
             self.net
                 .write_data(conn, id, &engines::Buf::default(), true);
+            self.end_tunnel_half(key, conn);
         }
     }
 }

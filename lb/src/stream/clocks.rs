@@ -1,6 +1,6 @@
 //! A stream's deadlines: when each begins, and what happens when it passes.
 
-use super::{Failure, Flags, LocalReply, Phase, Stream, StreamKey};
+use super::{Failure, Flags, LocalReply, Phase, Stream, StreamKey, Upgrade};
 use crate::{config::HttpConfig, route::Action, worker::Worker};
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,8 @@ impl Worker {
             && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
             && forwards
             && stream.deadlines.route.is_none()
-            && stream.request.incoming_end
+            && (stream.request.incoming_end || stream.upgrade == Upgrade::Asked)
+            && stream.upgrade != Upgrade::Open
         {
             let started = |time| self.now.checked_add(time);
             stream.deadlines.route = forward.timeout.and_then(started);

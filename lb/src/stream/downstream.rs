@@ -2,6 +2,7 @@
 
 use super::{
     Deadlines, Failure, Flags, Half, Leg, LocalReply, Phase, Record, Retry, Stream, StreamKey,
+    Upgrade,
 };
 use crate::{
     conn::{ConnKey, Side},
@@ -21,8 +22,12 @@ impl Worker {
         let Side::Down { listener, .. } = owner.side else {
             return;
         };
-        // No upgrade is supported: its wish is ignored, and what may follow it is not forwarded.
-        let end = end || !head.upgrade().is_empty() || head.method() == b"CONNECT";
+        let epoch = self.epoch.clone();
+        let http = epoch.http(listener);
+        let upgrade = Upgrade::of(&head, http);
+        // A wish for another upgrade is ignored, and what may follow it is not forwarded.
+        let is_ignored = upgrade == Upgrade::None && !head.upgrade().is_empty();
+        let end = end || is_ignored || head.method() == b"CONNECT";
         owner.requests += 1;
         owner.end_discarding();
         let requests = owner.requests;
@@ -31,7 +36,8 @@ impl Worker {
         stats.requests.inc();
         stats.requests_active.inc();
         let mut stream = self.spare.pop().unwrap_or_else(|| self.blank_stream());
-        stream.reset(Leg { conn, id }, listener, self.epoch.clone(), self.now);
+        stream.reset(Leg { conn, id }, listener, epoch.clone(), self.now);
+        stream.upgrade = upgrade;
         self.net
             .heads
             .put(std::mem::replace(&mut stream.head, head));
@@ -44,13 +50,11 @@ impl Worker {
         if let Some(owner) = self.net.conns.get_mut(conn) {
             owner.streams.push(id, key);
         }
-        let epoch = self.epoch.clone();
-        let http = epoch.http(listener);
         if self.drain.is_draining() || (http.requests_max > 0 && requests >= http.requests_max) {
             self.net.write(conn, |codec, out| codec.drain(out));
         }
         self.dress_request(key, http);
-        self.start_clocks(key, http, end);
+        self.start_clocks(key, http, end || upgrade == Upgrade::Asked);
         self.wake_stream(key);
     }
 
@@ -74,6 +78,7 @@ impl Worker {
             deadlines: Deadlines::default(),
             idle_time: None,
             retry: Retry::default(),
+            upgrade: Upgrade::None,
             is_local: false,
             rematches: 0,
             is_marked: false,
@@ -131,12 +136,15 @@ impl Worker {
         if !end {
             return;
         }
-        if !down {
-            return self.release_upstream(key);
-        }
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
+        if !down && stream.is_half_open() {
+            return;
+        }
+        if !down {
+            return self.release_upstream(key);
+        }
         stream.record.request_done = stream.record.moment(self.now);
         stream.deadlines.request = None;
         self.start_route_clock(key);
@@ -156,6 +164,7 @@ impl Worker {
         }
         stream.record.detail = reply.detail;
         stream.is_local = true;
+        stream.give_upgrade_up();
         stream.request.abandon();
         stream.response.reset();
         if reply.may_have_body() && !stream.is_head_request() {
@@ -267,6 +276,9 @@ impl Worker {
         stream.record.response_bytes = stream.response.sent_bytes;
         let stats = self.listener_stats(stream.listener);
         stats.requests_active.dec();
+        if stream.upgrade == Upgrade::Open {
+            stats.upgrades_active.dec();
+        }
         stats.received_bytes.add(stream.record.request_bytes);
         stats.sent_bytes.add(stream.record.response_bytes);
         if let Some(counter) = crate::stats::class_of(&stats.answers, stream.record.status) {

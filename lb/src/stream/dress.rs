@@ -1,6 +1,6 @@
 //! The fields that the connection manager adds to a request and to its answer.
 
-use super::StreamKey;
+use super::{StreamKey, Upgrade, upgrade::add_key};
 use crate::{
     config::{HttpConfig, ServerHeader},
     conn::Side,
@@ -22,8 +22,13 @@ impl Worker {
             return;
         };
         let head = &mut stream.head;
-        // No upgrade is configured: the request goes on as it is without one (RFC 9110 §7.8).
-        head.set_upgrade(b"");
+        match stream.upgrade {
+            Upgrade::None => {
+                // It is not let through: the request goes on as it is without one (RFC 9110 §7.8).
+                head.set_upgrade(b"");
+            }
+            Upgrade::Asked | Upgrade::Open => add_key(head, &mut self.rng),
+        }
         if http.use_remote_address {
             head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));
             if !http.skip_xff_append

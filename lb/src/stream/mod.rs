@@ -10,6 +10,7 @@ mod local_reply;
 mod passing;
 mod record;
 mod retry;
+mod upgrade;
 mod upstream;
 mod windows;
 
@@ -18,6 +19,7 @@ pub use half::Half;
 pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
 pub(crate) use retry::Failure;
+use upgrade::Upgrade;
 
 use crate::{
     conn::ConnKey,
@@ -92,6 +94,7 @@ pub(crate) struct Stream {
     /// How long no byte may come by, in either direction.
     pub(crate) idle_time: Option<Duration>,
     pub(crate) retry: Retry,
+    upgrade: Upgrade,
     /// The answer is ours, no longer the upstream's.
     pub(crate) is_local: bool,
     pub(crate) rematches: u8,
@@ -132,7 +135,7 @@ impl Stream {
         (self.down, self.listener, self.epoch) = (down, listener, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.is_local, self.is_marked, self.rematches) = (false, false, 0);
-        self.record = Record::new(now);
+        (self.upgrade, self.record) = (Upgrade::None, Record::new(now));
         self.deadlines = Deadlines::default();
     }
 

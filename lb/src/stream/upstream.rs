@@ -75,10 +75,13 @@ impl Worker {
         if self.retries_status(key, head.status) {
             return self.net.heads.put(head);
         }
+        let mut head = head;
+        if !self.on_upgrade_answer(key, &mut head) {
+            return self.net.heads.put(head);
+        }
         let Some(stream) = self.streams.get_mut(key) else {
             return self.net.heads.put(head);
         };
-        let mut head = head;
         stream.deadlines.per_try = None;
         stream.record.detail = "via_upstream";
         let suppress = stream.epoch.http(stream.listener).suppress_envoy_headers;

@@ -240,8 +240,16 @@ impl Codec for Client {
         }
     }
 
+    /// Nothing goes into a tunnel that is only asked for.
     fn room(&self, _id: StreamId) -> usize {
-        usize::MAX
+        match self.request {
+            Request::Switching => 0,
+            Request::Body(_)
+            | Request::Ended
+            | Request::None
+            | Request::Opened
+            | Request::Tunnel => usize::MAX,
+        }
     }
 
     fn verbatim_in(&self, id: StreamId) -> u64 {
