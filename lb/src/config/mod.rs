@@ -9,6 +9,8 @@ mod http2;
 mod listener;
 mod quickstart;
 mod route;
+#[cfg(test)]
+mod sample;
 mod snapshot;
 mod timeouts;
 mod upgrades;
