@@ -1,6 +1,7 @@
 //! The command line's short form, `--listen … --to …`, as the configuration it stands for.
 
-use prost::Message;
+use super::UpstreamProtocol;
+use prost::{Message, Name};
 use prost_types::{Any, Duration};
 use std::{fmt, net::SocketAddr};
 use xds::api::envoy::{
@@ -8,8 +9,8 @@ use xds::api::envoy::{
         bootstrap::v3::{Admin, Bootstrap, bootstrap::StaticResources},
         cluster::v3::{CircuitBreakers, Cluster, circuit_breakers::Thresholds, cluster},
         core::v3::{
-            Address, Http1ProtocolOptions, HttpProtocolOptions, Pipe, SocketAddress,
-            address::Address as Where, socket_address::PortSpecifier,
+            Address, Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, Pipe,
+            SocketAddress, address::Address as Where, socket_address::PortSpecifier,
         },
         endpoint::v3::{
             ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints,
@@ -21,14 +22,23 @@ use xds::api::envoy::{
             route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
         },
     },
-    extensions::filters::{
-        http::router::v3::Router,
-        network::{
-            http_connection_manager::v3::{
-                HttpConnectionManager, HttpFilter, http_connection_manager::RouteSpecifier,
-                http_filter::ConfigType as HttpConfigType,
+    extensions::{
+        filters::{
+            http::router::v3::Router,
+            network::{
+                http_connection_manager::v3::{
+                    HttpConnectionManager, HttpFilter,
+                    http_connection_manager::{RouteSpecifier, UpgradeConfig},
+                    http_filter::ConfigType as HttpConfigType,
+                },
+                tcp_proxy::v3::{TcpProxy, tcp_proxy},
             },
-            tcp_proxy::v3::{TcpProxy, tcp_proxy},
+        },
+        upstreams::http::v3::{
+            HttpProtocolOptions as UpstreamOptions,
+            http_protocol_options::{
+                ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
+            },
         },
     },
 };
@@ -92,7 +102,8 @@ impl Quickstart {
                 filter_chains: vec![chain],
                 ..Listener::default()
             });
-            resources.clusters.push(cluster(&name, to)?);
+            let (protocol, to) = endpoints(listen, tcp, to)?;
+            resources.clusters.push(cluster(&name, &to, protocol)?);
         }
         let admin = self.admin.map(|at| Admin {
             address: Some(inet(at)),
@@ -141,7 +152,45 @@ fn inet(at: SocketAddr) -> Address {
     }
 }
 
-fn cluster(name: &str, to: &[String]) -> Result<Cluster, QuickstartError> {
+/// What the endpoints of a listener speak, and their addresses.
+fn endpoints<'a>(
+    listen: &str,
+    tcp: bool,
+    to: &'a [String],
+) -> Result<(UpstreamProtocol, Vec<&'a str>), QuickstartError> {
+    let (mut protocols, mut addresses) = (Vec::new(), Vec::new());
+    for to in to {
+        let (scheme, address) = match to.split_once("://") {
+            Some((scheme, address)) if !to.starts_with("unix:") => (Some(scheme), address),
+            Some(_) | None => (None, to.as_str()),
+        };
+        protocols.push(match scheme {
+            Some(_) if tcp => {
+                let reason = format!("--to {to}: a TCP listener passes bytes on, leave `://` out");
+                return Err(QuickstartError(reason));
+            }
+            Some("h2c" | "grpc") => UpstreamProtocol::Http2,
+            Some("http") | None => UpstreamProtocol::Http1,
+            Some(scheme) => {
+                let reason = format!("--to {to}: `{scheme}` is unknown, only http, h2c and grpc");
+                return Err(QuickstartError(reason));
+            }
+        });
+        addresses.push(address);
+    }
+    let first = protocols.first().copied().unwrap_or_default();
+    if protocols.iter().any(|protocol| *protocol != first) {
+        let reason = format!("{listen}: its endpoints have to speak the same, all h2c or all http");
+        return Err(QuickstartError(reason));
+    }
+    Ok((first, addresses))
+}
+
+fn cluster(
+    name: &str,
+    to: &[&str],
+    protocol: UpstreamProtocol,
+) -> Result<Cluster, QuickstartError> {
     let mut endpoints = Vec::new();
     for to in to {
         if to.starts_with(':') {
@@ -163,8 +212,11 @@ fn cluster(name: &str, to: &[String]) -> Result<Cluster, QuickstartError> {
         max_retries: Some(u32::MAX),
         ..Thresholds::default()
     };
+    let http2 = protocol == UpstreamProtocol::Http2;
+    let http2 = http2.then(|| (UpstreamOptions::full_name(), any(&prior_knowledge())));
     Ok(Cluster {
         name: name.to_owned(),
+        typed_extension_protocol_options: http2.into_iter().collect(),
         circuit_breakers: Some(CircuitBreakers {
             thresholds: vec![thresholds],
         }),
@@ -179,6 +231,25 @@ fn cluster(name: &str, to: &[String]) -> Result<Cluster, QuickstartError> {
         }),
         ..Cluster::default()
     })
+}
+
+/// HTTP/2 towards endpoints, upgrades included.
+fn prior_knowledge() -> UpstreamOptions {
+    let protocol_config = ProtocolConfig::Http2ProtocolOptions(with_connect());
+    let explicit = ExplicitHttpConfig {
+        protocol_config: Some(protocol_config),
+    };
+    UpstreamOptions {
+        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)),
+        ..UpstreamOptions::default()
+    }
+}
+
+fn with_connect() -> Http2ProtocolOptions {
+    Http2ProtocolOptions {
+        allow_connect: true,
+        ..Http2ProtocolOptions::default()
+    }
 }
 
 fn tcp_filter(cluster: &str) -> Filter {
@@ -209,6 +280,11 @@ fn http_filter(cluster: &str) -> Filter {
         http_protocol_options: Some(Http1ProtocolOptions {
             accept_http_10: true,
         }),
+        http2_protocol_options: Some(with_connect()),
+        upgrade_configs: vec![UpgradeConfig {
+            upgrade_type: "websocket".into(),
+            enabled: None,
+        }],
         http_filters: vec![HttpFilter {
             name: "envoy.filters.http.router".into(),
             config_type: Some(HttpConfigType::TypedConfig(any(&Router {
@@ -260,7 +336,7 @@ fn route_config(cluster: &str) -> RouteConfiguration {
     }
 }
 
-fn any<M: Message + prost::Name>(message: &M) -> Any {
+fn any<M: Message + Name>(message: &M) -> Any {
     Any {
         type_url: format!("type.googleapis.com/{}", M::full_name()),
         value: message.encode_to_vec(),
@@ -306,12 +382,53 @@ mod tests {
     }
 
     #[test]
+    fn the_scheme_of_the_endpoints_says_what_they_speak() {
+        for (to, expected) in [
+            (["127.0.0.1:1", "unix:/tmp/y"], UpstreamProtocol::Http1),
+            (
+                ["http://127.0.0.1:1", "127.0.0.1:2"],
+                UpstreamProtocol::Http1,
+            ),
+            (
+                ["h2c://127.0.0.1:1", "h2c://unix:/tmp/y"],
+                UpstreamProtocol::Http2,
+            ),
+            (["grpc://[::1]:1", "h2c://[::1]:2"], UpstreamProtocol::Http2),
+        ] {
+            let bootstrap = quickstart(":80", &to).bootstrap().unwrap();
+            let snapshot = crate::config::compile(&bootstrap).unwrap();
+            let cluster = &snapshot.clusters[0];
+            assert_eq!(cluster.protocol, expected, "{to:?}");
+            assert_eq!(cluster.endpoints.len(), 2);
+            let connect = cluster.limits.http2.allow_connect;
+            assert_eq!(connect, expected == UpstreamProtocol::Http2);
+        }
+    }
+
+    #[test]
+    fn the_short_form_lets_websockets_through_in_both_versions() {
+        let bootstrap = quickstart(":80", &["127.0.0.1:1"]).bootstrap().unwrap();
+        let snapshot = crate::config::compile(&bootstrap).unwrap();
+        let Terminal::Http(http) = &snapshot.listeners[0].chain.terminal else {
+            panic!("an HTTP listener")
+        };
+        assert_eq!(http.codec, crate::config::CodecType::Auto);
+        assert!(http.limits.http2.allow_connect);
+        let route = &http.routes.hosts()[0].routes[0];
+        assert!(route.allows_upgrade(b"websocket") && !route.allows_upgrade(b"other"));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told() {
         for (listen, to, expected) in [
             ("8080", &["127.0.0.1:1"][..], "not an address"),
             ("ftp://1.2.3.4:1", &["127.0.0.1:1"], "only http and tcp"),
             (":80", &[], "--to"),
             (":80", &["localhost"], "not an address"),
+            (":80", &["h3://1.2.3.4:1"], "only http, h2c and grpc"),
+            (":80", &["h2c://:1"], "needs an address"),
+            (":80", &["1.2.3.4:1", "h2c://1.2.3.4:2"], "speak the same"),
+            ("tcp://:80", &["h2c://1.2.3.4:1"], "leave `://` out"),
         ] {
             let error = quickstart(listen, to).bootstrap().unwrap_err();
             assert!(error.0.contains(expected), "{error}");
