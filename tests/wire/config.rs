@@ -34,10 +34,16 @@ fn a_file_written_for_envoy_runs_as_it_is() {
 }
 
 #[test]
-fn the_example_has_no_problem() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/envoy.yaml");
-    let (code, _, told) = Command::new(&["check", "-c", file]).finish();
-    assert_eq!(code, Some(0), "{told}");
+fn the_examples_have_no_problem() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 3, "the examples are in {folder}");
+    for file in files {
+        let (code, _, told) = Command::new(&["check", "-c", &file.display().to_string()]).finish();
+        assert_eq!(code, Some(0), "{told}");
+    }
 }
 
 #[test]
@@ -134,6 +140,63 @@ fn the_short_form_expands_to_a_configuration_that_runs() {
     std::fs::write(&file, out).unwrap();
     let proxy = Command::new(&["run", "-c", &file.display().to_string()]).start();
     assert_eq!(Client::new(proxy.at("http-0")).get("/").text(), "a / ");
+}
+
+#[test]
+fn the_short_form_shows_what_it_says_of_http2_and_websockets() {
+    for (to, is_http2) in [("127.0.0.1:1", false), ("h2c://127.0.0.1:1", true)] {
+        let args = ["expand", "--listen", "127.0.0.1:0", "--to", to];
+        let (code, out, told) = Command::new(&args).finish();
+        assert_eq!(code, Some(0), "{told}");
+        let flat: String = out.split_whitespace().collect();
+        let connect = r#""http2_protocol_options":{"allow_connect":true}"#;
+        assert_eq!(
+            flat.contains(&format!(r#""explicit_http_config":{{{connect}}}"#)),
+            is_http2
+        );
+        assert_eq!(flat.matches(connect).count(), if is_http2 { 2 } else { 1 });
+        assert!(
+            flat.contains(r#""upgrade_configs":[{"upgrade_type":"websocket"}]"#),
+            "{out}"
+        );
+        assert!(flat.contains(r#""port_value":1}"#), "{out}");
+    }
+    let args = ["run", "--listen", "127.0.0.1:0", "--to", "h3://127.0.0.1:1"];
+    let (code, _, told) = Command::new(&args).finish();
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("`h3` is unknown, only http, h2c and grpc"),
+        "{told}"
+    );
+}
+
+#[test]
+fn problems_of_http2_and_upgrades_have_their_place() {
+    let yaml = Setup::http(&["127.0.0.1:1".parse().unwrap()])
+        .replace(
+            "stat_prefix: http",
+            "stat_prefix: http\n          upgrade_configs: [{upgrade_type: CONNECT}]",
+        )
+        .replace(
+            "type: STATIC",
+            "type: STATIC\n    http2_protocol_options: {max_concurrent_streams: 0}",
+        );
+    let (code, told) = run(&yaml);
+    assert_eq!(code, Some(1));
+    let lines: Vec<_> = told.lines().collect();
+    let line_of = |text: &str| yaml.lines().position(|line| line.contains(text)).unwrap() + 1;
+    let expected = [
+        ("upgrade_type", "`CONNECT` is not supported"),
+        (
+            "max_concurrent_streams",
+            "0 is not between 1 and 2147483647",
+        ),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{told}");
+    for (line, (field, reason)) in lines.iter().zip(expected) {
+        assert!(line.starts_with(&format!("{}:", line_of(field))), "{line}");
+        assert!(line.ends_with(&format!("{field}: {reason}")), "{line}");
+    }
 }
 
 #[test]

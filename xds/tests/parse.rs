@@ -124,6 +124,80 @@ fn what_is_wrong_is_said_plainly() {
     }
 }
 
+const HTTP2: &str = r#"
+static_resources:
+  listeners:
+  - filter_chains:
+    - filters:
+      - typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          codec_type: HTTP2
+          http2_protocol_options:
+            max_concurrent_streams: 50
+            initialStreamWindowSize: 65535
+            allow_connect: true
+            connection_keepalive: {interval: 30s, timeout: 5s}
+          upgrade_configs: [{upgrade_type: websocket, enabled: false}]
+          route_config:
+            virtual_hosts:
+            - routes:
+              - route:
+                  upgrade_configs: [{upgrade_type: websocket}]
+                  max_stream_duration: {grpc_timeout_header_max: 10s, grpc_timeout_header_offset: 0.1s}
+  clusters:
+  - typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {hpack_table_size: 0}}
+  - http2_protocol_options: {}
+    protocol_selection: USE_DOWNSTREAM_PROTOCOL
+"#;
+
+#[test]
+fn http2_is_read_on_both_sides_and_written_again() {
+    let bootstrap = parse(HTTP2).unwrap().bootstrap;
+    let name = "envoy.config.bootstrap.v3.Bootstrap";
+    let json = xds::to_json(&bootstrap, name).unwrap();
+    assert_eq!(parse(&json).unwrap().bootstrap, bootstrap);
+    for written in [
+        "\"max_concurrent_streams\"",
+        "\"USE_DOWNSTREAM_PROTOCOL\"",
+        "\"HTTP2\"",
+    ] {
+        assert!(json.contains(written), "{written}: {json}");
+    }
+}
+
+#[test]
+fn what_is_not_supported_of_http2_is_refused_where_it_stands() {
+    for (from, to, expected) in [
+        (
+            "HTTP2\n",
+            "HTTP3\n",
+            "8:23: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.codec_type: `HTTP3` is unknown or not supported, only AUTO, HTTP1, HTTP2; did you mean `HTTP1`?",
+        ),
+        (
+            "            allow_connect",
+            "            allow_metadata: true\n            allow_connect",
+            "12:13: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http2_protocol_options.allow_metadata: unknown or unsupported field `allow_metadata` of Http2ProtocolOptions",
+        ),
+        (
+            "enabled: false",
+            "filters: []",
+            "14:55: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.upgrade_configs[0].filters: unknown or unsupported field `filters` of UpgradeConfig",
+        ),
+        (
+            "timeout: 5s",
+            "timeout: 5s, interval_jitter: {value: 15}",
+            "13:64: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http2_protocol_options.connection_keepalive.interval_jitter: unknown or unsupported field `interval_jitter` of KeepaliveSettings",
+        ),
+    ] {
+        let problems = problems(&HTTP2.replace(from, to));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(expected), "{problems:?}");
+    }
+}
+
 #[test]
 fn deep_nesting_is_an_error_and_no_crash() {
     let deep = "[".repeat(100_000);

@@ -127,7 +127,7 @@ fn quickstart_args(required: bool) -> [Arg; 3] {
             .short('t')
             .long("to")
             .value_name("ADDRESS")
-            .help("An endpoint of the --listen before it")
+            .help("An endpoint of the --listen before it: 10.0.0.1:80; HTTP/2 and gRPC: h2c://10.0.0.1:80")
             .action(ArgAction::Append)
             .requires("listen"),
         Arg::new("admin")

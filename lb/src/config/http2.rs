@@ -54,7 +54,9 @@ impl Compiler {
         let connection_window = match side {
             Side::Downstream => default.connection_window.max(stream_window),
             // As `Options::upstream`: the window of all streams together.
-            Side::Upstream => streams_max.saturating_mul(stream_window).min(MOST),
+            Side::Upstream => streams_max
+                .saturating_mul(stream_window)
+                .clamp(LEAST_WINDOW, MOST),
         };
         Options {
             table_bytes: number(
@@ -131,5 +133,185 @@ impl Compiler {
             timeout: timeout?,
             idle_interval,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{
+        CodecType, Terminal,
+        sample::{CLUSTER, MANAGER, Sample},
+    };
+
+    /// The options of both sides with these fields set.
+    fn options(fields: &str) -> [(Options, Option<Keepalive>); 2] {
+        let fields = format!("http2_protocol_options: {{{fields}}}");
+        let sample = Sample {
+            manager: &fields,
+            cluster: &fields,
+            ..Sample::default()
+        };
+        let snapshot = sample.loaded().snapshot;
+        let Terminal::Http(http) = &snapshot.listeners[0].chain.terminal else {
+            panic!("an HTTP listener")
+        };
+        let cluster = &snapshot.clusters[0];
+        [
+            (http.limits.http2.clone(), http.keepalive),
+            (cluster.limits.http2.clone(), cluster.keepalive),
+        ]
+    }
+
+    #[test]
+    fn what_is_not_set_is_the_side_s_default() {
+        let [down, up] = options("");
+        assert_eq!(down, (Options::default(), None));
+        assert_eq!(up, (Options::upstream(), None));
+    }
+
+    #[test]
+    fn every_field_reaches_the_codec() {
+        let fields = "hpack_table_size: 1, max_concurrent_streams: 2, \
+            initial_stream_window_size: 70000, initial_connection_window_size: 80000, \
+            allow_connect: true, max_outbound_control_frames: 3, \
+            max_consecutive_inbound_frames_with_empty_payload: 0, \
+            max_inbound_priority_frames_per_stream: 4, \
+            max_inbound_window_update_frames_per_data_frame_sent: 5, \
+            connection_keepalive: {interval: 30s, timeout: 0.5s}";
+        let expected = Options {
+            table_bytes: 1,
+            streams_max: 2,
+            stream_window: 70_000,
+            connection_window: 80_000,
+            allow_connect: true,
+            empty_frames_max: 0,
+            priority_frames_per_stream: 4,
+            window_updates_per_data: 5,
+            control_frames_max: 3,
+        };
+        let keepalive = Keepalive {
+            interval: Some(Duration::from_secs(30)),
+            timeout: Duration::from_millis(500),
+            idle_interval: None,
+        };
+        for found in options(fields) {
+            assert_eq!(found, (expected.clone(), Some(keepalive)));
+        }
+    }
+
+    #[test]
+    fn a_connection_s_window_follows_its_streams() {
+        for (fields, down, up) in [
+            ("initial_stream_window_size: 65535", 1 << 20, 6_553_500),
+            ("initial_stream_window_size: 4194304", 4 << 20, 400 << 20),
+            ("max_concurrent_streams: 3", 1 << 20, 384 << 10),
+            ("max_concurrent_streams: 2147483647", 1 << 20, MOST),
+            ("initial_connection_window_size: 65535", 65_535, 65_535),
+        ] {
+            let found = options(fields).map(|(options, _)| options.connection_window);
+            assert_eq!(found, [down, up], "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_may_ask_before_a_stream_and_nothing_else() {
+        let sample = Sample {
+            cluster: "http2_protocol_options: {connection_keepalive: \
+                {timeout: 1s, connection_idle_interval: 0.001s}}",
+            ..Sample::default()
+        };
+        let expected = Keepalive {
+            interval: None,
+            timeout: Duration::from_secs(1),
+            idle_interval: Some(LEAST_TIME),
+        };
+        let snapshot = sample.loaded().snapshot;
+        assert_eq!(snapshot.clusters[0].keepalive, Some(expected));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_told_on_both_sides() {
+        let window = "is not between 65535 and 2147483647";
+        for (field, value, reason) in [
+            ("hpack_table_size", "65537", "is not between 0 and 65536"),
+            (
+                "max_concurrent_streams",
+                "0",
+                "is not between 1 and 2147483647",
+            ),
+            ("initial_stream_window_size", "65534", window),
+            ("initial_connection_window_size", "2147483648", window),
+            ("max_outbound_control_frames", "0", "is not between 1 and"),
+            (
+                "max_inbound_window_update_frames_per_data_frame_sent",
+                "0",
+                "is not between 1 and",
+            ),
+            (
+                "connection_keepalive",
+                "{interval: 1s}",
+                "timeout: is missing",
+            ),
+            ("connection_keepalive", "{timeout: 1s}", "`interval` or"),
+            (
+                "connection_keepalive",
+                "{interval: 0s, timeout: 1s}",
+                "interval: has to be at least 1ms",
+            ),
+            (
+                "connection_keepalive",
+                "{interval: 1s, timeout: 0.0001s}",
+                "timeout: has to be at least 1ms",
+            ),
+        ] {
+            let fields = format!("http2_protocol_options: {{{field}: {value}}}");
+            let sample = Sample {
+                manager: &fields,
+                cluster: &fields,
+                ..Sample::default()
+            };
+            let problems = sample.problems();
+            assert_eq!(problems.len(), 2, "{problems:?}");
+            for (problem, outer) in problems.iter().zip([MANAGER, CLUSTER]) {
+                let path = format!("{outer}.http2_protocol_options.{field}");
+                assert!(problem.starts_with(&path), "{problem}");
+                assert!(problem.contains(reason), "{problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_listener_has_no_stream_of_its_own_to_ask_before() {
+        let sample = Sample {
+            manager: "http2_protocol_options: {connection_keepalive: \
+                {interval: 1s, timeout: 1s, connection_idle_interval: 1s}}",
+            ..Sample::default()
+        };
+        let path = format!("{MANAGER}.http2_protocol_options.connection_keepalive");
+        let reason = "is for clusters only: a listener's streams are opened by its clients";
+        let expected = format!("{path}.connection_idle_interval: {reason}");
+        assert_eq!(sample.problems(), [expected]);
+    }
+
+    #[test]
+    fn a_listener_speaks_what_codec_type_says() {
+        for (manager, expected) in [
+            ("", CodecType::Auto),
+            ("codec_type: AUTO", CodecType::Auto),
+            ("codec_type: HTTP1", CodecType::Http1),
+            ("codec_type: HTTP2", CodecType::Http2),
+        ] {
+            let sample = Sample {
+                manager,
+                ..Sample::default()
+            };
+            let snapshot = sample.loaded().snapshot;
+            let terminal = &snapshot.listeners[0].chain.terminal;
+            assert!(
+                matches!(terminal, Terminal::Http(http) if http.codec == expected),
+                "{manager}"
+            );
+        }
     }
 }

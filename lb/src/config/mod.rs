@@ -2,6 +2,7 @@
 //!
 //! `load` reads a file, `compile` turns its message into a snapshot. Both tell every problem at once.
 
+mod access_log;
 mod cluster;
 mod compile;
 mod fuzz;
@@ -9,6 +10,8 @@ mod http2;
 mod listener;
 mod quickstart;
 mod route;
+#[cfg(test)]
+mod sample;
 mod snapshot;
 mod timeouts;
 mod upgrades;

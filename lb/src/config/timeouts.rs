@@ -84,3 +84,143 @@ impl Compiler {
         max.is_some().then_some((most, offset))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{
+            Terminal,
+            sample::{MANAGER, Sample},
+        },
+        route::Action,
+    };
+
+    fn forward(route: &str) -> Forward {
+        let sample = Sample {
+            route,
+            ..Sample::default()
+        };
+        let snapshot = sample.loaded().snapshot;
+        let Terminal::Http(http) = &snapshot.listeners[0].chain.terminal else {
+            panic!("an HTTP listener")
+        };
+        match &http.routes.hosts()[0].routes[0].action {
+            Action::Forward(forward) => forward.clone(),
+            Action::Direct { .. } => panic!("it forwards"),
+        }
+    }
+
+    fn seconds(n: u64) -> Option<Duration> {
+        Some(Duration::from_secs(n))
+    }
+
+    #[test]
+    fn each_limit_has_its_default_and_its_nothing() {
+        for (route, timeout, whole) in [
+            ("", seconds(15), None),
+            ("timeout: 0s", None, None),
+            ("max_stream_duration: {}", None, None),
+            ("max_stream_duration: {max_stream_duration: 0s}", None, None),
+            (
+                "max_stream_duration: {max_stream_duration: 9s}",
+                None,
+                seconds(9),
+            ),
+            (
+                "timeout: 3s, max_stream_duration: {max_stream_duration: 9s}",
+                seconds(3),
+                seconds(9),
+            ),
+        ] {
+            let found = forward(route);
+            assert_eq!(
+                (found.timeout, found.max_stream_duration),
+                (timeout, whole),
+                "{route}"
+            );
+            assert_eq!(found.grpc, GrpcTimeout::Further);
+        }
+    }
+
+    #[test]
+    fn a_grpc_timeout_takes_the_part_that_the_route_gives_it() {
+        let no_offset = Duration::ZERO;
+        let offset = Duration::from_secs(2);
+        for (route, expected) in [
+            (
+                "max_grpc_timeout: 0s",
+                GrpcTimeout::Timeout {
+                    max: None,
+                    offset: no_offset,
+                },
+            ),
+            (
+                "max_grpc_timeout: 5s, grpc_timeout_offset: 2s",
+                GrpcTimeout::Timeout {
+                    max: seconds(5),
+                    offset,
+                },
+            ),
+            (
+                "max_stream_duration: {grpc_timeout_header_max: 0s}",
+                GrpcTimeout::Duration {
+                    max: None,
+                    offset: no_offset,
+                },
+            ),
+            (
+                "max_stream_duration: \
+                 {grpc_timeout_header_max: 5s, grpc_timeout_header_offset: 2s}",
+                GrpcTimeout::Duration {
+                    max: seconds(5),
+                    offset,
+                },
+            ),
+        ] {
+            assert_eq!(forward(route).grpc, expected, "{route}");
+        }
+    }
+
+    #[test]
+    fn limits_that_do_not_go_together_are_told() {
+        let beside = "cannot stand beside `max_stream_duration`, which replaces it";
+        for (route, field, reason) in [
+            (
+                "grpc_timeout_offset: 1s",
+                "grpc_timeout_offset",
+                "has no effect without `max_grpc_timeout`",
+            ),
+            (
+                "max_stream_duration: {grpc_timeout_header_offset: 1s}",
+                "max_stream_duration.grpc_timeout_header_offset",
+                "has no effect without `grpc_timeout_header_max`",
+            ),
+            (
+                "max_stream_duration: {}, max_grpc_timeout: 1s",
+                "max_grpc_timeout",
+                beside,
+            ),
+            (
+                "max_stream_duration: {}, grpc_timeout_offset: 1s",
+                "grpc_timeout_offset",
+                beside,
+            ),
+            (
+                "max_grpc_timeout: -1s",
+                "max_grpc_timeout",
+                "cannot be negative",
+            ),
+        ] {
+            let sample = Sample {
+                route,
+                ..Sample::default()
+            };
+            let problems = sample.problems();
+            let path = format!("{MANAGER}.route_config.virtual_hosts[0].routes[0].route.{field}: ");
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].starts_with(&path), "{problems:?}");
+            assert!(problems[0].ends_with(reason), "{problems:?}");
+        }
+    }
+}

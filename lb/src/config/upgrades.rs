@@ -65,3 +65,86 @@ fn check_name(name: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{
+        Terminal,
+        sample::{MANAGER, Sample},
+    };
+
+    #[test]
+    fn a_route_speaks_over_its_listener_type_by_type() {
+        let sample = Sample {
+            manager: "upgrade_configs: [{upgrade_type: WebSocket}, \
+                {upgrade_type: later, enabled: false}, {upgrade_type: other/2}]",
+            route: "upgrade_configs: [{upgrade_type: LATER}, {upgrade_type: other/2, enabled: false}, \
+                {upgrade_type: own}]",
+            ..Sample::default()
+        };
+        let snapshot = sample.loaded().snapshot;
+        let Terminal::Http(http) = &snapshot.listeners[0].chain.terminal else {
+            panic!("an HTTP listener")
+        };
+        let route = &http.routes.hosts()[0].routes[0];
+        for (name, listener, here) in [
+            ("websocket", true, true),
+            ("later", false, true),
+            ("other/2", true, false),
+            ("own", false, true),
+            ("nobody", false, false),
+        ] {
+            let name = name.as_bytes();
+            assert_eq!(http.upgrades.allows(name), listener);
+            assert_eq!(route.allows_upgrade(name), here);
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_let_through_is_told() {
+        let route_path = "route_config.virtual_hosts[0].routes[0].route";
+        for (list, at, reason) in [
+            ("[{enabled: true}]", 0, "is missing"),
+            (
+                "[{upgrade_type: \"web socket\"}]",
+                0,
+                "is not the name of a protocol",
+            ),
+            (
+                "[{upgrade_type: \"a,b\"}]",
+                0,
+                "is not the name of a protocol",
+            ),
+            (
+                "[{upgrade_type: a}, {upgrade_type: CONNECT}]",
+                1,
+                "`CONNECT` is not supported",
+            ),
+            (
+                "[{upgrade_type: h2c}]",
+                0,
+                "its requests would pass every route",
+            ),
+            (
+                "[{upgrade_type: a}, {upgrade_type: A, enabled: false}]",
+                1,
+                "is there twice",
+            ),
+        ] {
+            let fields = format!("upgrade_configs: {list}");
+            let sample = Sample {
+                manager: &fields,
+                route: &fields,
+                ..Sample::default()
+            };
+            let problems = sample.problems();
+            assert_eq!(problems.len(), 2, "{problems:?}");
+            let ours = format!("{MANAGER}.upgrade_configs[{at}].upgrade_type: ");
+            let its = format!("{MANAGER}.{route_path}.upgrade_configs[{at}].upgrade_type: ");
+            for path in [ours, its] {
+                let told = |told: &String| told.starts_with(&path) && told.ends_with(reason);
+                assert!(problems.iter().any(told), "{path}: {problems:?}");
+            }
+        }
+    }
+}

@@ -128,3 +128,133 @@ fn deprecated(from: &Cluster) -> UpstreamProtocol {
         ClusterProtocolSelection::UseDownstreamProtocol => UpstreamProtocol::Downstream,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sample::{CLUSTER, Sample};
+
+    /// A cluster's fields with these options.
+    fn typed(options: &str) -> String {
+        format!(
+            "typed_extension_protocol_options: {{{UPSTREAM_OPTIONS}: \
+             {{\"@type\": x/{UPSTREAM_OPTIONS}, {options}}}}}"
+        )
+    }
+
+    #[test]
+    fn a_cluster_speaks_what_it_says() {
+        let streams = "http2_protocol_options: {max_concurrent_streams: 7}";
+        for (cluster, expected, streams_max) in [
+            (String::new(), UpstreamProtocol::Http1, 100),
+            (typed(""), UpstreamProtocol::Http1, 100),
+            (
+                typed("explicit_http_config: {}"),
+                UpstreamProtocol::Http1,
+                100,
+            ),
+            (
+                typed("explicit_http_config: {http_protocol_options: {}}"),
+                UpstreamProtocol::Http1,
+                100,
+            ),
+            (
+                typed(&format!("explicit_http_config: {{{streams}}}")),
+                UpstreamProtocol::Http2,
+                7,
+            ),
+            (
+                typed(&format!("use_downstream_protocol_config: {{{streams}}}")),
+                UpstreamProtocol::Downstream,
+                7,
+            ),
+            (
+                typed(&format!("auto_config: {{{streams}}}")),
+                UpstreamProtocol::Http1,
+                7,
+            ),
+            (streams.to_owned(), UpstreamProtocol::Http2, 7),
+            (
+                "protocol_selection: USE_DOWNSTREAM_PROTOCOL".to_owned(),
+                UpstreamProtocol::Downstream,
+                100,
+            ),
+            (
+                format!("protocol_selection: USE_DOWNSTREAM_PROTOCOL, {streams}"),
+                UpstreamProtocol::Downstream,
+                7,
+            ),
+        ] {
+            let sample = Sample {
+                cluster: &cluster,
+                ..Sample::default()
+            };
+            let snapshot = sample.loaded().snapshot;
+            let found = &snapshot.clusters[0];
+            assert_eq!(found.protocol, expected, "{cluster}");
+            assert_eq!(found.limits.http2.streams_max, streams_max, "{cluster}");
+        }
+    }
+
+    #[test]
+    fn what_all_versions_share_is_read_beside_them() {
+        let fields = typed(
+            "common_http_protocol_options: {idle_timeout: 3s, max_headers_count: 9}, \
+             explicit_http_config: {http2_protocol_options: {}}",
+        );
+        let sample = Sample {
+            cluster: &fields,
+            ..Sample::default()
+        };
+        let snapshot = sample.loaded().snapshot;
+        let cluster = &snapshot.clusters[0];
+        assert_eq!(
+            cluster.idle_timeout,
+            Some(std::time::Duration::from_secs(3))
+        );
+        assert_eq!(cluster.limits.fields_max, 9);
+    }
+
+    #[test]
+    fn what_is_wrong_with_it_is_told() {
+        let options = format!("{CLUSTER}.typed_extension_protocol_options[\"{UPSTREAM_OPTIONS}\"]");
+        let twice = typed("explicit_http_config: {}");
+        for (cluster, path) in [
+            (
+                typed(
+                    "explicit_http_config: {http2_protocol_options: {max_concurrent_streams: 0}}",
+                ),
+                format!(
+                    "{options}.explicit_http_config.http2_protocol_options.max_concurrent_streams"
+                ),
+            ),
+            (
+                typed("common_http_protocol_options: {idle_timeout: -1s}"),
+                format!("{options}.common_http_protocol_options.idle_timeout"),
+            ),
+            (
+                format!("{twice}, http2_protocol_options: {{}}"),
+                format!("{CLUSTER}.http2_protocol_options"),
+            ),
+            (
+                format!("{twice}, protocol_selection: USE_DOWNSTREAM_PROTOCOL"),
+                format!("{CLUSTER}.protocol_selection"),
+            ),
+            (
+                typed("explicit_http_config: {http3_protocol_options: {}}"),
+                format!("{options}.explicit_http_config.http3_protocol_options"),
+            ),
+        ] {
+            let sample = Sample {
+                cluster: &cluster,
+                ..Sample::default()
+            };
+            let problems = sample.problems();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(
+                problems[0].starts_with(&format!("{path}: ")),
+                "{problems:?}"
+            );
+        }
+    }
+}
