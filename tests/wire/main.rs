@@ -18,3 +18,4 @@ mod limits;
 mod pooled;
 mod tcp;
 mod upstream;
+mod websocket;
