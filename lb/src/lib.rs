@@ -2,7 +2,7 @@
 //!
 //! The way of a request through these modules is told in `docs/LIFE_OF_A_REQUEST.md`. Only `worker`,
 //! `conn`, `stream`, `pool`, `tcp`, `drain` and `control` know of engines; `route`, `cluster`, `filter`,
-//! `filters` and `config` are pure.
+//! `filters`, `grpc` and `config` are pure.
 #![forbid(unsafe_code)]
 
 pub mod access_log;
@@ -18,6 +18,7 @@ mod drain;
 mod epoch;
 pub mod filter;
 pub mod filters;
+pub mod grpc;
 mod http_service;
 pub mod limits;
 pub mod mailbox;
