@@ -83,8 +83,9 @@ impl Lessee {
             block = blocks.lease(Group::Reserve, owner);
             counters.reserve_receives += u64::from(block.is_some());
         }
-        if block.is_some() {
+        if let Some(block) = &block {
             self.leases += 1;
+            block.note_leases(self.leases);
         } else {
             counters.blocks_exhausted += 1;
             self.parked = Some(Park::Blocks);
@@ -99,6 +100,7 @@ impl Lessee {
         }
         let block = blocks.lease(Group::Large, owner)?;
         self.leases += 1;
+        block.note_leases(self.leases);
         Some(block)
     }
 
@@ -225,6 +227,22 @@ mod tests {
             reserve_count: 1,
             ..BlockLimits::default()
         })
+    }
+
+    #[test]
+    fn a_block_tells_when_its_socket_holds_more_than_half_of_its_quota() {
+        let limits = BlockLimits {
+            socket_max: 4,
+            ..BlockLimits::default()
+        };
+        let (blocks, mut lessee) = (Blocks::new(&limits), Lessee::new(Class::Small));
+        let held: Vec<_> = (0..4)
+            .map_while(|_| lessee.lease(1, &blocks, 4, &mut EngineCounters::default()))
+            .map(BufMut::freeze)
+            .collect();
+        let crowded: Vec<_> = held.iter().map(Buf::is_crowded).collect();
+        assert_eq!(crowded, [false, false, true, true]);
+        assert!(!Buf::copy_of(&held[3]).is_crowded());
     }
 
     #[test]

@@ -42,6 +42,8 @@ struct Row {
     slices: Cell<u32>,
     /// Who leased it, in the engine's terms.
     owner: Cell<u64>,
+    /// Its owner's leases when it was received, itself included; 0: not told.
+    leases: Cell<u16>,
 }
 
 impl Blocks {
@@ -175,6 +177,7 @@ impl Blocks {
         debug_assert_eq!(row.slices.get(), 0, "a leased block was leased again");
         row.slices.set(1);
         row.owner.set(owner);
+        row.leases.set(0);
         self.0.leased.set(self.0.leased.get() + 1);
         let start = self.0.address(block);
         BufMut(Region::of_block(&self.0, block, start, len))
@@ -230,6 +233,14 @@ impl Pool {
         assert!(offset < self.memory.len);
         // SAFETY: within the mapping, as asserted.
         unsafe { self.memory.start.add(offset) }
+    }
+
+    pub(super) fn note_leases(&self, block: u32, leases: u16) {
+        self.table[block as usize].leases.set(leases);
+    }
+
+    pub(super) fn is_crowded(&self, block: u32) -> bool {
+        self.table[block as usize].leases.get() > self.socket_max / 2
     }
 
     pub(super) fn retain(&self, block: u32) {

@@ -226,6 +226,16 @@ impl Buf {
     pub fn is_reserve(&self) -> bool {
         self.0.group() == Some(Group::Reserve)
     }
+
+    /// True if the socket that received it held more than half of its quota of blocks. Who sends slices
+    /// of one source to many targets has to copy such a one: else slow targets could keep the source
+    /// from receiving what is for the others.
+    pub fn is_crowded(&self) -> bool {
+        match &self.0.hold {
+            Hold::Block { pool, block } => pool.is_crowded(*block),
+            Hold::Owned(_) | Hold::Static => false,
+        }
+    }
 }
 
 impl Default for Buf {
@@ -292,6 +302,13 @@ impl BufMut {
     /// Keeps at most the first `n` bytes.
     pub fn truncate(&mut self, n: usize) {
         self.0.len = self.0.len.min(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+
+    /// Notes how many blocks the socket that received it holds, this one included.
+    pub(crate) fn note_leases(&self, leases: u16) {
+        if let Hold::Block { pool, block } = &self.0.hold {
+            pool.note_leases(*block, leases);
+        }
     }
 
     /// Gives up the right to write, to share the bytes.

@@ -231,7 +231,9 @@ impl Uring {
         }
         if !entry.has_stored() && entry.inlet.lessee.leases < quota {
             entry.inlet.lessee.leases += 1;
+            let leases = entry.inlet.lessee.leases;
             let data = self.rings.claim(filled, owner);
+            data.note_leases(leases);
             self.hand_over(sock, data, events);
         } else {
             entry.rare_mut().stash.push_back(filled);
@@ -306,7 +308,9 @@ impl Uring {
                 return;
             };
             entry.inlet.lessee.leases += 1;
+            let leases = entry.inlet.lessee.leases;
             let data = self.rings.claim(filled, owner);
+            data.note_leases(leases);
             self.hand_over(sock, data, events);
         }
     }

@@ -63,9 +63,21 @@ impl Net {
         Some(result)
     }
 
-    /// Sends a part of a body in the connection's framing.
-    pub(crate) fn write_data(&mut self, key: ConnKey, id: StreamId, data: &Buf, end: bool) {
+    /// Sends a part of a body in the connection's framing. `is_shared`: what it came by carries others,
+    /// which slow readers of this one must not keep from being received.
+    pub(crate) fn write_data(
+        &mut self,
+        key: ConnKey,
+        id: StreamId,
+        data: &Buf,
+        end: bool,
+        is_shared: bool,
+    ) {
         let copied = must_copy(data);
+        let own = match is_shared && !copied && data.is_crowded() {
+            true => Buf::copy_of(data),
+            false => data.clone(),
+        };
         let wrap = self.write(key, |codec, out| {
             let wrap = codec.data(id, data, end);
             out.extend_from_slice(&wrap.before);
@@ -81,11 +93,11 @@ impl Net {
         self.flush();
         if let Some(conn) = self.conns.get_mut(key) {
             conn.queue(data.len());
-            if data.is_leased() {
+            if own.is_leased() {
                 conn.pinned = u32::try_from(conn.unsent).unwrap_or(u32::MAX);
             }
             conn.is_committed = true;
-            self.engine.send(conn.sock, data.clone());
+            self.engine.send(conn.sock, own);
         }
         if !wrap.after.is_empty() {
             self.write(key, |_, out| out.extend_from_slice(&wrap.after));

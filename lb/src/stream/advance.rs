@@ -271,13 +271,14 @@ impl Worker {
             let Some(data) = half.ready.take(room) else {
                 return;
             };
+            let is_shared = half.window.is_some();
             half.sent_bytes += data.len() as u64;
             let end = half.ready_end && half.ready.is_empty() && half.trailers.is_none();
             half.end_sent = end;
             if keep {
                 stream.keep_for_retry(&data);
             }
-            self.net.write_data(conn, id, &data, end);
+            self.net.write_data(conn, id, &data, end, is_shared);
             if end {
                 self.end_tunnel_half(key, conn);
             }
@@ -298,7 +299,7 @@ impl Worker {
                 .write(conn, |codec, out| codec.trailers(id, fields, out));
         } else {
             self.net
-                .write_data(conn, id, &engines::Buf::default(), true);
+                .write_data(conn, id, &engines::Buf::default(), true, false);
             self.end_tunnel_half(key, conn);
         }
     }
