@@ -10,6 +10,7 @@ mod codec;
 mod fields;
 mod head;
 pub mod http1;
+pub mod http2;
 mod kind;
 
 pub use codec::{
