@@ -1,8 +1,9 @@
 //! Encodes header blocks (RFC 7541 §3, §6); `policy` says what is inserted into the table.
 
+use super::equal::same;
 use super::index::{Index, SLOTS_PER_ENTRY, hash};
 use super::policy::{self, COOKIE_MIN, Policy};
-use super::static_table::{AUTHORITY, METHOD, PATH, SCHEME, STATIC_LEN, STATUS, find_value};
+use super::static_table::{METHOD, PATH, SCHEME, STATIC_LEN, STATUS, find_value};
 use super::table::{Entry, Table};
 use super::{TABLE_BYTES_DEFAULT, huffman, integer};
 
@@ -13,6 +14,9 @@ pub struct Encoder {
     index: Index,
     /// Our own bound of the table, in bytes.
     own_max: u32,
+    /// The number of the entry behind the last one that was referred to: blocks tend to have the same
+    /// fields in the same order, so it is looked at first.
+    ahead: u32,
     sizes: Option<Sizes>,
 }
 
@@ -65,6 +69,7 @@ impl Encoder {
             table: Table::new(TABLE_BYTES_DEFAULT),
             index: Index::default(),
             own_max: table_max,
+            ahead: 0,
             sizes: is_less.then_some(Sizes {
                 lowest: table_max,
                 last: table_max,
@@ -100,12 +105,28 @@ impl Encoder {
     }
 
     /// Appends a field; its name is lower-case.
+    ///
+    /// [`Indexing::Auto`] refers to a field that is in the table whatever put it there.
     pub fn field(&mut self, name: &[u8], value: &[u8], how: Indexing, out: &mut Vec<u8>) {
-        self.known(policy::find(name), name, value, how, out);
+        let may_refer = matches!(how, Indexing::Auto | Indexing::Index);
+        let id = match self.table.find(self.ahead) {
+            Some((index, entry)) if same(self.table.strings(entry).0, name) => {
+                if may_refer && same(self.table.strings(entry).1, value) {
+                    self.ahead = self.ahead.wrapping_add(1);
+                    return integer::put(STATIC_LEN + index, INDEXED.0, INDEXED.1, out);
+                }
+                entry.name_id
+            }
+            Some(_) | None => policy::find(name),
+        };
+        self.known(id, name, value, how, out);
     }
 
     /// Appends `:status`.
     pub fn status(&mut self, status: u16, out: &mut Vec<u8>) {
+        if status == 200 {
+            return out.push(INDEXED.1 | STATUS);
+        }
         let digits = [status / 100 % 10, status / 10 % 10, status % 10];
         let digits = digits.map(|digit| b'0' + digit as u8);
         self.known(STATUS, b":status", &digits, Indexing::Auto, out);
@@ -123,7 +144,7 @@ impl Encoder {
 
     /// Appends `:authority`.
     pub fn authority(&mut self, value: &[u8], out: &mut Vec<u8>) {
-        self.known(AUTHORITY, b":authority", value, Indexing::Auto, out);
+        self.field(b":authority", value, Indexing::Auto, out);
     }
 
     /// Appends `:path`.
@@ -147,16 +168,14 @@ impl Encoder {
     }
 
     /// `id`: what `policy::find` tells of `name`.
-    #[inline]
     fn known(&mut self, id: u8, name: &[u8], value: &[u8], how: Indexing, out: &mut Vec<u8>) {
-        let plan = self.plan(id, name, value, how);
-        if plan != Plan::Never
+        if how != Indexing::Never
             && is_static(id)
             && let Some(index) = find_value(id, value)
         {
             return out.push(INDEXED.1 | index);
         }
-        match plan {
+        match self.plan(id, name, value, how) {
             Plan::Insert => self.insert_or_refer(id, name, value, out),
             Plan::InsertName => self.refer_to_name(id, name, value, out),
             Plan::Without => self.literal(WITHOUT, id, name, value, out),
@@ -183,10 +202,10 @@ impl Encoder {
     fn insert_or_refer(&mut self, id: u8, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let hash = field_hash(id, name, value);
         let found = self.index.find(hash, |number| {
-            let entry = self.table.find(number);
-            entry.is_some_and(|entry| self.is_field(entry, id, name, value))
+            let found = self.table.find(number);
+            found.is_some_and(|(_, entry)| self.is_field(entry, id, name, value))
         });
-        match found.and_then(|number| self.table.index_of(number)) {
+        match found.and_then(|number| self.refer(number)) {
             Some(index) => integer::put(STATIC_LEN + index, INDEXED.0, INDEXED.1, out),
             None => {
                 self.literal(INSERTED, id, name, value, out);
@@ -194,6 +213,13 @@ impl Encoder {
                 self.index.insert(hash, self.table.newest());
             }
         }
+    }
+
+    /// The index within the dynamic table of an entry that is referred to.
+    #[inline]
+    fn refer(&mut self, number: u32) -> Option<u32> {
+        self.ahead = number.wrapping_add(1);
+        self.table.index_of(number)
     }
 
     /// A field of which only the name will come again.
@@ -213,7 +239,7 @@ impl Encoder {
     }
 
     fn literal(
-        &self,
+        &mut self,
         (prefix_bits, pattern): (u32, u8),
         id: u8,
         name: &[u8],
@@ -232,25 +258,29 @@ impl Encoder {
 
     /// The index of an entry of that name.
     #[inline]
-    fn name_index(&self, id: u8, name: &[u8]) -> Option<u32> {
+    fn name_index(&mut self, id: u8, name: &[u8]) -> Option<u32> {
         if is_static(id) {
             return Some(u32::from(id));
         }
-        let number = self.index.find(name_hash(id, name), |number| {
-            let entry = self.table.find(number);
-            entry.is_some_and(|entry| self.is_name(entry, id, name))
-        })?;
-        self.table.index_of(number).map(|index| STATIC_LEN + index)
+        let is = |number| {
+            let found = self.table.find(number);
+            found.is_some_and(|(_, entry)| self.is_name(entry, id, name))
+        };
+        let number = match is(self.ahead) {
+            true => self.ahead,
+            false => self.index.find(name_hash(id, name), is)?,
+        };
+        self.refer(number).map(|index| STATIC_LEN + index)
     }
 
     #[inline]
     fn is_name(&self, entry: &Entry, id: u8, name: &[u8]) -> bool {
-        entry.name_id == id && (id != 0 || self.table.strings(entry).0 == name)
+        entry.name_id == id && (id != 0 || same(self.table.strings(entry).0, name))
     }
 
     #[inline]
     fn is_field(&self, entry: &Entry, id: u8, name: &[u8], value: &[u8]) -> bool {
-        self.is_name(entry, id, name) && self.table.strings(entry).1 == value
+        self.is_name(entry, id, name) && same(self.table.strings(entry).1, value)
     }
 
     /// Puts a field that fits into the table, and its name into the index.

@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod equal;
 #[doc(hidden)]
 pub mod fuzz;
 mod huffman;
