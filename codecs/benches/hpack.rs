@@ -48,14 +48,14 @@ fn encode(encoder: &mut Encoder, fields: &[(&str, &str)], block: &mut Vec<u8>) {
     block.clear();
     encoder.begin(block);
     for (name, value) in fields {
-        let value = value.as_bytes();
-        match *name {
-            ":status" => encoder.status(200, block),
-            ":method" => encoder.method(value, block),
-            ":scheme" => encoder.scheme(value, block),
-            ":authority" => encoder.authority(value, block),
-            ":path" => encoder.path(value, block),
-            name => encoder.field(name.as_bytes(), value, Indexing::Auto, block),
+        let (name, value) = (name.as_bytes(), value.as_bytes());
+        match name {
+            [b':', b's', b't', ..] => encoder.status(200, block),
+            [b':', b'm', ..] => encoder.method(value, block),
+            [b':', b's', ..] => encoder.scheme(value, block),
+            [b':', b'a', ..] => encoder.authority(value, block),
+            [b':', b'p', ..] => encoder.path(value, block),
+            name => encoder.field(name, value, Indexing::Auto, block),
         }
     }
 }

@@ -13,6 +13,7 @@ mod huffman;
 mod huffman_table;
 mod index;
 mod integer;
+mod lookup;
 mod policy;
 pub mod static_table;
 mod table;

@@ -87,11 +87,6 @@ impl Table {
         self.arena.capacity() + self.ring.capacity() * size_of::<Entry>()
     }
 
-    /// The number of the entry that will be inserted next.
-    pub(super) fn next_number(&self) -> u32 {
-        self.inserted
-    }
-
     /// The index of an entry within the dynamic table, 1 for the newest; nothing if it is not live.
     #[inline]
     pub(super) fn index_of(&self, number: u32) -> Option<u32> {
