@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod abuse;
 mod access_log;
 mod admin;
 mod bulk;
@@ -14,6 +15,7 @@ mod drain;
 mod faults;
 mod hostile;
 mod http;
+mod http2;
 mod limits;
 mod pooled;
 mod tcp;

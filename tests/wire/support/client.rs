@@ -236,6 +236,12 @@ impl Client {
         self.ahead.is_empty() && !self.fill()
     }
 
+    /// Exactly so many bytes, or none if the connection ends first.
+    pub(crate) fn try_take(&mut self, len: usize) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_exactly(len, &mut bytes).map(|()| bytes)
+    }
+
     /// Exactly so many bytes.
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+pub(crate) mod h2;
 mod origin;
 mod process;
 

@@ -170,6 +170,17 @@ impl Proxy {
         first.unwrap_or_else(|| panic!("no metric {name} in\n{page}")) + values.sum::<u64>()
     }
 
+    /// How often a limit of HTTP/2 was broken.
+    pub(crate) fn http2_limit(&self, name: &str) -> u64 {
+        let page = self.page("/stats/prometheus");
+        let series = format!("ringlb_http2_limits_total{{limit=\"{name}\"}} ");
+        let value = page.lines().find_map(|line| line.strip_prefix(&series));
+        value
+            .unwrap_or_else(|| panic!("no limit {name}"))
+            .parse()
+            .unwrap()
+    }
+
     /// Waits until nothing is under way and every receive block is home.
     pub(crate) fn settle(&self) {
         for name in [

@@ -1,0 +1,268 @@
+//! HTTP/2 with clients of others: curl, nghttp, h2load.
+
+use crate::support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, h2::H2, until};
+use engines::EngineKind;
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+on_each_engine!(
+    curl_speaks_http2_to_an_http1_endpoint_and_to_an_http2_one,
+    nghttp_asks_many_things_at_a_time,
+    h2load_gets_every_answer,
+    one_connection_carries_what_one_protocol_cannot_tell_from_the_other,
+    cookies_are_one_field_for_an_http1_endpoint,
+    a_drain_lets_streams_end_and_tells_in_two_steps,
+    a_listener_that_speaks_one_protocol_refuses_the_other,
+    an_endpoint_that_does_not_answer_pings_is_left,
+);
+
+const HTTP2: &str = "typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}";
+
+/// Answers with as many bytes as the path says, or with what came.
+fn sized() -> Origin {
+    Origin::new(|request, stream| {
+        let bytes = request
+            .path()
+            .strip_prefix("/b/")
+            .and_then(|n| n.parse().ok());
+        let body = match bytes {
+            Some(bytes) => vec![b'x'; bytes],
+            None => request.body.clone(),
+        };
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), &body].concat()).is_ok()
+    })
+}
+
+/// Two proxies: the first speaks HTTP/2 to the second, the second HTTP/1 to the endpoint.
+fn chain(engine: EngineKind, origin: &Origin) -> [Proxy; 2] {
+    let last = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let yaml = Setup::default()
+        .listen(&HttpListener::default())
+        .cluster(
+            &Cluster {
+                cluster: HTTP2,
+                ..Cluster::default()
+            },
+            &[last.at("http")],
+        )
+        .yaml();
+    [Proxy::start(engine, &yaml), last]
+}
+
+/// Runs another's program; `None`, and a word about it, where it is missing.
+fn run(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{program}: {text} {output:?}");
+            Some(text)
+        }
+        Err(error) => {
+            eprintln!("skipped: {program}: {error}");
+            None
+        }
+    }
+}
+
+fn curl_speaks_http2_to_an_http1_endpoint_and_to_an_http2_one(engine: EngineKind) {
+    let origin = sized();
+    let proxies = chain(engine, &origin);
+    let upload = crate::support::scratch("upload");
+    std::fs::write(&upload, vec![b'u'; 700_000]).unwrap();
+    let upload = format!("@{}", upload.display());
+    let told = "\n%{http_version} %{response_code} %{size_download}";
+    for proxy in &proxies {
+        let at = proxy.at("http");
+        for version in ["--http2-prior-knowledge", "--http1.1"] {
+            for (path, more, want) in [
+                ("b/100", &[][..], 100),
+                ("b/2000000", &[], 2_000_000),
+                ("echo", &["--data-binary", &upload], 700_000),
+                ("b/5000", &["--head"], 0),
+            ] {
+                let url = format!("http://{at}/{path}");
+                let mut args = vec!["-s", "-S", version, "-w", told, "-o", "/dev/null", &url];
+                args.extend_from_slice(more);
+                let Some(text) = run("curl", &args) else {
+                    return;
+                };
+                let spoken = if version == "--http1.1" { "1.1" } else { "2" };
+                assert_eq!(text.trim(), format!("{spoken} 200 {want}"), "{url}");
+            }
+        }
+    }
+}
+
+fn nghttp_asks_many_things_at_a_time(engine: EngineKind) {
+    let origin = sized();
+    for proxy in &chain(engine, &origin) {
+        let urls: Vec<_> = (0..30)
+            .map(|n| format!("http://{}/b/{}", proxy.at("http"), n * 9000))
+            .collect();
+        let mut args = vec!["-n", "-s"];
+        args.extend(urls.iter().map(String::as_str));
+        let Some(text) = run("nghttp", &args) else {
+            return;
+        };
+        let answered = text.lines().filter(|line| line.contains(" 200 ")).count();
+        assert_eq!(answered, 30, "{text}");
+    }
+}
+
+fn h2load_gets_every_answer(engine: EngineKind) {
+    let origin = sized();
+    for proxy in &chain(engine, &origin) {
+        let url = format!("http://{}/b/1000", proxy.at("http"));
+        let args = ["-n", "600", "-c", "5", "-m", "20", &url];
+        let Some(text) = run("h2load", &args) else {
+            return;
+        };
+        assert!(
+            text.contains("600 succeeded, 0 failed, 0 errored"),
+            "{text}"
+        );
+        let count = || proxy.metric("ringlb_listener_requests_total");
+        assert_eq!(count(), 600);
+    }
+}
+
+fn one_connection_carries_what_one_protocol_cannot_tell_from_the_other(engine: EngineKind) {
+    let origin = sized();
+    let proxies = chain(engine, &origin);
+    for proxy in &proxies {
+        let mut client = H2::new(proxy.at("http"));
+        let first = client.request("GET", "/b/70000", &[], true);
+        let second = client.request("POST", "/echo", &[], false);
+        let third = client.request("GET", "/b/3", &[], true);
+        client.send(crate::support::h2::DATA, 1, second, b"hello");
+        // Answers come in any order; the slow reader of this connection takes them one by one.
+        let mut lengths = Vec::new();
+        for id in [first] {
+            lengths.push(client.reply(id).body.len());
+        }
+        assert_eq!(lengths, [70_000]);
+        let _ = third;
+        assert_eq!(client.get("/b/9").body.len(), 9);
+        assert_eq!(Client::new(proxy.at("http")).get("/b/5").body.len(), 5);
+    }
+    assert!(origin.connections() >= 1);
+}
+
+fn cookies_are_one_field_for_an_http1_endpoint(engine: EngineKind) {
+    let origin = sized();
+    let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = H2::new(proxy.at("http"));
+    let crumbs = [
+        ("cookie", "a=1"),
+        ("te", "trailers"),
+        ("cookie", "b=2"),
+        ("priority", "u=1"),
+    ];
+    let id = client.request("GET", "/b/1", &crumbs, true);
+    assert_eq!(client.reply(id).status, 200);
+    let seen = &origin.requests()[0];
+    assert_eq!(seen.field("cookie"), Some("a=1; b=2"));
+    assert_eq!(seen.field("host"), Some("example"));
+    assert_eq!(seen.field("priority"), Some("u=1"));
+    assert_eq!(
+        seen.fields
+            .iter()
+            .filter(|(name, _)| name == "cookie")
+            .count(),
+        1
+    );
+}
+
+fn a_drain_lets_streams_end_and_tells_in_two_steps(engine: EngineKind) {
+    let origin = sized();
+    let mut proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let mut client = H2::new(proxy.at("http"));
+    assert_eq!(client.get("/b/1").status, 200);
+    let open = client.request("POST", "/echo", &[], false);
+    until("it is under way", || {
+        proxy.metric("ringlb_cluster_requests_active") == 1
+    });
+    proxy.signal(nix::sys::signal::Signal::SIGTERM);
+    let mut last_ids = Vec::new();
+    loop {
+        let frame = client.next().unwrap();
+        if frame.kind == crate::support::h2::GOAWAY {
+            assert_eq!(frame.code(), 0);
+            last_ids.push(u32::from_be_bytes(frame.payload[..4].try_into().unwrap()));
+        }
+        if frame.kind == crate::support::h2::PING && frame.flags == 0 {
+            // A stream that was under way when the first GOAWAY left is served.
+            let late = client.request("GET", "/b/7", &[], true);
+            client.send(crate::support::h2::PING, 1, 0, &frame.payload);
+            assert_eq!(client.reply(late).body.len(), 7);
+            client.send(crate::support::h2::DATA, 1, open, b"the end");
+            let reply = client.reply(open);
+            assert_eq!(reply.body, b"the end");
+            break;
+        }
+    }
+    assert_eq!(last_ids, [(1 << 31) - 1]);
+    while let Some(frame) = client.next() {
+        assert_ne!(frame.kind, crate::support::h2::RST_STREAM);
+    }
+    assert!(proxy.wait().0.success());
+}
+
+fn a_listener_that_speaks_one_protocol_refuses_the_other(engine: EngineKind) {
+    let origin = sized();
+    let listener = |name, manager| HttpListener {
+        name,
+        manager,
+        ..HttpListener::default()
+    };
+    let yaml = Setup::default()
+        .listen(&listener("one", "codec_type: HTTP1"))
+        .listen(&listener("two", "codec_type: HTTP2"))
+        .cluster(&Cluster::default(), &[origin.at()])
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    assert_eq!(H2::new(proxy.at("two")).get("/b/1").status, 200);
+    assert_eq!(Client::new(proxy.at("one")).get("/b/1").status, 200);
+    let mut wrong = Client::new(proxy.at("one"));
+    wrong.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert!(matches!(wrong.answer().status, 400 | 505));
+    let mut wrong = Client::new(proxy.at("two"));
+    wrong.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(!wrong.rest().starts_with(b"HTTP/1.1 2"));
+}
+
+/// An endpoint that takes the connection and never says anything.
+fn an_endpoint_that_does_not_answer_pings_is_left(engine: EngineKind) {
+    let deaf = Origin::raw(|mut stream| {
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let cluster = HTTP2.replace(
+        "http2_protocol_options: {}",
+        "http2_protocol_options: {connection_keepalive: {interval: 0.05s, timeout: 0.05s}}",
+    );
+    let yaml = Setup::default()
+        .listen(&HttpListener::default())
+        .cluster(
+            &Cluster {
+                cluster: &cluster,
+                ..Cluster::default()
+            },
+            &[deaf.at()],
+        )
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    let mut client = Client::new(proxy.at("http"));
+    let answer = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(answer.status, 503);
+    assert!(proxy.metric("ringlb_cluster_keepalive_timeouts_total") >= 1);
+}
