@@ -110,7 +110,6 @@ impl Pair {
     }
 
     fn encode_request(&mut self) {
-        self.up.clear();
         let Some(id) = self.client.open() else {
             return;
         };
@@ -119,8 +118,7 @@ impl Pair {
     }
 
     fn decode_request(&mut self) {
-        let up = std::mem::take(&mut self.up);
-        self.down.clear();
+        let mut up = std::mem::take(&mut self.up);
         decode(
             self.server.as_mut(),
             self.now,
@@ -128,6 +126,7 @@ impl Pair {
             &mut self.heads,
             &mut self.down,
         );
+        up.clear();
         self.up = up;
     }
 
@@ -136,8 +135,7 @@ impl Pair {
     }
 
     fn decode_answer(&mut self) {
-        let down = std::mem::take(&mut self.down);
-        self.up.clear();
+        let mut down = std::mem::take(&mut self.down);
         decode(
             self.client.as_mut(),
             self.now,
@@ -145,9 +143,9 @@ impl Pair {
             &mut self.heads,
             &mut self.up,
         );
-        self.down = down;
+        down.clear();
         // What the client owes goes with the next request.
-        self.server.control(&mut self.down);
+        self.down = down;
     }
 }
 
