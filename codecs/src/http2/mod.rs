@@ -9,6 +9,8 @@ mod code;
 mod conn;
 mod flow;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod guard;
 mod head;
 #[doc(hidden)]

@@ -25,7 +25,10 @@ const STREAMS_UNTOLD: u32 = 100;
 pub(super) struct Peer {
     pub(super) table_bytes: u32,
     pub(super) streams_max: u32,
+    /// The window that a stream begins with.
     pub(super) window: u32,
+    /// And what it is to be once all of a frame came.
+    window_told: u32,
     pub(super) frame_max: u32,
     pub(super) takes_connect: bool,
 }
@@ -36,6 +39,7 @@ impl Default for Peer {
             table_bytes: super::hpack::TABLE_BYTES_DEFAULT,
             streams_max: STREAMS_UNTOLD,
             window: WINDOW_DEFAULT,
+            window_told: WINDOW_DEFAULT,
             frame_max: PAYLOAD_MAX as u32,
             takes_connect: false,
         }
@@ -46,6 +50,12 @@ impl Peer {
     /// The first SETTINGS frame: what it leaves out has no limit.
     pub(super) fn begin(&mut self) {
         self.streams_max = u32::MAX;
+    }
+
+    /// A frame is over: how much all streams' windows change (RFC 9113 §6.9.2).
+    pub(super) fn take_window_change(&mut self) -> i64 {
+        let before = std::mem::replace(&mut self.window, self.window_told);
+        i64::from(self.window) - i64::from(before)
     }
 
     /// Takes one setting of a peer that is a server, or a client.
@@ -63,7 +73,7 @@ impl Peer {
             INITIAL_WINDOW_SIZE if value > WINDOW_MAX => {
                 return Err(Wrong::flow("http2-invalid-initial-window"));
             }
-            INITIAL_WINDOW_SIZE => self.window = value,
+            INITIAL_WINDOW_SIZE => self.window_told = value,
             // RFC 9113 §6.5.2: 2^14 to 2^24 - 1.
             MAX_FRAME_SIZE if !(1 << 14..1 << 24).contains(&value) => {
                 return Err(Wrong::protocol("http2-invalid-max-frame-size"));

@@ -1,9 +1,14 @@
 //! One side of a connection as the tests see it: bytes in, frames out.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::field_reassign_with_default,
     reason = "each test uses its part; slots of a head are set one by one"
 )]
+
+pub(crate) mod case;
+pub(crate) mod rng;
+pub(crate) mod wire;
 
 use codecs::http2::Http2;
 use codecs::{

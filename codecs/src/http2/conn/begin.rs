@@ -88,13 +88,11 @@ impl Connection {
             self.peer.begin();
         }
         self.has_settings = true;
-        let window_before = self.peer.window;
         match header.len {
-            0 => self.on_settings(window_before),
+            0 => self.on_settings(),
             left => {
                 self.input = Input::Settings {
                     left,
-                    window_before,
                     entry: Partial::default(),
                 };
                 Ok(())

@@ -20,7 +20,6 @@ pub(super) enum Input {
     Small(Header, Partial<8>),
     Settings {
         left: u32,
-        window_before: u32,
         entry: Partial<{ settings::ENTRY }>,
     },
     PadLength(Header),

@@ -56,13 +56,9 @@ impl Connection {
     pub(super) fn on_setting(&mut self, entry: [u8; settings::ENTRY]) -> Result<(), Wrong> {
         self.peer.set(&entry, self.role == Role::Client)?;
         match self.input {
-            Input::Settings {
-                left: 0,
-                window_before,
-                ..
-            } => {
+            Input::Settings { left: 0, .. } => {
                 self.input = Input::default();
-                self.on_settings(window_before)
+                self.on_settings()
             }
             Input::Data { .. }
             | Input::Fragment { .. }
@@ -77,11 +73,11 @@ impl Connection {
     }
 
     /// All of a SETTINGS frame came.
-    pub(super) fn on_settings(&mut self, window_before: u32) -> Result<(), Wrong> {
+    pub(super) fn on_settings(&mut self) -> Result<(), Wrong> {
         self.encoder.set_peer_max(self.peer.table_bytes);
-        let change = i64::from(self.peer.window) - i64::from(window_before);
+        let change = self.peer.take_window_change();
         if change != 0 {
-            // RFC 9113 §6.9.2: all streams' windows change, and may become negative.
+            // They may become negative.
             let mut is_opened = false;
             for stream in self.streams.iter_mut() {
                 is_opened |= stream.send.add(change)?;

@@ -1,6 +1,6 @@
 //! Answers that come in (RFC 9113 §8.3.2).
 
-use super::super::hpack::{FieldRef, Go};
+use super::super::hpack::{FieldRef, Go, static_table};
 use super::section::{Bounds, Fault, Section, Sink, bad};
 use crate::{Head, Version};
 
@@ -19,7 +19,7 @@ impl Sink for Answer<'_> {
             return Go::Skip;
         }
         let taken = match field.name {
-            b":status" => self.status(field.value),
+            _ if field.index == Some(static_table::STATUS) => self.status(field.value),
             [b':', ..] => bad("http2-unknown-pseudo-field"),
             _ => self.regular(field),
         };

@@ -1,6 +1,6 @@
 //! Requests that come in (RFC 9113 §8.3.1, §8.5; RFC 8441).
 
-use super::super::hpack::{FieldRef, Go};
+use super::super::hpack::{FieldRef, Go, static_table};
 use super::section::{Bounds, Fault, Section, Sink, bad};
 use crate::bytes::{any, is_token};
 use crate::fields::Span;
@@ -61,15 +61,15 @@ impl<'a> Request<'a> {
 
     fn pseudo(&mut self, field: FieldRef<'_>) -> Result<(), Fault> {
         let (value, head) = (field.value, &mut *self.head);
-        match field.name {
-            b":method" => {
+        match field.index {
+            Some(static_table::METHOD) => {
                 self.section.pseudo(&mut self.seen, METHOD)?;
                 if !is_token(value) {
                     return bad("invalid-method");
                 }
                 head.set_method(value);
             }
-            b":scheme" => {
+            Some(static_table::SCHEME) => {
                 self.section.pseudo(&mut self.seen, SCHEME)?;
                 let known = [&b"http"[..], b"https"];
                 let scheme = known.iter().find(|name| value.eq_ignore_ascii_case(name));
@@ -78,21 +78,21 @@ impl<'a> Request<'a> {
                 };
                 head.set_scheme(scheme);
             }
-            b":authority" => {
+            Some(static_table::AUTHORITY) => {
                 self.section.pseudo(&mut self.seen, AUTHORITY)?;
                 if !is_authority(value) {
                     return bad("invalid-authority");
                 }
                 head.set_authority(value);
             }
-            b":path" => {
+            Some(static_table::PATH) => {
                 self.section.pseudo(&mut self.seen, PATH)?;
                 if any(value, |byte| !is_target(byte)) {
                     return bad("invalid-target");
                 }
                 head.set_path(value);
             }
-            b":protocol" => {
+            _ if field.name == b":protocol" => {
                 self.section.pseudo(&mut self.seen, PROTOCOL)?;
                 if !is_token(value) || value.eq_ignore_ascii_case(b"h2c") {
                     return bad("http2-invalid-protocol");

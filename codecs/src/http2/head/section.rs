@@ -2,7 +2,7 @@
 
 use super::super::code::Wrong;
 use super::super::guard;
-use super::super::hpack::{FieldRef, Go};
+use super::super::hpack::{FieldRef, Go, static_table};
 use super::cookie::Cookies;
 use crate::bytes::{any, is_control, lower_token_byte};
 use crate::http1::field_rules::{is_trimmed, length};
@@ -115,21 +115,15 @@ impl Section {
     #[inline]
     pub(super) fn regular(&mut self, field: &FieldRef<'_>) -> Result<Kind, Fault> {
         self.has_regular = true;
-        // RFC 9113 §8.2.1: tokens in lower case.
-        let is_lower = |byte: u8| {
-            byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-') | (byte == b'_')
-        };
-        if any(field.name, |byte| !is_lower(byte)) || field.name.is_empty() {
-            let is_name = |byte: &u8| lower_token_byte(*byte) == *byte && *byte != 0;
-            if field.name.is_empty() || !field.name.iter().all(is_name) {
-                return bad("http2-invalid-field-name");
-            }
-        }
         // RFC 9113 §8.2.1, RFC 9110 §5.5: no control characters, no blanks around the value.
         if any(field.value, is_control) || !is_trimmed(field.value) {
             return bad("http2-invalid-field-value");
         }
-        Ok(Kind::of(field.name))
+        match field.index {
+            Some(index) => Ok(static_kind(index)),
+            None if is_name(field.name) => Ok(Kind::of(field.name)),
+            None => bad("http2-invalid-field-name"),
+        }
     }
 
     /// Takes a field that heads of either direction may have.
@@ -141,7 +135,7 @@ impl Section {
         fields: &mut Fields,
     ) -> Result<(), Fault> {
         match kind {
-            Kind::Plain if field.name == b"cookie" => {
+            Kind::Plain if field.index == Some(static_table::COOKIE) => {
                 self.cookies.add(field, fields);
                 Ok(())
             }
@@ -200,6 +194,26 @@ impl Section {
     }
 }
 
+/// RFC 9113 §8.2.1: a token in lower case.
+fn is_name(name: &[u8]) -> bool {
+    let is_lower = |byte: u8| {
+        byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-') | (byte == b'_')
+    };
+    let is_token = |byte: &u8| lower_token_byte(*byte) == *byte && *byte != 0;
+    !name.is_empty() && (!any(name, |byte| !is_lower(byte)) || name.iter().all(is_token))
+}
+
+/// The kind of a field whose name the static table has.
+fn static_kind(index: u8) -> Kind {
+    match index {
+        static_table::CONTENT_LENGTH => Kind::ContentLength,
+        static_table::EXPECT => Kind::Expect,
+        static_table::HOST => Kind::Host,
+        static_table::TRANSFER_ENCODING => Kind::TransferEncoding,
+        _ => Kind::Plain,
+    }
+}
+
 /// A section that nobody wants: of a stream that was given up.
 #[derive(Debug)]
 pub(crate) struct Nothing;
@@ -207,5 +221,25 @@ pub(crate) struct Nothing;
 impl Sink for Nothing {
     fn field(&mut self, _field: FieldRef<'_>) -> Go {
         Go::Skip
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_static_table_are_of_the_kind_that_they_spell() {
+        for index in 15..=static_table::STATIC_LEN as u8 {
+            let name = static_table::name(index);
+            assert!(is_name(name));
+            let first = static_table::first_of(u32::from(index));
+            assert_eq!(
+                static_kind(first),
+                Kind::of(name),
+                "{}",
+                name.escape_ascii()
+            );
+        }
     }
 }

@@ -16,7 +16,9 @@ pub const SCHEME: u8 = 6;
 pub const STATUS: u8 = 8;
 pub const CONTENT_LENGTH: u8 = 28;
 pub const COOKIE: u8 = 32;
+pub const EXPECT: u8 = 35;
 pub const HOST: u8 = 38;
+pub const TRANSFER_ENCODING: u8 = 57;
 
 /// The entry of an index from 1 to 61.
 pub(crate) fn entry(index: u32) -> Option<Pair> {
