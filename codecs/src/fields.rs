@@ -22,6 +22,8 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     /// The arena has it as the line that is written.
     is_line: bool,
+    /// It came as one that no hop may put into a table (RFC 7541 §6.2.3).
+    pub(crate) never_indexed: bool,
 }
 
 /// Bytes of a line around its name and value.
@@ -166,6 +168,7 @@ impl Fields {
             value,
             kind,
             is_line,
+            never_indexed: false,
         }
     }
 
@@ -238,7 +241,90 @@ impl Fields {
             value: Span::of(value),
             kind: Kind::Plain,
             is_line,
+            never_indexed: false,
         });
+    }
+}
+
+/// Fields that come in one by one, checked: names are lower-case, values without control characters.
+impl Fields {
+    /// Adds a field at the end.
+    #[inline]
+    pub(crate) fn take_line(&mut self, name: &[u8], value: &[u8], kind: Kind, never_indexed: bool) {
+        let around = SEPARATOR.len() + END.len();
+        self.bytes.reserve(name.len() + value.len() + around);
+        let name = self.store(name);
+        self.bytes.extend_from_slice(SEPARATOR);
+        let value = self.store(value);
+        self.bytes.extend_from_slice(END);
+        self.index.push(Field {
+            name,
+            value,
+            kind,
+            is_line: true,
+            never_indexed,
+        });
+    }
+
+    /// Adds to the value of the last field, if that has this name and nothing lies behind it.
+    pub(crate) fn extend_last(
+        &mut self,
+        name: &[u8],
+        separator: &[u8],
+        value: &[u8],
+        never_indexed: bool,
+    ) -> bool {
+        let len = short(self.bytes.len());
+        let Some(last) = self.index.last_mut() else {
+            return false;
+        };
+        let is_last = last.is_line && last.line().end() == len;
+        if !is_last || slice(&self.bytes, last.name) != name {
+            return false;
+        }
+        last.value.len += short(separator.len() + value.len());
+        last.never_indexed |= never_indexed;
+        self.bytes.truncate(self.bytes.len() - END.len());
+        for piece in [separator, value, END] {
+            self.bytes.extend_from_slice(piece);
+        }
+        true
+    }
+
+    /// Makes one field of all those of a name, where the first was.
+    pub(crate) fn join(&mut self, name: &[u8], separator: &[u8]) {
+        let Some(first) = self.position(name) else {
+            return;
+        };
+        let mut value: Vec<u8> = Vec::new();
+        let mut never_indexed = false;
+        for field in self.index.iter().filter(|field| self.is(field, name)) {
+            if !value.is_empty() {
+                value.extend_from_slice(separator);
+            }
+            value.extend_from_slice(self.at(field.value));
+            never_indexed |= field.never_indexed;
+        }
+        self.set(name, &value);
+        self.index[first].never_indexed = never_indexed;
+    }
+
+    pub(crate) fn name(&self, field: &Field) -> &[u8] {
+        self.at(field.name)
+    }
+
+    /// The fields in order, with what is known of them.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Field, &[u8], &[u8])> {
+        self.index
+            .iter()
+            .map(|field| (field, self.at(field.name), self.at(field.value)))
+    }
+}
+
+impl Field {
+    /// Its value has no control characters.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.is_line
     }
 }
 

@@ -85,6 +85,11 @@ impl Head {
         upgrade, set_upgrade;
     }
 
+    /// Makes what lies in the arena the authority.
+    pub(crate) fn move_authority(&mut self, authority: Span) {
+        self.authority = authority;
+    }
+
     /// Empties the head for reuse; keeps its memory.
     pub fn clear(&mut self) {
         self.fields.clear();

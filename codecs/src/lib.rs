@@ -21,4 +21,4 @@ pub use fields::Fields;
 pub use head::{Head, Heads, Length, Version};
 
 /// Every protocol, in the order in which they are asked whether a connection is theirs.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&http1::Http1];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&http2::Http2, &http1::Http1];

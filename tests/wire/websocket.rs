@@ -1,7 +1,9 @@
 //! WebSocket: upgrades become tunnels, over HTTP/1 and over HTTP/2, and nothing else gets through.
 
 use crate::support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, until};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use engines::EngineKind;
+use sha1::{Digest, Sha1};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
@@ -49,14 +51,19 @@ fn proxy(engine: EngineKind, to: SocketAddr, cluster: &str, routes: &str) -> Pro
 
 const ROUTES: &str = "[{match: {prefix: /}, route: {cluster: c}}]";
 
-/// Reads a request's head; its lines in lower case.
-fn head_of(stream: &TcpStream) -> Vec<String> {
-    let lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let lines = lines.take_while(|line| !line.is_empty());
-    lines.map(|line| line.to_ascii_lowercase()).collect()
+/// Reads a request's head, and accepts what it asks for.
+fn accept(stream: &mut TcpStream) {
+    let lines = BufReader::new(&*stream).lines().map_while(Result::ok);
+    let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    assert!(head.contains(&"upgrade: websocket".into()), "{head:?}");
+    let key = head
+        .iter()
+        .find_map(|line| line.strip_prefix("sec-websocket-key: "));
+    let guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let digest = Sha1::new().chain_update(key.unwrap()).chain_update(guid);
+    switch(stream, &BASE64_STANDARD.encode(digest.finalize()));
 }
 
-/// The key of a head, its case kept; tests with a key of their own know it.
 fn switch(stream: &mut TcpStream, accept: &str) {
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -68,9 +75,7 @@ fn switch(stream: &mut TcpStream, accept: &str) {
 /// An endpoint that accepts an upgrade and sends back in capitals what comes, up to the end.
 fn capitals() -> Origin {
     Origin::raw(|mut stream| {
-        let head = head_of(&stream);
-        assert!(head.contains(&"upgrade: websocket".into()), "{head:?}");
-        switch(&mut stream, ACCEPT);
+        accept(&mut stream);
         let mut room = [0; 64 << 10];
         while let Ok(n @ 1..) = stream.read(&mut room) {
             stream.write_all(&room[..n].to_ascii_uppercase()).unwrap();
@@ -123,8 +128,7 @@ fn bytes_pass_both_ways_however_many_hops_speak_http2(engine: EngineKind) {
 
 fn each_side_of_a_tunnel_ends_by_itself(engine: EngineKind) {
     let origin = Origin::raw(|mut stream| {
-        head_of(&stream);
-        switch(&mut stream, ACCEPT);
+        accept(&mut stream);
         stream.write_all(b"first").unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut all = Vec::new();
@@ -181,7 +185,8 @@ fn a_route_can_refuse_what_the_listener_allows(engine: EngineKind) {
 
 fn an_endpoint_that_does_not_know_the_key_is_refused(engine: EngineKind) {
     let origin = Origin::raw(|mut stream| {
-        head_of(&stream);
+        let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        lines.find(String::is_empty).unwrap();
         switch(&mut stream, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     });
     let proxy = proxy(engine, origin.at(), "", ROUTES);

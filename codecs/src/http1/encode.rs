@@ -165,7 +165,7 @@ pub(super) fn request_line(head: &Head, out: &mut Vec<u8>) {
 }
 
 /// A target; what may not stand in one is percent-encoded.
-fn write_target(target: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_target(target: &[u8], out: &mut Vec<u8>) {
     if !any(target, |byte| !is_target(byte)) {
         return out.extend_from_slice(target);
     }

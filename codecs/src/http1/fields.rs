@@ -178,7 +178,7 @@ const END_TO_END: &[&str] = &[
 ];
 
 /// RFC 9110 §6.5.1: a field of this kind would frame the message anew.
-pub(super) fn refuses_trailer(kind: Kind) -> bool {
+pub(crate) fn refuses_trailer(kind: Kind) -> bool {
     match kind {
         Kind::ContentLength | Kind::Host | Kind::Lookalike | Kind::TransferEncoding => true,
         Kind::Connection
@@ -193,7 +193,7 @@ pub(super) fn refuses_trailer(kind: Kind) -> bool {
 
 /// Whether a plain field may be in trailers (RFC 9110 §6.5.1): no routing, request modifiers,
 /// authentication, response control or content processing.
-pub(super) fn keeps_trailer(name: &[u8]) -> bool {
+pub(crate) fn keeps_trailer(name: &[u8]) -> bool {
     let is_begun = |text: &&[u8]| name.starts_with(text);
     !NO_TRAILERS.contains(&name) && ![&b"if-"[..], b"x-forwarded-"].iter().any(is_begun)
 }
@@ -228,7 +228,7 @@ const NO_TRAILERS: &[&[u8]] = &[
 ];
 
 /// A Content-Length value: digits only (RFC 9110 §8.6).
-fn length(value: &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn length(value: &[u8]) -> Result<u64, Malformed> {
     let invalid = bad("invalid-content-length");
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(invalid);
@@ -243,7 +243,7 @@ fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Without optional whitespace (RFC 9110 §5.6.3).
-pub(super) fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let mut value = trim_start(value);
     while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -258,7 +258,7 @@ pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
     value
 }
 
-pub(super) fn is_trimmed(value: &[u8]) -> bool {
+pub(crate) fn is_trimmed(value: &[u8]) -> bool {
     !matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 

@@ -17,6 +17,13 @@ mod server;
 mod status;
 mod target;
 
+/// What HTTP/2 is held to as well: its messages may go on as ours.
+pub(crate) mod field_rules {
+    pub(crate) use super::encode::write_target;
+    pub(crate) use super::fields::{is_trimmed, keeps_trailer, length, refuses_trailer, trim};
+    pub(crate) use super::target::{has_port, is_authority, is_target};
+}
+
 use crate::bytes::is_token_byte;
 use crate::{Codec, Detected, Limits, Malformed, Protocol, Step, Wait};
 

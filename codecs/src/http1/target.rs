@@ -73,12 +73,12 @@ fn split_scheme(target: &[u8]) -> Option<(&'static [u8], &[u8])> {
 
 /// Bytes of a target: visible ASCII without a fragment. Characters that RFC 3986 wants encoded but
 /// that clients send bare (`|`, `"`, `{` …) are let through.
-pub(super) fn is_target(byte: u8) -> bool {
+pub(crate) fn is_target(byte: u8) -> bool {
     (byte > b' ') & (byte < 0x7f) & (byte != b'#')
 }
 
 /// `host [ ":" port ]`, no user information, nothing empty.
-pub(super) fn is_authority(value: &[u8]) -> bool {
+pub(crate) fn is_authority(value: &[u8]) -> bool {
     let host = match value {
         [b'[', rest @ ..] => ipv6_len(rest).map(|len| len + 1),
         _ => name_len(value),
@@ -87,7 +87,7 @@ pub(super) fn is_authority(value: &[u8]) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || is_port(rest))
 }
 
-fn has_port(authority: &[u8]) -> bool {
+pub(crate) fn has_port(authority: &[u8]) -> bool {
     let colon = authority.iter().rposition(|byte| *byte == b':');
     colon.is_some_and(|at| is_port(&authority[at..]))
 }

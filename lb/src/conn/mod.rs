@@ -213,7 +213,7 @@ impl Conn {
 fn first_protocol(codec: CodecType) -> &'static dyn Protocol {
     match codec {
         CodecType::Auto | CodecType::Http1 => &codecs::http1::Http1,
-        CodecType::Http2 => &codecs::http1::Http1,
+        CodecType::Http2 => &codecs::http2::Http2,
     }
 }
 

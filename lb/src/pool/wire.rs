@@ -1,7 +1,7 @@
 //! Which protocol a connection to an endpoint speaks.
 
 use crate::config::{ClusterConfig, UpstreamProtocol};
-use codecs::{Protocol, Version, http1::Http1};
+use codecs::{Protocol, Version, http1::Http1, http2::Http2};
 
 /// A protocol of upstream connections. An endpoint may get connections of several: each has a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Wire {
     pub(crate) fn protocol(self) -> &'static dyn Protocol {
         match self {
             Self::Http1 => &Http1,
-            Self::Http2 => &Http1,
+            Self::Http2 => &Http2,
         }
     }
 

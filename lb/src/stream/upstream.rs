@@ -13,10 +13,11 @@ use crate::{
 use codecs::{Head, Malformed, Reason};
 
 impl Worker {
-    /// A pool has a connection for a stream that waited.
+    /// A pool has a connection for a stream that waited. Its head goes out at once: streams of one
+    /// connection have to begin in the order in which they were opened (RFC 9113 §5.1.1).
     pub(crate) fn attach(&mut self, key: StreamKey, conn: ConnKey) {
         self.bind(key, conn);
-        self.wake_stream(key);
+        self.advance(key);
     }
 
     /// The stream goes through that connection from now on.
