@@ -48,15 +48,35 @@ fn encode(encoder: &mut Encoder, fields: &[(&str, &str)], block: &mut Vec<u8>) {
     block.clear();
     encoder.begin(block);
     for (name, value) in fields {
-        encoder.field(name.as_bytes(), value.as_bytes(), Indexing::Auto, block);
+        let (name, value) = (name.as_bytes(), value.as_bytes());
+        match name {
+            [b':', b's', b't', ..] => encoder.status(200, block),
+            [b':', b'm', ..] => encoder.method(value, block),
+            [b':', b's', ..] => encoder.scheme(value, block),
+            [b':', b'a', ..] => encoder.authority(value, block),
+            [b':', b'p', ..] => encoder.path(value, block),
+            name => encoder.field(name, value, Indexing::Auto, block),
+        }
     }
 }
 
-/// A decoder that has seen the fields, and the block that says them again.
+/// Both sides after a block of other values where they change each time, and the block that is measured.
 fn warm(fields: &[(&str, &str)]) -> (Encoder, Decoder, Vec<u8>) {
     let (mut encoder, mut decoder) = (Encoder::new(4096), Decoder::new(4096));
     let mut block = Vec::new();
-    for _ in 0..2 {
+    let changing = [
+        "x-forwarded-for",
+        "x-request-id",
+        "x-envoy-upstream-service-time",
+    ];
+    let earlier: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| match changing.contains(name) {
+            true => (*name, "other"),
+            false => (*name, *value),
+        })
+        .collect();
+    for fields in [&earlier, fields] {
         encode(&mut encoder, fields, &mut block);
         decode(&mut decoder, &block);
     }
@@ -104,11 +124,12 @@ fn encode_fluke(bencher: Bencher<'_, '_>, shape: &str) {
 
 #[divan::bench(args = ["request", "answer"])]
 fn decode_fluke(bencher: Bencher<'_, '_>, shape: &str) {
-    let mut encoder = Encoder::new(4096);
+    let mut encoder = fluke_hpack::Encoder::new();
     let mut decoder = fluke_hpack::Decoder::new();
     let mut block = Vec::new();
-    for _ in 0..3 {
-        encode(&mut encoder, fields(shape), &mut block);
+    for _ in 0..2 {
+        let pairs = fields(shape).iter();
+        block = encoder.encode(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         decoder.decode(&block).expect("a good block");
     }
     bencher.bench_local(|| {

@@ -1,16 +1,14 @@
 //! Encodes header blocks (RFC 7541 §3, §6); `policy` says what is inserted into the table.
 
-use super::index::{Index, SLOTS_PER_ENTRY, hash};
+use super::lookup::{Ahead, Lookup, is_static};
 use super::policy::{self, COOKIE_MIN, Policy};
-use super::static_table::{AUTHORITY, METHOD, PATH, SCHEME, STATIC_LEN, STATUS, find_value};
-use super::table::{Entry, Table};
-use super::{TABLE_BYTES_DEFAULT, huffman, integer};
+use super::static_table::{METHOD, PATH, SCHEME, STATUS, find_value};
+use super::{TABLE_BYTES_DEFAULT, TABLE_BYTES_MAX, huffman, integer};
 
 /// Encodes the header blocks to one peer.
 #[derive(Debug)]
 pub struct Encoder {
-    table: Table,
-    index: Index,
+    table: Lookup,
     /// Our own bound of the table, in bytes.
     own_max: u32,
     sizes: Option<Sizes>,
@@ -62,8 +60,7 @@ impl Encoder {
     pub fn new(table_max: u32) -> Self {
         let is_less = table_max < TABLE_BYTES_DEFAULT;
         Self {
-            table: Table::new(TABLE_BYTES_DEFAULT),
-            index: Index::default(),
+            table: Lookup::new(TABLE_BYTES_DEFAULT),
             own_max: table_max,
             sizes: is_less.then_some(Sizes {
                 lowest: table_max,
@@ -74,7 +71,7 @@ impl Encoder {
 
     /// The peer's SETTINGS_HEADER_TABLE_SIZE came; the next block begins with what follows from it.
     pub fn set_peer_max(&mut self, peer_max: u32) {
-        let last = peer_max.min(self.own_max).min(super::TABLE_BYTES_MAX);
+        let last = peer_max.min(self.own_max).min(TABLE_BYTES_MAX);
         let before = self.sizes.map_or(last, |sizes| sizes.lowest);
         let lowest = before.min(last);
         // Nothing to tell if the table stays as it is and was not smaller in between.
@@ -100,12 +97,26 @@ impl Encoder {
     }
 
     /// Appends a field; its name is lower-case.
+    ///
+    /// [`Indexing::Auto`] refers to a field that is in the table whatever put it there.
     pub fn field(&mut self, name: &[u8], value: &[u8], how: Indexing, out: &mut Vec<u8>) {
-        self.known(policy::find(name), name, value, how, out);
+        let may_refer = matches!(how, Indexing::Auto | Indexing::Index);
+        let id = match self.table.ahead(name, value) {
+            Some(Ahead::Field(index)) if may_refer => {
+                self.table.advance();
+                return integer::put(index, INDEXED.0, INDEXED.1, out);
+            }
+            Some(Ahead::Field(_)) | None => policy::find(name),
+            Some(Ahead::Name(id)) => id,
+        };
+        self.known(id, name, value, how, out);
     }
 
     /// Appends `:status`.
     pub fn status(&mut self, status: u16, out: &mut Vec<u8>) {
+        if status == 200 {
+            return out.push(INDEXED.1 | STATUS);
+        }
         let digits = [status / 100 % 10, status / 10 % 10, status % 10];
         let digits = digits.map(|digit| b'0' + digit as u8);
         self.known(STATUS, b":status", &digits, Indexing::Auto, out);
@@ -123,7 +134,7 @@ impl Encoder {
 
     /// Appends `:authority`.
     pub fn authority(&mut self, value: &[u8], out: &mut Vec<u8>) {
-        self.known(AUTHORITY, b":authority", value, Indexing::Auto, out);
+        self.field(b":authority", value, Indexing::Auto, out);
     }
 
     /// Appends `:path`.
@@ -133,7 +144,7 @@ impl Encoder {
 
     /// Bytes of memory that the table and its index keep.
     pub fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes() + self.index.memory_bytes()
+        self.table.memory_bytes()
     }
 
     /// The dynamic table's fields, the newest first.
@@ -147,16 +158,14 @@ impl Encoder {
     }
 
     /// `id`: what `policy::find` tells of `name`.
-    #[inline]
     fn known(&mut self, id: u8, name: &[u8], value: &[u8], how: Indexing, out: &mut Vec<u8>) {
-        let plan = self.plan(id, name, value, how);
-        if plan != Plan::Never
+        if how != Indexing::Never
             && is_static(id)
             && let Some(index) = find_value(id, value)
         {
             return out.push(INDEXED.1 | index);
         }
-        match plan {
+        match self.plan(id, name, value, how) {
             Plan::Insert => self.insert_or_refer(id, name, value, out),
             Plan::InsertName => self.refer_to_name(id, name, value, out),
             Plan::Without => self.literal(WITHOUT, id, name, value, out),
@@ -181,24 +190,18 @@ impl Encoder {
 
     /// A field that is in the table, or is put there.
     fn insert_or_refer(&mut self, id: u8, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        let hash = field_hash(id, name, value);
-        let found = self.index.find(hash, |number| {
-            let entry = self.table.find(number);
-            entry.is_some_and(|entry| self.is_field(entry, id, name, value))
-        });
-        match found.and_then(|number| self.table.index_of(number)) {
-            Some(index) => integer::put(STATIC_LEN + index, INDEXED.0, INDEXED.1, out),
+        match self.table.find_field(id, name, value) {
+            Some(index) => integer::put(index, INDEXED.0, INDEXED.1, out),
             None => {
                 self.literal(INSERTED, id, name, value, out);
-                self.insert(id, name, value);
-                self.index.insert(hash, self.table.newest());
+                self.table.insert_field(id, name, value);
             }
         }
     }
 
     /// A field of which only the name will come again.
     fn refer_to_name(&mut self, id: u8, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        match self.name_index(id, name) {
+        match self.table.find_name(id, name) {
             Some(index) => {
                 integer::put(index, WITHOUT.0, WITHOUT.1, out);
                 put_text(value, out);
@@ -207,20 +210,20 @@ impl Encoder {
                 out.push(INSERTED.1);
                 put_text(name, out);
                 put_text(value, out);
-                self.insert(id, name, value);
+                self.table.insert(id, name, value);
             }
         }
     }
 
     fn literal(
-        &self,
+        &mut self,
         (prefix_bits, pattern): (u32, u8),
         id: u8,
         name: &[u8],
         value: &[u8],
         out: &mut Vec<u8>,
     ) {
-        match self.name_index(id, name) {
+        match self.table.find_name(id, name) {
             Some(index) => integer::put(index, prefix_bits, pattern, out),
             None => {
                 out.push(pattern);
@@ -229,82 +232,6 @@ impl Encoder {
         }
         put_text(value, out);
     }
-
-    /// The index of an entry of that name.
-    #[inline]
-    fn name_index(&self, id: u8, name: &[u8]) -> Option<u32> {
-        if is_static(id) {
-            return Some(u32::from(id));
-        }
-        let number = self.index.find(name_hash(id, name), |number| {
-            let entry = self.table.find(number);
-            entry.is_some_and(|entry| self.is_name(entry, id, name))
-        })?;
-        self.table.index_of(number).map(|index| STATIC_LEN + index)
-    }
-
-    #[inline]
-    fn is_name(&self, entry: &Entry, id: u8, name: &[u8]) -> bool {
-        entry.name_id == id && (id != 0 || self.table.strings(entry).0 == name)
-    }
-
-    #[inline]
-    fn is_field(&self, entry: &Entry, id: u8, name: &[u8], value: &[u8]) -> bool {
-        self.is_name(entry, id, name) && self.table.strings(entry).1 == value
-    }
-
-    /// Puts a field that fits into the table, and its name into the index.
-    fn insert(&mut self, id: u8, name: &[u8], value: &[u8]) {
-        let tail = self.table.tail(name.len() + value.len());
-        tail[..name.len()].copy_from_slice(name);
-        tail[name.len()..name.len() + value.len()].copy_from_slice(value);
-        self.table.insert(name.len(), value.len(), id);
-        if self.index.len() < self.table.ring_len() * SLOTS_PER_ENTRY {
-            self.grow_index();
-        }
-        if !is_static(id) {
-            self.index.insert(name_hash(id, name), self.table.newest());
-        }
-    }
-
-    #[cold]
-    fn grow_index(&mut self) {
-        let mut index = Index::with_slots(self.table.ring_len() * SLOTS_PER_ENTRY);
-        for age in (1..=self.table.len()).rev() {
-            if let Some(entry) = self.table.get(age) {
-                let number = self.table.next_number().wrapping_sub(age);
-                let (name, value) = self.table.strings(entry);
-                index.insert(field_hash(entry.name_id, name, value), number);
-                if !is_static(entry.name_id) {
-                    index.insert(name_hash(entry.name_id, name), number);
-                }
-            }
-        }
-        self.index = index;
-    }
-}
-
-#[inline]
-fn is_static(id: u8) -> bool {
-    (1..=STATIC_LEN as u8).contains(&id)
-}
-
-/// What stands for a name within hashes: its number if it has one.
-#[inline]
-fn name_hash(id: u8, name: &[u8]) -> u32 {
-    match id {
-        0 => hash(name, 0),
-        id => hash(&[id], 1),
-    }
-}
-
-#[inline]
-fn field_hash(id: u8, name: &[u8], value: &[u8]) -> u32 {
-    let seed = match id {
-        0 => u64::from(hash(name, 0)) << 8,
-        id => u64::from(id),
-    };
-    hash(value, seed ^ 1 << 40)
 }
 
 /// Appends a string, coded if that is shorter (§5.2).
@@ -316,5 +243,84 @@ fn put_text(text: &[u8], out: &mut Vec<u8>) {
     } else {
         integer::put(text.len() as u32, 7, 0x00, out);
         out.extend_from_slice(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first byte of a field that is sent for the second time, and how many entries there are.
+    fn second(name: &str, value: &[u8], how: Indexing) -> (u8, usize) {
+        let mut encoder = Encoder::new(4096);
+        let mut out = Vec::new();
+        encoder.field(name.as_bytes(), value, how, &mut out);
+        out.clear();
+        encoder.field(name.as_bytes(), value, how, &mut out);
+        (out[0], encoder.entries().count())
+    }
+
+    #[test]
+    fn fields_are_coded_as_their_names_and_lengths_ask_for() {
+        let [short, long, large] = [19, 20, 1025].map(|len| vec![b'x'; len]);
+        for (name, value, want) in [
+            (":method", &b"GET"[..], (0x82, 0)),
+            (":status", b"404", (0x8d, 0)),
+            (":status", b"418", (0xbe, 1)),
+            ("accept-encoding", b"gzip, deflate", (0x90, 0)),
+            ("accept", b"", (0x93, 0)),
+            ("x-custom", b"1", (0xbe, 1)),
+            ("x-custom", &large, (0x00, 0)),
+            (":path", b"/a", (0x04, 0)),
+            ("etag", b"\"1\"", (0x0f, 0)),
+            ("x-request-id", b"1", (0x0f, 1)),
+            ("authorization", b"Basic YTpi", (0x1f, 0)),
+            ("proxy-authorization", b"Basic YTpi", (0x1f, 0)),
+            ("cookie", &short, (0x1f, 0)),
+            ("cookie", &long, (0x0f, 0)),
+            ("set-cookie", &short, (0x1f, 0)),
+            ("set-cookie", &long, (0x0f, 0)),
+        ] {
+            assert_eq!(second(name, value, Indexing::Auto), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_caller_has_the_last_word() {
+        let large = vec![b'x'; 4096];
+        for (how, value, want) in [
+            (Indexing::Index, &b"1"[..], (0xbe, 1)),
+            (Indexing::Index, &large, (0x0f, 0)),
+            (Indexing::Without, b"1", (0x0f, 0)),
+            (Indexing::Never, b"1", (0x1f, 0)),
+        ] {
+            assert_eq!(second("etag", value, how), want, "{how:?}");
+        }
+        assert_eq!(second(":method", b"GET", Indexing::Never), (0x12, 0));
+    }
+
+    #[test]
+    fn a_changing_value_is_sent_with_the_name_that_is_in_the_table() {
+        let mut encoder = Encoder::new(4096);
+        let mut out = Vec::new();
+        for value in [b"1", b"2", b"3"] {
+            out.clear();
+            encoder.field(b"x-request-id", value, Indexing::Auto, &mut out);
+        }
+        assert_eq!(out, b"\x0f\x2f\x013");
+        assert_eq!(encoder.entries().count(), 1);
+    }
+
+    #[test]
+    fn a_table_of_no_size_is_not_used() {
+        let mut encoder = Encoder::new(0);
+        let mut out = Vec::new();
+        encoder.begin(&mut out);
+        for _ in 0..2 {
+            encoder.authority(b"a", &mut out);
+            encoder.field(b"b", b"", Indexing::Index, &mut out);
+        }
+        assert_eq!(out, b"\x20\x01\x01a\x00\x01b\x00\x01\x01a\x00\x01b\x00");
+        assert_eq!(encoder.memory_bytes(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::HpackError;
 use super::huffman_table::{
-    BYTE_CODES, BYTE_LENGTHS, Code, EOS, LEN_MAX, RANGES, SORTED, STEP_BITS, STEPS,
+    BYTE_CODES, BYTE_LENGTHS, EOS, LEN_MAX, RANGES, SORTED, STEP_BITS, STEPS,
 };
 
 /// Most bytes that a coded string of `len` bytes can mean, and room for the last step.
@@ -25,13 +25,14 @@ pub(super) fn encode(bytes: &[u8], encoded_len: usize, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + encoded_len + size_of::<u64>(), 0);
     let mut output = Output {
-        room: &mut out[start..],
+        room: out,
+        at: start,
         word: 0,
         bits: 0,
     };
     let (fours, rest) = bytes.as_chunks::<4>();
     for four in fours {
-        let [a, b, c, d] = four.map(|byte| BYTE_CODES[usize::from(byte)]);
+        let [a, b, c, d] = four.map(code);
         let (first, second) = (a.then(b), c.then(d));
         if first.len + second.len <= PUT_MAX {
             output.put(first.then(second));
@@ -40,7 +41,7 @@ pub(super) fn encode(bytes: &[u8], encoded_len: usize, out: &mut Vec<u8>) {
         }
     }
     for byte in rest {
-        output.put(BYTE_CODES[usize::from(*byte)]);
+        output.put(code(*byte));
     }
     // §5.2: the padding is the beginning of EOS, ones.
     if output.bits > 0 {
@@ -56,6 +57,21 @@ pub(super) fn encode(bytes: &[u8], encoded_len: usize, out: &mut Vec<u8>) {
 /// Bits that may be put at once.
 const PUT_MAX: u32 = 56;
 
+/// A code, or several, in the low bits.
+#[derive(Clone, Copy)]
+struct Code {
+    bits: u64,
+    len: u32,
+}
+
+#[inline]
+fn code(byte: u8) -> Code {
+    Code {
+        bits: u64::from(BYTE_CODES[usize::from(byte)]),
+        len: u32::from(BYTE_LENGTHS[usize::from(byte)]),
+    }
+}
+
 impl Code {
     /// This code and another behind it, at most 64 bits.
     #[inline]
@@ -70,6 +86,7 @@ impl Code {
 /// Where codes are written to.
 struct Output<'a> {
     room: &'a mut [u8],
+    at: usize,
     /// Fewer than eight bits that are not written for good, on top.
     word: u64,
     bits: u32,
@@ -81,13 +98,12 @@ impl Output<'_> {
     fn put(&mut self, code: Code) {
         self.word |= code.bits << (64 - code.len) >> self.bits;
         self.bits += code.len;
-        if let Some((place, _)) = self.room.split_first_chunk_mut() {
-            *place = self.word.to_be_bytes();
+        if let Some(place) = self.room.get_mut(self.at..self.at + 8) {
+            place.copy_from_slice(&self.word.to_be_bytes());
         }
-        let bytes = self.bits / 8;
-        let room = std::mem::take(&mut self.room);
-        self.room = room.get_mut(bytes as usize..).unwrap_or_default();
-        self.word = self.word.checked_shl(bytes * 8).unwrap_or(0);
+        self.at += (self.bits / 8) as usize;
+        // At most 63 bits are there, so at most seven bytes go.
+        self.word <<= self.bits / 8 * 8;
         self.bits %= 8;
     }
 }

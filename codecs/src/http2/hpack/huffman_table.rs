@@ -14,7 +14,7 @@ const LEN_MIN: usize = 5;
 pub(super) const LEN_MAX: usize = 30;
 
 /// Bits that one step of the decoder looks at.
-pub(super) const STEP_BITS: u32 = 11;
+pub(super) const STEP_BITS: u32 = 12;
 
 /// Length of each symbol's code, in bits.
 #[rustfmt::skip]
@@ -49,22 +49,12 @@ pub(super) static BYTE_LENGTHS: [u8; 256] = {
     lengths
 };
 
-/// A code, or several, in the low bits.
-#[derive(Clone, Copy)]
-pub(super) struct Code {
-    pub(super) bits: u64,
-    pub(super) len: u32,
-}
-
-/// Code of each byte.
-pub(super) static BYTE_CODES: [Code; 256] = {
-    let mut codes = [Code { bits: 0, len: 0 }; 256];
+/// Code of each byte, in the low bits.
+pub(super) static BYTE_CODES: [u32; 256] = {
+    let mut codes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
-        codes[byte] = Code {
-            bits: CODES[byte] as u64,
-            len: LENGTHS[byte] as u32,
-        };
+        codes[byte] = CODES[byte];
         byte += 1;
     }
     codes

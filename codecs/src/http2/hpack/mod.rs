@@ -6,12 +6,14 @@
 
 mod decode;
 mod encode;
+mod equal;
 #[doc(hidden)]
 pub mod fuzz;
 mod huffman;
 mod huffman_table;
 mod index;
 mod integer;
+mod lookup;
 mod policy;
 pub mod static_table;
 mod table;

@@ -6,6 +6,7 @@
 //! they could be guessed byte by byte. Longer cookies are not inserted either: a connection to an endpoint
 //! carries those of many clients. `date` is inserted, since it is the same for a second.
 
+use super::equal::same;
 use super::static_table::{self, STATIC_LEN};
 
 /// How the fields of a name are treated.
@@ -86,7 +87,7 @@ pub(super) fn find(name: &[u8]) -> u8 {
         Some(fingerprint) => IDS[slot(fingerprint)],
         None => 0,
     };
-    if id != 0 && *known(id) == *name {
+    if id != 0 && same(known(id), name) {
         id
     } else {
         0

@@ -1,5 +1,7 @@
 //! The static table (RFC 7541 appendix A).
 
+use super::equal::same;
+
 /// A name and a value.
 type Pair = (&'static [u8], &'static [u8]);
 
@@ -47,7 +49,8 @@ pub(crate) fn find_value(first: u8, value: &[u8]) -> Option<u8> {
         STATUS => 15,
         other => other + 1,
     };
-    (first..behind).find(|index| entry(u32::from(*index)).is_some_and(|(_, other)| other == value))
+    let is = |index: &u8| entry(u32::from(*index)).is_some_and(|(_, other)| same(other, value));
+    (first..behind).find(is)
 }
 
 pub(super) static ENTRIES: [Pair; STATIC_LEN as usize] = [

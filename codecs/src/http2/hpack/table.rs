@@ -87,11 +87,6 @@ impl Table {
         self.arena.capacity() + self.ring.capacity() * size_of::<Entry>()
     }
 
-    /// The number of the entry that will be inserted next.
-    pub(super) fn next_number(&self) -> u32 {
-        self.inserted
-    }
-
     /// The index of an entry within the dynamic table, 1 for the newest; nothing if it is not live.
     #[inline]
     pub(super) fn index_of(&self, number: u32) -> Option<u32> {
@@ -104,10 +99,11 @@ impl Table {
         self.inserted.wrapping_sub(1)
     }
 
-    /// The entry of a number, if it is live.
+    /// The entry of a number and its index within the dynamic table, if it is live.
     #[inline]
-    pub(super) fn find(&self, number: u32) -> Option<&Entry> {
-        self.get(self.index_of(number)?)
+    pub(super) fn find(&self, number: u32) -> Option<(u32, &Entry)> {
+        let index = self.index_of(number)?;
+        self.get(index).map(|entry| (index, entry))
     }
 
     /// The entry of an index within the dynamic table, 1 for the newest.
