@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 on_each_engine!(
     the_proxy_s_own_answers_are_in_their_head,
     a_client_s_deadline_is_obeyed_and_passed_on,
+    an_endpoint_is_told_what_the_route_leaves_of_a_deadline,
     the_log_tells_the_status,
 );
 
@@ -87,6 +88,43 @@ fn a_client_s_deadline_is_obeyed_and_passed_on(engine: EngineKind) {
         (200, Some("4"))
     );
     assert_eq!(origin.requests().len(), before);
+}
+
+fn an_endpoint_is_told_what_the_route_leaves_of_a_deadline(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let route = |path: &str, limit: &str| {
+        format!("{{match: {{prefix: /{path}}}, route: {{cluster: c, {limit}}}}}")
+    };
+    let routes = [
+        route("most", "max_grpc_timeout: 5s"),
+        route("off", "max_grpc_timeout: 0s, grpc_timeout_offset: 1s"),
+        route(
+            "try",
+            "max_grpc_timeout: 5s, retry_policy: {retry_on: 5xx, per_try_timeout: 2s}",
+        ),
+        route("new", "max_stream_duration: {grpc_timeout_header_max: 5s}"),
+    ];
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            routes: &format!("[{}]", routes.join(", ")),
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut client = Client::new(proxy.at("http"));
+    for (path, asked, told) in [
+        ("/most", "grpc-timeout: 60S\r\n", Some("5000m")),
+        ("/most", "grpc-timeout: 3S\r\n", Some("3000m")),
+        ("/most", "", Some("5000m")),
+        ("/off", "grpc-timeout: 60S\r\n", Some("59000m")),
+        ("/off", "", None),
+        ("/try", "grpc-timeout: 60S\r\n", Some("2000m")),
+        ("/new", "grpc-timeout: 60S\r\n", Some("60S")),
+    ] {
+        client.ask(ask(path, asked));
+        let last = origin.requests().pop().unwrap();
+        assert_eq!(last.field("grpc-timeout"), told, "{path} {asked}");
+    }
 }
 
 fn the_log_tells_the_status(engine: EngineKind) {

@@ -2,7 +2,7 @@
 //! quantum, what goes is padded where a message ends.
 
 use super::message::Messages;
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::prelude::*;
 
 /// A request's body that comes in. Padding may stand wherever its sender flushed, not at the end only.
 #[derive(Debug, Default)]
