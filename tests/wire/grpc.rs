@@ -160,17 +160,19 @@ fn a_call_that_takes_too_long_ends_on_both_sides(engine: EngineKind) {
         return;
     }
     let (_server, at) = Python::serve();
-    let time = "max_stream_duration: 0.2s";
+    // Long enough for the endpoint to begin, and nobody waits for it in vain.
+    let time = "max_stream_duration: 1s";
     let route = |prefix: &str, limit: &str| {
         format!("{{match: {{prefix: {prefix}}}, route: {{cluster: c, {limit}}}}}")
     };
     let routes = [
         route("/t.T/Forever", &format!("max_stream_duration: {{{time}}}")),
-        route("/t.T/Wait", "timeout: 0.2s"),
+        route("/t.T/Wait", "timeout: 1s"),
         route("/", "timeout: 0s"),
     ];
     let proxy = proxy(engine, at, &format!("[{}]", routes.join(", ")));
     let mut client = Python::client(proxy.at("http"));
+    client.call(&json!({"method": "Echo"}));
     let late = client.call(&json!({"method": "Wait"}));
     assert_eq!(late["code"], "DEADLINE_EXCEEDED", "{late}");
     assert_eq!(late["details"], "the upstream did not answer in time");

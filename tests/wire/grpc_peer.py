@@ -51,15 +51,20 @@ class Service(grpc.GenericRpcHandler):
         code, text = request.decode().split(" ", 1)
         context.abort(getattr(grpc.StatusCode, code), text)
 
-    def block(self, context):
+    def watch(self, context):
+        """An event for the end of the call, which counts as cancelled."""
         over = threading.Event()
-        if not context.add_callback(over.set):
+
+        def end():
+            self.cancelled.release()
             over.set()
-        over.wait(PATIENCE)
-        self.cancelled.release()
+
+        if not context.add_callback(end):
+            end()
+        return over
 
     def wait(self, request, context):
-        self.block(context)
+        self.watch(context).wait(PATIENCE)
         return b"too late"
 
     def await_cancelled(self, request, context):
@@ -74,8 +79,10 @@ class Service(grpc.GenericRpcHandler):
         context.abort(grpc.StatusCode.DATA_LOSS, "late \u20ac")
 
     def forever(self, request, context):
+        # A call that has ended is not resumed behind a message.
+        over = self.watch(context)
         yield b"first"
-        self.block(context)
+        over.wait(PATIENCE)
 
     def join(self, requests, context):
         return b",".join(requests)
