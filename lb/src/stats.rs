@@ -1,10 +1,10 @@
 //! Counters, gauges and latency histograms. Each block has one writer, its worker; readers on other
 //! threads see every value some moments late, and never stop the writer.
 
-use crate::config::Snapshot;
+use crate::{config::Snapshot, grpc::Outcome};
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -238,6 +238,8 @@ pub struct ListenerStats {
     pub head_timeouts: Counter,
     /// Times `request_timeout` fired.
     pub request_timeouts: Counter,
+    /// Times `max_stream_duration`, or what `grpc-timeout` makes of it, fired.
+    pub duration_timeouts: Counter,
     /// Times `stream_idle_timeout` fired.
     pub stream_idle_timeouts: Counter,
     /// Times `idle_timeout` of a connection fired.
@@ -297,6 +299,8 @@ pub struct ClusterStats {
     pub retry_bytes_exceeded: Counter,
     /// Answers by class of status, 1xx to 5xx.
     pub answers: [Counter; 5],
+    /// Requests of gRPC by what they came to.
+    pub grpc: GrpcStats,
     /// Times the route's timeout fired.
     pub timeouts: Counter,
     /// Upstream connections that ended within an answer, or before it.
@@ -315,6 +319,24 @@ pub struct ClusterStats {
     pub no_endpoint: Counter,
     /// From the request's first byte sent to the end of the answer.
     pub latency: Histogram,
+}
+
+/// Outcomes of gRPC requests; counters exist from the first one on.
+#[derive(Debug, Default)]
+pub struct GrpcStats(OnceLock<Box<[Counter; Outcome::SLOTS]>>);
+
+impl GrpcStats {
+    /// Counts a request by [`Outcome::slot`].
+    pub fn count(&self, slot: usize) {
+        if let Some(counter) = self.0.get_or_init(Box::default).get(slot) {
+            counter.inc();
+        }
+    }
+
+    /// The counters, by slot, if there was a gRPC request.
+    pub fn counters(&self) -> Option<&[Counter; Outcome::SLOTS]> {
+        self.0.get().map(|counters| &**counters)
+    }
 }
 
 /// A copy of [`engines::EngineCounters`].

@@ -32,7 +32,7 @@ const PURE: [&str; 10] = [
     "date.rs",
     "filter",
     "filters",
-    "grpc.rs",
+    "grpc",
     "limits.rs",
     "route",
     "stats.rs",

@@ -17,6 +17,7 @@ on_each_engine!(
     a_route_can_refuse_what_the_listener_allows,
     an_endpoint_that_does_not_know_the_key_is_refused,
     an_idle_tunnel_ends_by_the_time_of_its_route,
+    a_busy_tunnel_ends_by_the_duration_of_its_route,
 );
 
 const ALLOWED: &str = "upgrade_configs: [{upgrade_type: websocket}]
@@ -203,4 +204,22 @@ fn an_idle_tunnel_ends_by_the_time_of_its_route(engine: EngineKind) {
         proxy.metric("ringlb_listener_stream_idle_timeouts_total"),
         1
     );
+}
+
+fn a_busy_tunnel_ends_by_the_duration_of_its_route(engine: EngineKind) {
+    let origin = capitals();
+    let limit = "max_stream_duration: {max_stream_duration: 0.3s}";
+    let routes = format!("[{{match: {{prefix: /}}, route: {{cluster: c, {limit}}}}}]");
+    let proxy = proxy(engine, origin.at(), "", &routes);
+    let mut client = ask(&proxy);
+    // As long as it lasts it is never idle.
+    while client.try_send("a").is_ok() && !client.is_closed() {
+        client.take(1);
+    }
+    let fired = proxy.metric("ringlb_listener_duration_timeouts_total");
+    assert_eq!(
+        (fired, proxy.metric("ringlb_listener_upgrades_active")),
+        (1, 0)
+    );
+    proxy.settle();
 }

@@ -2,6 +2,7 @@
 //! writes them. A reader that is slow or stuck makes entries drop, counted, and never stops a worker.
 
 mod format;
+mod grpc_status;
 mod operator;
 mod ring;
 mod sample;

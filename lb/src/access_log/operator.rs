@@ -1,6 +1,9 @@
 //! The operators of a format (`%RESPONSE_CODE%` …): reading their text, and taking their values.
 
-use super::Facts;
+use super::{
+    Facts,
+    grpc_status::{self, GrpcStyle},
+};
 use crate::addresses::Addresses;
 use codecs::Head;
 use engines::SockAddr;
@@ -20,6 +23,7 @@ pub(super) enum Operator {
     Details,
     Duration,
     Flags,
+    GrpcStatus(GrpcStyle),
     /// Our own address; `port`: with it.
     Local {
         port: bool,
@@ -73,6 +77,23 @@ const PLAIN: &[(&str, Operator)] = &[
         Operator::Peer { port: false },
     ),
     ("DURATION", Operator::Duration),
+    ("GRPC_STATUS", Operator::GrpcStatus(GrpcStyle::Camel)),
+    (
+        "GRPC_STATUS(CAMEL_STRING)",
+        Operator::GrpcStatus(GrpcStyle::Camel),
+    ),
+    (
+        "GRPC_STATUS(NUMBER)",
+        Operator::GrpcStatus(GrpcStyle::Number),
+    ),
+    (
+        "GRPC_STATUS(SNAKE_STRING)",
+        Operator::GrpcStatus(GrpcStyle::Snake),
+    ),
+    (
+        "GRPC_STATUS_NUMBER",
+        Operator::GrpcStatus(GrpcStyle::Number),
+    ),
     ("PROTOCOL", Operator::Protocol),
     ("REQUEST_DURATION", Operator::RequestDuration),
     ("RESPONSE_CODE", Operator::Status),
@@ -119,6 +140,7 @@ impl Operator {
                     before = ",";
                 }
             }),
+            Self::GrpcStatus(style) => grpc_status::take(record, *style, out),
             Self::Local { port } => address(out, facts.addresses.map(Addresses::local), *port),
             Self::LocalPort => {
                 let local = facts.addresses.and_then(|both| both.local().inet());
@@ -228,7 +250,7 @@ const TIME: u8 = 3;
 const INET: u8 = 4;
 const IP: u8 = 5;
 
-fn number(out: &mut Vec<u8>, value: Option<u64>) {
+pub(super) fn number(out: &mut Vec<u8>, value: Option<u64>) {
     match value {
         Some(value) => {
             out.push(NUMBER);
@@ -238,7 +260,7 @@ fn number(out: &mut Vec<u8>, value: Option<u64>) {
     }
 }
 
-fn text(out: &mut Vec<u8>, value: &[u8]) {
+pub(super) fn text(out: &mut Vec<u8>, value: &[u8]) {
     written(out, |to| to.extend_from_slice(value));
 }
 

@@ -247,6 +247,7 @@ pub struct FilterCx<'a> {
     pub(crate) rng: &'a mut Rng,
     pub(crate) record: &'a mut Record,
     pub(crate) cluster: &'a str,
+    pub(crate) held_head: Option<&'a mut Head>,
     pub(crate) effects: Effects,
 }
 
@@ -291,6 +292,11 @@ impl<'a> FilterCx<'a> {
     /// The name of the cluster that the request was routed to; empty if to none.
     pub fn cluster(&self) -> &str {
         self.cluster
+    }
+
+    /// In a data hook: the message's head, if it still waits at this filter, which may change it yet.
+    pub fn held_head(&mut self) -> Option<&mut Head> {
+        self.held_head.as_deref_mut()
     }
 
     /// Calls `on_timer` after that time, unless the stream ends first. One timer a filter and

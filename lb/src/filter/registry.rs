@@ -47,7 +47,10 @@ impl ConfigError {
 }
 
 /// Every filter type.
-pub static FILTERS: &[&dyn FilterType] = &[&filters::http::fault::Fault];
+pub static FILTERS: &[&dyn FilterType] = &[
+    &filters::http::fault::Fault,
+    &filters::http::grpc_web::GrpcWeb,
+];
 
 /// The filter type of a configuration message.
 pub fn find(type_name: &str) -> Option<&'static dyn FilterType> {

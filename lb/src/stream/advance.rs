@@ -70,6 +70,10 @@ impl Worker {
         }
         stream.chain = Chain::new(&route.filters);
         stream.phase = Phase::Filter;
+        if stream.chain.is_some() {
+            // What filters hold up counts.
+            stream.start_duration_clock();
+        }
         Step::Again
     }
 

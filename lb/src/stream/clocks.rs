@@ -1,7 +1,12 @@
 //! A stream's deadlines: when each begins, and what happens when it passes.
 
 use super::{Failure, Flags, LocalReply, Phase, Stream, StreamKey, Upgrade};
-use crate::{config::HttpConfig, route::Action, worker::Worker};
+use crate::{
+    config::HttpConfig,
+    grpc::{self, Outcome},
+    route::{Action, Forward, GrpcTimeout, TimeLimits},
+    worker::Worker,
+};
 use std::time::{Duration, Instant};
 
 /// When a stream's patience ends.
@@ -11,10 +16,19 @@ pub(crate) struct Deadlines {
     pub(crate) request: Option<Instant>,
     /// The answer has to be complete.
     pub(crate) route: Option<Instant>,
+    /// The stream has to be over, a tunnel too.
+    pub(crate) duration: Option<Instant>,
     /// This try's answer has to begin.
     pub(crate) per_try: Option<Instant>,
     /// When the last byte came by, in either direction; the idle time runs from then on.
     pub(crate) touched: Option<Instant>,
+}
+
+impl Deadlines {
+    /// The answer is there, and is ours.
+    pub(super) fn forget_answer(&mut self) {
+        (self.route, self.duration, self.per_try) = (None, None, None);
+    }
 }
 
 impl Stream {
@@ -25,6 +39,7 @@ impl Stream {
         let all = [
             deadlines.request,
             deadlines.route,
+            deadlines.duration,
             deadlines.per_try,
             self.idle_deadline(),
             filters,
@@ -35,6 +50,64 @@ impl Stream {
     /// When it has been idle for too long.
     fn idle_deadline(&self) -> Option<Instant> {
         self.deadlines.touched?.checked_add(self.idle_time?)
+    }
+
+    /// Who was waited for: the client for the rest of its request, or the endpoint.
+    fn timeout_status(&self) -> u16 {
+        if self.request.incoming_end { 504 } else { 408 }
+    }
+
+    /// Looks whether the request is gRPC, as it is now.
+    pub(super) fn see_grpc(&mut self) {
+        self.record.grpc = match grpc::is_request(&self.head) {
+            true => Outcome::OPEN,
+            false => Outcome::FOREIGN,
+        };
+    }
+
+    /// Where the route that matched sends it.
+    fn forward(&self) -> Option<&Forward> {
+        match &self.epoch.route(self.listener, self.record.route?).action {
+            Action::Forward(forward) => Some(forward),
+            Action::Direct { .. } => None,
+        }
+    }
+
+    fn time_limits(&self, forward: &Forward) -> TimeLimits {
+        if !self.record.grpc.is_grpc() {
+            return forward.time_limits();
+        }
+        let header = self.head.fields.get(b"grpc-timeout");
+        forward.grpc_time_limits(header.and_then(grpc::timeout))
+    }
+
+    /// Starts the clock of the whole stream, by the route that matched and the request as it is now.
+    pub(super) fn start_duration_clock(&mut self) {
+        let limits = self.forward().map(|forward| self.time_limits(forward));
+        let started = self.record.started;
+        let time = limits.and_then(|limits| limits.duration);
+        self.deadlines.duration = time.and_then(|time| started.checked_add(time));
+    }
+
+    /// Where `max_grpc_timeout` makes a timeout of `grpc-timeout`, the endpoint is told what is left of
+    /// it for one try.
+    fn tell_timeout(&mut self) {
+        let Some(forward) = self.forward().filter(|_| self.record.grpc.is_grpc()) else {
+            return;
+        };
+        match forward.grpc {
+            GrpcTimeout::Timeout { .. } => {}
+            GrpcTimeout::Duration { .. } | GrpcTimeout::Further => return,
+        }
+        let all = self.time_limits(forward).timeout;
+        let time = [all, forward.retry.per_try_timeout]
+            .into_iter()
+            .flatten()
+            .min();
+        if let Some(time) = time {
+            let text = grpc::timeout_text(time);
+            self.head.fields.set(b"grpc-timeout", text.as_bytes());
+        }
     }
 }
 
@@ -54,19 +127,27 @@ impl Worker {
         stream.touch(now);
     }
 
-    /// The route's timeouts hold from now on.
+    /// The route's timeouts hold from now on: the filters have let the head go.
     pub(super) fn start_route_clocks(&mut self, key: StreamKey) {
+        let now = self.now;
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        if let Some(id) = stream.record.route
-            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
-            && let Some(idle) = forward.idle_timeout
-        {
-            stream.idle_time = idle;
-            stream.touch(self.now);
+        if stream.chain.is_some() {
+            stream.see_grpc();
         }
+        if let Some(idle) = stream.forward().and_then(|forward| forward.idle_timeout) {
+            stream.idle_time = idle;
+            stream.touch(now);
+        }
+        stream.start_duration_clock();
         self.start_route_clock(key);
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.tell_timeout();
+            if stream.deadlines.duration.is_some_and(|at| at <= now) {
+                self.on_duration_over(key);
+            }
+        }
     }
 
     /// The route's timeout runs from the end of the request, once the filters have let its head go;
@@ -80,15 +161,14 @@ impl Worker {
             Phase::Stream => stream.up.is_some(),
             Phase::Done | Phase::Filter | Phase::Match => false,
         };
-        if let Some(id) = stream.record.route
-            && let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action
-            && forwards
+        if forwards
             && stream.deadlines.route.is_none()
             && (stream.request.incoming_end || stream.upgrade == Upgrade::Asked)
             && stream.upgrade != Upgrade::Open
         {
-            let started = |time| self.now.checked_add(time);
-            stream.deadlines.route = forward.timeout.and_then(started);
+            let limits = stream.forward().map(|forward| stream.time_limits(forward));
+            let time = limits.and_then(|limits| limits.timeout);
+            stream.deadlines.route = time.and_then(|time| self.now.checked_add(time));
         }
     }
 
@@ -97,11 +177,8 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let Some(id) = stream.record.route else {
-            return;
-        };
-        if let Action::Forward(forward) = &stream.epoch.route(stream.listener, id).action {
-            let time: Option<Duration> = forward.retry.per_try_timeout;
+        if let Some(forward) = stream.forward() {
+            let time = forward.retry.per_try_timeout;
             stream.deadlines.per_try = time.and_then(|time| now.checked_add(time));
         }
     }
@@ -124,6 +201,8 @@ impl Worker {
             self.on_request_timeout(key);
         } else if passed(deadlines.route) {
             self.on_route_timeout(key);
+        } else if passed(deadlines.duration) {
+            self.on_duration_over(key);
         } else if passed(deadlines.per_try) {
             stream.deadlines.per_try = None;
             self.on_upstream_failed(key, Failure::Timeout);
@@ -152,7 +231,20 @@ impl Worker {
         if let Some(target) = stream.target {
             self.cluster_stats(target.cluster).timeouts.inc();
         }
-        self.fail(key, LocalReply::new(504, "upstream_response_timeout"));
+        let reply = LocalReply::new(504, "upstream_response_timeout");
+        self.fail(key, reply.with_grpc_status(grpc::DEADLINE_EXCEEDED));
+    }
+
+    fn on_duration_over(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        stream.deadlines.duration = None;
+        stream.record.flags.set(Flags::DURATION_TIMEOUT);
+        let (listener, status) = (stream.listener, stream.timeout_status());
+        self.listener_stats(listener).duration_timeouts.inc();
+        let reply = LocalReply::new(status, "max_duration_timeout");
+        self.fail(key, reply.with_grpc_status(grpc::DEADLINE_EXCEEDED));
     }
 
     fn on_stream_idle(&mut self, key: StreamKey) {
@@ -161,9 +253,8 @@ impl Worker {
         };
         stream.deadlines.touched = None;
         stream.record.flags.set(Flags::STREAM_IDLE);
-        let (listener, waits) = (stream.listener, stream.request.incoming_end);
+        let (listener, status) = (stream.listener, stream.timeout_status());
         self.listener_stats(listener).stream_idle_timeouts.inc();
-        let status = if waits { 504 } else { 408 };
         self.fail(key, LocalReply::new(status, "stream_idle_timeout"));
     }
 }

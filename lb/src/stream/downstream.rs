@@ -7,6 +7,7 @@ use super::{
 use crate::{
     conn::{ConnKey, Side},
     filter::Dir,
+    grpc::{self, Outcome},
     limits,
     worker::{Todo, Worker},
 };
@@ -41,6 +42,8 @@ impl Worker {
         self.net
             .heads
             .put(std::mem::replace(&mut stream.head, head));
+        stream.see_grpc();
+        stream.is_grpc = stream.record.grpc.is_grpc();
         stream.request.incoming_end = end;
         stream.request.window = is_multiplexed.then_some(Leg { conn, id });
         if end {
@@ -79,6 +82,7 @@ impl Worker {
             idle_time: None,
             retry: Retry::default(),
             upgrade: Upgrade::None,
+            is_grpc: false,
             is_local: false,
             rematches: 0,
             is_marked: false,
@@ -120,6 +124,9 @@ impl Worker {
             return;
         };
         stream.touch(self.now);
+        if !down && stream.record.grpc.is_grpc() {
+            stream.record.grpc = Outcome::of_field(fields.get(b"grpc-status"));
+        }
         let half = if down {
             &mut stream.request
         } else {
@@ -153,21 +160,27 @@ impl Worker {
     /// Answers here, instead of the upstream. `behind`: how many filters the answer passes, if not all.
     pub(crate) fn answer(&mut self, key: StreamKey, reply: LocalReply, behind: Option<usize>) {
         self.leave_upstream(key);
-        let mut head = self.net.heads.take();
-        reply.write_head(&mut head);
         let Some(stream) = self.streams.get_mut(key) else {
-            return self.net.heads.put(head);
+            return;
         };
         if stream.response.head_sent {
-            self.net.heads.put(head);
             return self.reset_stream(key);
         }
+        let mut head = self.net.heads.take();
+        match stream.is_grpc {
+            true => reply.write_grpc_head(&mut head),
+            false => reply.write_head(&mut head),
+        }
+        if stream.is_grpc || grpc::is_request(&stream.head) {
+            stream.record.grpc = Outcome::of(reply.grpc_status());
+        }
         stream.record.detail = reply.detail;
+        stream.deadlines.forget_answer();
         stream.is_local = true;
         stream.give_upgrade_up();
         stream.request.abandon();
         stream.response.reset();
-        if reply.may_have_body() && !stream.is_head_request() {
+        if reply.may_have_body() && !stream.is_grpc && !stream.is_head_request() {
             stream.response.receive(reply.body, true);
         }
         stream.response.incoming_end = true;
@@ -287,6 +300,11 @@ impl Worker {
         stats
             .latency
             .record(self.now.saturating_duration_since(stream.record.started));
+        if let Some(cluster) = stream.record.cluster
+            && let Some(slot) = stream.record.grpc.slot()
+        {
+            self.stats.clusters[cluster as usize].grpc.count(slot);
+        }
         if let Some(chain) = &mut stream.chain {
             chain.on_complete(&stream.record);
         }

@@ -1,5 +1,6 @@
 //! Answers that the proxy gives itself.
 
+use crate::{grpc, short_text::ShortText};
 use codecs::{Fields, Head, Length};
 use engines::Buf;
 
@@ -16,6 +17,8 @@ pub struct LocalReply {
     pub content_type: &'static str,
     /// Further fields.
     pub fields: Fields,
+    /// Its `grpc-status`, where a gRPC request is answered; `None`: the one that stands for `status`.
+    pub grpc_status: Option<grpc::Status>,
 }
 
 impl LocalReply {
@@ -32,12 +35,43 @@ impl LocalReply {
             body,
             content_type: "text/plain",
             fields: Fields::default(),
+            grpc_status: None,
         }
+    }
+
+    /// The same answer, with a `grpc-status` of its own.
+    #[must_use]
+    pub fn with_grpc_status(self, status: grpc::Status) -> Self {
+        Self {
+            grpc_status: Some(status),
+            ..self
+        }
+    }
+
+    /// The `grpc-status` for a gRPC request.
+    pub fn grpc_status(&self) -> grpc::Status {
+        self.grpc_status.unwrap_or(grpc::status(self.status))
     }
 
     /// RFC 9110 §15.3.5, §15.4.5: whether an answer with this status may have a body.
     pub(super) fn may_have_body(&self) -> bool {
         !matches!(self.status, 204 | 304)
+    }
+
+    /// Writes all of the answer to a gRPC request into an empty `head`: gRPC's `Trailers-Only`, whose
+    /// HTTP status is 200 whatever happened.
+    pub fn write_grpc_head(&self, head: &mut Head) {
+        head.status = 200;
+        head.fields.append(b"content-type", grpc::CONTENT_TYPE);
+        let status = ShortText::of(self.grpc_status());
+        head.fields.append(b"grpc-status", &status);
+        let text = self.body.trim_ascii_end();
+        if !text.is_empty() {
+            let mut message = Vec::new();
+            grpc::write_message(text, &mut message);
+            head.fields.append(b"grpc-message", &message);
+        }
+        self.write_fields(head);
     }
 
     /// Writes the answer's head into an empty `head`.
@@ -50,6 +84,10 @@ impl LocalReply {
             head.fields
                 .append(b"content-type", self.content_type.as_bytes());
         }
+        self.write_fields(head);
+    }
+
+    fn write_fields(&self, head: &mut Head) {
         self.fields
             .iter()
             .for_each(|(name, value)| head.fields.append(name, value));
@@ -66,5 +104,57 @@ fn text(status: u16) -> &'static str {
         503 => "no upstream could answer\n",
         504 => "the upstream did not answer in time\n",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(reply: &LocalReply) -> Vec<(String, String)> {
+        let mut head = Head::default();
+        reply.write_grpc_head(&mut head);
+        assert_eq!((head.status, head.length), (200, Length::None));
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let fields = head.fields.iter();
+        fields
+            .map(|(name, value)| (text(name), text(value)))
+            .collect()
+    }
+
+    #[test]
+    fn a_grpc_request_is_answered_in_the_head_alone() {
+        let mut odd = LocalReply::with_body(418, "teapot", Buf::from_static(b"100 %\nsure\r\n"));
+        odd.fields.append(b"x-more", b"1");
+        for (reply, expected) in [
+            (
+                LocalReply::new(503, "no_healthy_upstream"),
+                &[
+                    ("grpc-status", "14"),
+                    ("grpc-message", "no upstream could answer"),
+                ][..],
+            ),
+            (
+                LocalReply::new(504, "late").with_grpc_status(grpc::DEADLINE_EXCEEDED),
+                &[
+                    ("grpc-status", "4"),
+                    ("grpc-message", "the upstream did not answer in time"),
+                ],
+            ),
+            (LocalReply::new(403, "no"), &[("grpc-status", "7")]),
+            (
+                odd,
+                &[
+                    ("grpc-status", "2"),
+                    ("grpc-message", "100 %25%0Asure"),
+                    ("x-more", "1"),
+                ],
+            ),
+        ] {
+            let found = written(&reply);
+            assert_eq!(found[0], ("content-type".into(), "application/grpc".into()));
+            let expected = expected.iter().map(|(n, v)| ((*n).into(), (*v).into()));
+            assert_eq!(found[1..], expected.collect::<Vec<_>>());
+        }
     }
 }

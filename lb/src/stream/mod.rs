@@ -95,6 +95,8 @@ pub(crate) struct Stream {
     pub(crate) idle_time: Option<Duration>,
     pub(crate) retry: Retry,
     upgrade: Upgrade,
+    /// The client speaks gRPC, whatever filters make of its request.
+    is_grpc: bool,
     /// The answer is ours, no longer the upstream's.
     pub(crate) is_local: bool,
     pub(crate) rematches: u8,

@@ -1,5 +1,6 @@
 //! A stream's decision record: what happened and why. Access logs, traces and tests read it.
 
+use crate::grpc::Outcome;
 use std::time::{Duration, Instant};
 
 /// What was decided about one request, and when. Ids, not strings; small enough to lie inline.
@@ -25,6 +26,8 @@ pub struct Record {
     pub status: u16,
     /// Connections tried beyond the first.
     pub retries: u8,
+    /// Whether the request is gRPC, as its route sees it, and which status it came to.
+    pub grpc: Outcome,
     /// Response flags, as in `%RESPONSE_FLAGS%`.
     pub flags: Flags,
     /// Bytes of the request's body received.
@@ -77,6 +80,7 @@ impl Record {
             endpoint: None,
             status: 0,
             retries: 0,
+            grpc: Outcome::FOREIGN,
             flags: Flags::default(),
             request_bytes: 0,
             response_bytes: 0,
@@ -132,6 +136,8 @@ flags! {
     FAULT_INJECTED = 13, "FI";
     /// A filter reset the stream.
     LOCAL_RESET = 14, "LR";
+    /// The time that a stream may last in all has passed.
+    DURATION_TIMEOUT = 15, "DT";
 }
 
 impl Flags {

@@ -6,7 +6,7 @@
 use super::{Flags, LocalReply, Phase, Stream, StreamKey};
 use crate::{
     cluster::Breaker,
-    limits,
+    grpc, limits,
     route::{Action, RetryPolicy},
     worker::Worker,
 };
@@ -60,7 +60,8 @@ impl Failure {
             Self::Refused | Self::Reset | Self::Status => {
                 LocalReply::new(503, "upstream_reset_before_response_started{remote_reset}")
             }
-            Self::Timeout => LocalReply::new(504, "upstream_per_try_timeout"),
+            Self::Timeout => LocalReply::new(504, "upstream_per_try_timeout")
+                .with_grpc_status(grpc::DEADLINE_EXCEEDED),
         }
     }
 

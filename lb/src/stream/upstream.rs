@@ -5,6 +5,7 @@ use crate::{
     cluster::Breaker,
     conn::ConnKey,
     filter::Dir,
+    grpc::Outcome,
     pool::may_reuse,
     short_text::ShortText,
     worker::{Todo, Worker},
@@ -85,6 +86,10 @@ impl Worker {
         };
         stream.deadlines.per_try = None;
         stream.record.detail = "via_upstream";
+        if stream.record.grpc.is_grpc() {
+            // gRPC's Trailers-Only has its status here; else it comes with the trailers.
+            stream.record.grpc = Outcome::of_field(head.fields.get(b"grpc-status"));
+        }
         let suppress = stream.epoch.http(stream.listener).suppress_envoy_headers;
         if let Some(started) = started.filter(|_| !suppress) {
             let since = now.saturating_duration_since(stream.record.started);

@@ -5,11 +5,13 @@ mod config;
 pub(crate) mod h2;
 mod origin;
 mod process;
+mod python;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client};
 pub(crate) use config::{Cluster, HttpListener, Setup, TcpListener};
 pub(crate) use origin::{Origin, closed_port};
 pub(crate) use process::{Command, Proxy, scratch};
+pub(crate) use python::{Python, has_grpcio};
 
 use engines::EngineKind;
 use std::{

@@ -115,7 +115,9 @@ impl Chain {
             }
             let stop = match self.direction(dir).next_work(limit) {
                 Some(Work::Overflow(position)) => Some(overflow(dir, position)),
-                Some(Work::Data(position, whole)) => self.run_data(dir, position, whole, half, env),
+                Some(Work::Data(position, whole)) => {
+                    self.run_data(dir, position, whole, head, half, env)
+                }
                 Some(Work::Seen(position)) => self.go_on(dir, position, half, env),
                 None if self.direction_mut(dir).take_in(half) => None,
                 None => break,
@@ -160,7 +162,7 @@ impl Chain {
         while let Some(found) = self.timers.iter().position(|timer| timer.at <= env.now) {
             let Timer { dir, position, .. } = self.timers.swap_remove(found);
             let (verdict, effects) =
-                self.call(dir, position, env, |filter, cx| filter.on_timer(cx));
+                self.call(dir, position, None, env, |filter, cx| filter.on_timer(cx));
             match verdict {
                 Verdict::Continue => {
                     self.direction_mut(dir).release(position);
@@ -212,7 +214,7 @@ impl Chain {
                 self.direction_mut(dir).pass_head(position);
                 continue;
             }
-            let (verdict, effects) = self.call(dir, position, env, |filter, cx| match dir {
+            let (verdict, effects) = self.call(dir, position, None, env, |filter, cx| match dir {
                 Dir::Request => filter.on_request_head(head, end, cx),
                 Dir::Response => filter.on_response_head(head, end, cx),
             });
@@ -237,6 +239,7 @@ impl Chain {
         dir: Dir,
         position: usize,
         whole: bool,
+        head: &mut Head,
         half: &mut Half,
         env: &mut Env<'_>,
     ) -> Option<Flow> {
@@ -254,7 +257,8 @@ impl Chain {
                 Dir::Request => filter.on_request_data(&mut data, end, cx),
                 Dir::Response => filter.on_response_data(&mut data, end, cx),
             };
-            self.call(dir, position, env, hook).0
+            let held = (self.direction(dir).head_at == position).then_some(head);
+            self.call(dir, position, held, env, hook).0
         } else {
             Verdict::Continue
         };
@@ -298,7 +302,7 @@ impl Chain {
         };
         if wanted && end == End::Data {
             let fields = half.trailers.get_or_insert_default();
-            let (verdict, _) = self.call(dir, position, env, |filter, cx| match dir {
+            let (verdict, _) = self.call(dir, position, None, env, |filter, cx| match dir {
                 Dir::Request => filter.on_request_trailers(fields, &mut data, cx),
                 Dir::Response => filter.on_response_trailers(fields, &mut data, cx),
             });
@@ -327,6 +331,7 @@ impl Chain {
         &mut self,
         dir: Dir,
         position: usize,
+        held_head: Option<&mut Head>,
         env: &mut Env<'_>,
         hook: impl FnOnce(&mut dyn HttpFilter, &mut FilterCx<'_>) -> Verdict,
     ) -> (Verdict, Effects) {
@@ -338,6 +343,7 @@ impl Chain {
             rng: env.rng,
             record: env.record,
             cluster: env.cluster,
+            held_head,
             effects: Effects::default(),
         };
         let verdict = hook(&mut *self.filters[index].filter, &mut cx);

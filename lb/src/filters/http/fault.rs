@@ -8,6 +8,7 @@ use crate::{
     filter::{
         ConfigError, Factory, FilterCx, FilterType, Hooks, HttpFilter, HttpFilterConfig, Verdict,
     },
+    grpc,
     route::{HeaderMatch, Percent},
     stream::{Flags, LocalReply},
 };
@@ -56,16 +57,46 @@ fn delay(from: &FaultDelay) -> Result<(Duration, Percent), ConfigError> {
     Ok((time, percent(from.percentage.as_ref())))
 }
 
-fn abort_status(from: &FaultAbort) -> Result<(u16, Percent), ConfigError> {
-    let Some(ErrorType::HttpStatus(status)) = from.error_type else {
-        return Err(ConfigError::new("abort.http_status", "is missing"));
+fn abort_status(from: &FaultAbort) -> Result<(Abort, Percent), ConfigError> {
+    let (field, reason, abort) = match from.error_type {
+        Some(ErrorType::HttpStatus(status)) => {
+            let status = u16::try_from(status).ok();
+            let status = status.filter(|status| (200..600).contains(status));
+            let abort = status.map(Abort::Http);
+            ("abort.http_status", "has to be 200 to 599", abort)
+        }
+        Some(ErrorType::GrpcStatus(status)) => {
+            let status = grpc::Status::try_from(status).ok();
+            let status = status.filter(|status| usize::from(*status) < grpc::STATUSES);
+            let abort = status.map(Abort::Grpc);
+            ("abort.grpc_status", "has to be 0 to 16", abort)
+        }
+        None => ("abort", "needs `http_status` or `grpc_status`", None),
     };
-    let status = u16::try_from(status)
-        .ok()
-        .filter(|status| (200..600).contains(status));
-    let status =
-        status.ok_or_else(|| ConfigError::new("abort.http_status", "has to be 200 to 599"))?;
-    Ok((status, percent(from.percentage.as_ref())))
+    let abort = abort.ok_or_else(|| ConfigError::new(field, reason))?;
+    Ok((abort, percent(from.percentage.as_ref())))
+}
+
+/// How a request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abort {
+    /// `grpc_status`.
+    Grpc(grpc::Status),
+    /// `http_status`.
+    Http(u16),
+}
+
+impl Abort {
+    fn reply(self) -> LocalReply {
+        let with = |status| {
+            let body = Buf::from_static(b"fault filter abort");
+            LocalReply::with_body(status, "fault_filter_abort", body)
+        };
+        match self {
+            Self::Grpc(status) => with(grpc::http_status(status)).with_grpc_status(status),
+            Self::Http(status) => with(status),
+        }
+    }
 }
 
 /// A compiled `HTTPFault`.
@@ -74,7 +105,7 @@ pub struct FaultConfig {
     /// `delay`: how long, and how often.
     pub delay: Option<(Duration, Percent)>,
     /// `abort`: with which status, and how often.
-    pub abort: Option<(u16, Percent)>,
+    pub abort: Option<(Abort, Percent)>,
     /// `upstream_cluster`: only requests to this cluster; empty: all.
     pub cluster: String,
     /// `headers`: only requests that match all of them.
@@ -120,19 +151,50 @@ impl HttpFilter for FaultFilter {
 }
 
 fn abort(config: &FaultConfig, cx: &mut FilterCx<'_>) -> Verdict {
-    let Some((status, _)) = config.abort.filter(|(_, percent)| hit(*percent, cx)) else {
+    let Some((how, _)) = config.abort.filter(|(_, percent)| hit(*percent, cx)) else {
         return Verdict::Continue;
     };
     cx.record().flags.set(Flags::FAULT_INJECTED);
-    let body = Buf::from_static(b"fault filter abort");
-    Verdict::Respond(Box::new(LocalReply::with_body(
-        status,
-        "fault_filter_abort",
-        body,
-    )))
+    Verdict::Respond(Box::new(how.reply()))
 }
 
 fn hit(percent: Percent, cx: &mut FilterCx<'_>) -> bool {
     let rng = cx.rng();
     percent.hit(&mut |bound| rng.below(bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(error_type: Option<ErrorType>) -> Result<Abort, String> {
+        let abort = FaultAbort {
+            error_type,
+            ..FaultAbort::default()
+        };
+        let abort = abort_status(&abort);
+        abort.map(|(abort, _)| abort).map_err(|error| error.field)
+    }
+
+    #[test]
+    fn an_abort_has_a_status_of_either_kind() {
+        for (error_type, expected) in [
+            (Some(ErrorType::HttpStatus(200)), Ok((200, 2))),
+            (Some(ErrorType::HttpStatus(503)), Ok((503, 14))),
+            (Some(ErrorType::GrpcStatus(0)), Ok((200, 0))),
+            (Some(ErrorType::GrpcStatus(8)), Ok((429, 8))),
+            (Some(ErrorType::GrpcStatus(16)), Ok((401, 16))),
+            (Some(ErrorType::HttpStatus(199)), Err("abort.http_status")),
+            (Some(ErrorType::HttpStatus(600)), Err("abort.http_status")),
+            (Some(ErrorType::GrpcStatus(17)), Err("abort.grpc_status")),
+            (Some(ErrorType::GrpcStatus(256)), Err("abort.grpc_status")),
+            (None, Err("abort")),
+        ] {
+            let found = parsed(error_type).map(|abort| {
+                let reply = abort.reply();
+                (reply.status, reply.grpc_status())
+            });
+            assert_eq!(found, expected.map_err(str::to_owned), "{error_type:?}");
+        }
+    }
 }

@@ -1,3 +1,4 @@
 //! HTTP (stream) filters.
 
 pub mod fault;
+pub mod grpc_web;

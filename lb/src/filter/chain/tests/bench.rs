@@ -28,6 +28,8 @@ pub(super) enum Act {
     Pause,
     /// Adds to the body, or a trailer if it is `t: …`.
     Push(&'static str),
+    /// Names the path of the head, if it waits here.
+    Path(&'static str),
     Rematch,
     Reset,
     Respond(u16),
@@ -95,6 +97,12 @@ impl ScriptedFilter {
                 Verdict::Pause
             }
             Act::Pause => Verdict::Pause,
+            Act::Path(path) => {
+                if let Some(head) = cx.held_head() {
+                    head.set_path(path.as_bytes());
+                }
+                Verdict::Continue
+            }
             Act::Push(text) => return (Verdict::Continue, text),
             Act::Rematch => {
                 cx.rematch();

@@ -107,6 +107,20 @@ fn held_data_does_not_hold_up_what_is_ahead_of_it() {
 }
 
 #[test]
+fn a_data_hook_may_change_the_head_while_that_waits_at_its_filter() {
+    for (script, path) in [
+        (&[(">h", Act::Collect), (">d", Act::Path("/a"))][..], "/a"),
+        (&[(">d", Act::Path("/a"))], ""),
+        (&[(">d", Act::Collect), (">d", Act::Path("/a"))], ""),
+    ] {
+        let mut bench = Bench::new(&[("a", script), ("b", &[])]);
+        [">x", ">y."].into_iter().for_each(|step| bench.step(step));
+        assert_eq!(bench.heads[0].path(), path.as_bytes(), "{script:?}");
+        assert_eq!(bench.ready(Dir::Request), "xy.");
+    }
+}
+
+#[test]
 fn a_collector_gets_the_whole_body_once_or_413() {
     check(&[
         (

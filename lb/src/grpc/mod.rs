@@ -1,10 +1,18 @@
 //! gRPC over HTTP as its specification (`PROTOCOL-HTTP2.md` of grpc/grpc) writes it: which requests are
 //! gRPC, their deadlines, and how an answer of the proxy itself says its status. Pure.
 
+mod outcome;
+
+pub use outcome::{Outcome, camel_name, snake_name};
+
+use codecs::Head;
 use std::time::Duration;
 
 /// A `grpc-status`.
 pub type Status = u8;
+
+/// How many statuses the specification has: 0 to 16.
+pub const STATUSES: usize = 17;
 
 /// 2: nobody knows what went wrong.
 pub const UNKNOWN: Status = 2;
@@ -24,6 +32,14 @@ pub const UNAUTHENTICATED: Status = 16;
 const MEDIA_TYPE: &[u8] = b"application/grpc";
 /// Digits of a `grpc-timeout`.
 const DIGITS_MAX: usize = 8;
+
+/// The `content-type` of an answer that the proxy makes itself.
+pub const CONTENT_TYPE: &[u8] = MEDIA_TYPE;
+
+/// Whether a request is gRPC: a POST of its `content-type`.
+pub fn is_request(head: &Head) -> bool {
+    head.method() == b"POST" && head.fields.get(b"content-type").is_some_and(is_grpc)
+}
 
 /// Whether a `content-type` is gRPC's: `application/grpc`, alone or with a format behind `+` or a
 /// parameter behind `;`. `application/grpc-web` is another protocol.
@@ -53,6 +69,36 @@ pub fn timeout(value: &[u8]) -> Option<Duration> {
         b'u' => Some(Duration::from_micros(number)),
         b'n' => Some(Duration::from_nanos(number)),
         _ => None,
+    }
+}
+
+/// A time as the value of a `grpc-timeout`, in the finest unit from milliseconds on that holds it.
+/// A rest of a unit is dropped, but nothing is written as 0 that is not.
+pub fn timeout_text(time: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let millis = time.as_millis().max(u128::from(!time.is_zero()));
+    let units = [(1, 'm'), (1000, 'S'), (60_000, 'M'), (3_600_000, 'H')];
+    let fitting = units.iter().find(|(unit, _)| millis / unit <= MOST);
+    let (unit, letter) = fitting.unwrap_or(&units[3]);
+    format!("{}{letter}", (millis / unit).min(MOST))
+}
+
+/// The HTTP status that stands for a `grpc-status` where the client speaks no gRPC (as
+/// `google/rpc/code.proto` pairs them).
+pub fn http_status(status: Status) -> u16 {
+    match status {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        DEADLINE_EXCEEDED => 504,
+        5 => 404,
+        6 | 10 => 409,
+        PERMISSION_DENIED => 403,
+        8 => 429,
+        UNIMPLEMENTED => 501,
+        UNAVAILABLE => 503,
+        UNAUTHENTICATED => 401,
+        _ => 500,
     }
 }
 
@@ -153,6 +199,65 @@ mod tests {
             (200, 2),
         ] {
             assert_eq!(status(http), expected, "{http}");
+        }
+    }
+
+    #[test]
+    fn a_status_has_an_http_status_for_others() {
+        for (status, expected) in [
+            (0, 200),
+            (1, 499),
+            (2, 500),
+            (3, 400),
+            (4, 504),
+            (5, 404),
+            (6, 409),
+            (7, 403),
+            (8, 429),
+            (9, 400),
+            (10, 409),
+            (11, 400),
+            (12, 501),
+            (13, 500),
+            (14, 503),
+            (15, 500),
+            (16, 401),
+        ] {
+            assert_eq!(http_status(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_written_timeout_has_eight_digits_at_most_and_reads_as_no_more() {
+        for (time, expected) in [
+            (Duration::ZERO, "0m"),
+            (Duration::from_micros(5), "1m"),
+            (Duration::from_millis(250), "250m"),
+            (Duration::from_millis(99_999_999), "99999999m"),
+            (Duration::from_millis(100_000_999), "100000S"),
+            (Duration::from_secs(100_000_000), "1666666M"),
+            (Duration::from_secs(99_999_999 * 60 + 60), "1666666H"),
+            (Duration::MAX, "99999999H"),
+        ] {
+            assert_eq!(timeout_text(time), expected);
+            let read = timeout(expected.as_bytes()).unwrap();
+            assert!(read <= time.max(Duration::from_millis(1)), "{expected}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_grpc_by_its_method_and_its_content_type() {
+        for (method, content_type, expected) in [
+            ("POST", "application/grpc+proto", true),
+            ("GET", "application/grpc", false),
+            ("POST", "application/grpc-web", false),
+            ("POST", "text/plain", false),
+        ] {
+            let mut head = Head::default();
+            head.set_method(method.as_bytes());
+            assert!(!is_request(&head));
+            head.fields.append(b"content-type", content_type.as_bytes());
+            assert_eq!(is_request(&head), expected, "{method} {content_type}");
         }
     }
 
