@@ -2,6 +2,7 @@
 //! address. It runs on the control thread and never stops a worker.
 
 mod clusters;
+mod grpc_answers;
 mod prometheus;
 
 use crate::{

@@ -1,9 +1,9 @@
 //! `/stats/prometheus`: the workers' blocks, summed, in the text format 0.0.4.
 
+use super::grpc_answers;
 use crate::{
     config::Terminal,
     control::Running,
-    grpc::Outcome,
     stats::{ClusterStats, Counter, Gauge, Histogram, HistogramTotals, ListenerStats},
 };
 use std::fmt::Write;
@@ -245,7 +245,7 @@ pub(super) fn render(running: &Running) -> String {
         .collect();
     let clusters: Vec<_> = stats.iter().map(|worker| &worker.clusters[..]).collect();
     blocks(&mut out, &CLUSTERS, &names, &clusters);
-    grpc_answers(&mut out, &names, &clusters);
+    grpc_answers::render(&mut out, &names, &clusters);
     workers(&mut out, running);
     http2_limits(&mut out, running);
     out
@@ -285,26 +285,6 @@ fn blocks<S>(out: &mut String, kind: &Kind<S>, labels: &[String], workers: &[&[S
             .iter()
             .for_each(|blocks| (kind.latency)(&blocks[i]).add_to(totals));
     });
-}
-
-/// Outcomes of gRPC requests, of the clusters that had any.
-fn grpc_answers(out: &mut String, labels: &[String], workers: &[&[ClusterStats]]) {
-    let name = "ringlb_cluster_grpc_answers_total";
-    let _ = writeln!(
-        out,
-        "# HELP {name} gRPC requests by status.\n# TYPE {name} counter"
-    );
-    for (index, label) in labels.iter().enumerate() {
-        let all = workers.iter().map(|blocks| blocks[index].grpc.counters());
-        let all: Vec<_> = all.flatten().collect();
-        for slot in 0..Outcome::SLOTS {
-            let sum: u64 = all.iter().map(|counters| counters[slot].get()).sum();
-            if sum > 0 {
-                let status = Outcome::label(slot);
-                let _ = writeln!(out, "{name}{{{label},grpc_status=\"{status}\"}} {sum}");
-            }
-        }
-    }
 }
 
 /// Times peers broke the limits of HTTP/2, by the limit's name.
