@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod http2;
+
 use engines::{EngineKind, EngineOptions, ListenOptions, SockAddr};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringlb::{
@@ -34,12 +36,17 @@ struct Lane {
 
 impl Lane {
     fn new(kind: EngineKind) -> Self {
+        Self::to(kind, "http://")
+    }
+
+    /// `scheme`: what is spoken with the endpoint.
+    fn to(kind: EngineKind, scheme: &str) -> Self {
         let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
         endpoint.set_nonblocking(true).unwrap();
         let quickstart = Quickstart {
             listeners: vec![(
                 "127.0.0.1:0".into(),
-                vec![endpoint.local_addr().unwrap().to_string()],
+                vec![format!("{scheme}{}", endpoint.local_addr().unwrap())],
             )],
             admin: None,
         };
@@ -74,6 +81,18 @@ impl Lane {
     /// One request and its answer.
     fn exchange(&mut self) {
         self.down.write_all(REQUEST).unwrap();
+        self.accept();
+        let Some(up) = &mut self.up else { return };
+        read_some(up, &mut self.room, &mut self.worker);
+        up.write_all(ANSWER).unwrap();
+        let len = read_some(&mut self.down, &mut self.room, &mut self.worker);
+        assert!(self.room[..len].ends_with(b"hello, world"));
+    }
+}
+
+impl Lane {
+    /// Waits for the worker's connection to the endpoint.
+    fn accept(&mut self) {
         while self.up.is_none() {
             self.worker.turn().unwrap();
             if let Ok((up, _)) = self.endpoint.accept() {
@@ -82,11 +101,6 @@ impl Lane {
                 self.up = Some(up);
             }
         }
-        let Some(up) = &mut self.up else { return };
-        read_some(up, &mut self.room, &mut self.worker);
-        up.write_all(ANSWER).unwrap();
-        let len = read_some(&mut self.down, &mut self.room, &mut self.worker);
-        assert!(self.room[..len].ends_with(b"hello, world"));
     }
 }
 
@@ -124,11 +138,16 @@ fn a_request_in_steady_state_allocates_nothing(kind: EngineKind) {
 /// doubles when it is full.
 const IDLE: usize = 500;
 
+/// So many descriptors as the kernel allows.
+fn raise_descriptors() {
+    let (_, descriptors_max) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, descriptors_max, descriptors_max).unwrap();
+}
+
 /// Heap bytes per idle downstream connection that has had requests, and the allocations that they lie
 /// in, each of which costs some 8 bytes more. Below 600 in all is what is promised.
 fn an_idle_connection_is_small(kind: EngineKind, bytes_max: usize, allocations_max: usize) {
-    let (_, descriptors_max) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    setrlimit(Resource::RLIMIT_NOFILE, descriptors_max, descriptors_max).unwrap();
+    raise_descriptors();
     let mut lane = Lane::new(kind);
     (0..3).for_each(|_| lane.exchange());
     let mut idle = Vec::with_capacity(IDLE);

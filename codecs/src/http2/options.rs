@@ -32,7 +32,7 @@ impl Options {
     /// Defaults of an upstream connection: its window is that of all its streams together, so that no
     /// client's slowness is another's.
     pub fn upstream() -> Self {
-        let (streams_max, stream_window) = (100, 128 << 10);
+        let (streams_max, stream_window) = (100, 64 << 10);
         Self {
             streams_max,
             stream_window,

@@ -93,16 +93,18 @@ impl Engine for Uring {
         Ok(self.insert(Entry::new(Some(fd), Kind::Datagram, options.class)))
     }
 
-    fn connect(&mut self, to: &SockAddr, options: &ConnectOptions) -> Sock {
+    /// A connection begins with small blocks whatever it is meant for: until the first ones were full
+    /// its receives are multishot, and the kernel fills as many as there are bytes.
+    fn connect(&mut self, to: &SockAddr, _options: &ConnectOptions) -> Sock {
         let entry = match open_stream(to) {
             Ok((fd, target)) => {
-                let mut entry = Entry::new(Some(fd), Kind::Stream, options.class);
+                let mut entry = Entry::new(Some(fd), Kind::Stream, Class::Small);
                 entry.rare_mut().target = Some(target);
                 entry.phase = Phase::Connecting;
                 entry
             }
             Err(error) => {
-                let mut entry = Entry::new(None, Kind::Stream, options.class);
+                let mut entry = Entry::new(None, Kind::Stream, Class::Small);
                 entry.end(Some(error));
                 entry
             }

@@ -64,16 +64,24 @@ impl Uring {
         }
         let own = Group::from(entry.inlet.lessee.class);
         let fd = Fd(entry.raw());
-        let operation = if self.rings.lent(own) > 0 {
+        let one_block = |group: Group| {
+            opcode::Recv::new(fd, std::ptr::null_mut(), 0)
+                .buf_group(group as u16)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT)
+        };
+        let operation = if self.rings.lent(own) > 0 && own == Group::Large {
+            // The kernel would go on filling blocks, as many as there are bytes, before it can be told
+            // that whoever they are for does not take them.
+            entry.inlet.group = own;
+            one_block(own)
+        } else if self.rings.lent(own) > 0 {
             entry.inlet.group = own;
             opcode::RecvMulti::new(fd, own as u16).build()
         } else if entry.inlet.lessee.is_served_by_reserve() && self.rings.lent(Group::Reserve) > 0 {
             // One block only: it has to come home before there is another.
             entry.inlet.group = Group::Reserve;
-            opcode::Recv::new(fd, std::ptr::null_mut(), 0)
-                .buf_group(Group::Reserve as u16)
-                .build()
-                .flags(squeue::Flags::BUFFER_SELECT)
+            one_block(Group::Reserve)
         } else {
             return self.starve(sock);
         };
