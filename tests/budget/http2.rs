@@ -158,7 +158,6 @@ fn an_idle_connection_is_small(kind: EngineKind) {
         bytes <= 2048,
         "{kind}: {bytes} bytes for each idle connection, {info:?}"
     );
-    println!("{kind}: {bytes} bytes for each idle connection");
 }
 
 #[test]

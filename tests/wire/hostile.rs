@@ -155,7 +155,6 @@ fn binary_garbage_is_refused(engine: EngineKind) {
     for garbage in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"\0\0\0\0\0\0\0\0",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\xff\xfe\xfd GET / HTTP/1.1\r\n\r\n",
         b"SSH-2.0-OpenSSH\r\n",
     ] {
