@@ -89,7 +89,7 @@ pub(super) struct Connection {
 }
 
 /// An idle connection costs this and the tables of compression.
-const _: () = assert!(size_of::<Connection>() <= 800);
+const _: () = assert!(size_of::<Connection>() <= 640);
 
 /// The largest id of a stream (RFC 9113 §5.1.1).
 const ID_MAX: u32 = (1 << 31) - 1;
