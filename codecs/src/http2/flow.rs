@@ -65,6 +65,11 @@ impl ReceiveWindow {
         }
     }
 
+    /// What the peer may still send.
+    pub(super) fn left(&self) -> u32 {
+        self.left
+    }
+
     /// The peer sent so much; `None`: more than it may.
     pub(super) fn take(&mut self, len: u32) -> Option<()> {
         self.left = self.left.checked_sub(len)?;

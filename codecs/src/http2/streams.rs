@@ -153,30 +153,51 @@ impl Streams {
 }
 
 /// Streams that we ended before their peer did. What still comes for them was under way, and is let
-/// pass; there is a limit to that, because a peer could go on for ever.
+/// pass, as far as the stream's window went: a peer could go on for ever.
 #[derive(Debug, Default)]
-pub(super) struct Tombs(VecDeque<u32>);
+pub(super) struct Tombs(VecDeque<Tomb>);
+
+#[derive(Clone, Copy, Debug)]
+struct Tomb {
+    id: u32,
+    /// Bytes that may still come.
+    window: u32,
+}
 
 /// Ended streams that are remembered. A peer that still sends on an older one has had the time of so
 /// many later resets to notice.
 const TOMBS_MAX: usize = 128;
 
 impl Tombs {
-    pub(super) fn bury(&mut self, id: u32) {
+    /// `window`: what the peer could send of it when it ended.
+    pub(super) fn bury(&mut self, id: u32, window: u32) {
+        if self.has(id) {
+            return;
+        }
         if self.0.len() == TOMBS_MAX {
             self.0.pop_front();
         }
-        self.0.push_back(id);
+        self.0.push_back(Tomb { id, window });
+    }
+
+    /// Bytes of the stream came; false: more than could be under way, or there is no such tomb.
+    pub(super) fn admit(&mut self, id: u32, len: u32) -> bool {
+        let Some(tomb) = self.0.iter_mut().find(|tomb| tomb.id == id) else {
+            return false;
+        };
+        let left = tomb.window.checked_sub(len);
+        tomb.window = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// They are few, and asked for only by frames of streams that are no more.
     pub(super) fn has(&self, id: u32) -> bool {
-        self.0.contains(&id)
+        self.0.iter().any(|tomb| tomb.id == id)
     }
 
     /// The peer has ended it too.
     pub(super) fn forget(&mut self, id: u32) {
-        self.0.retain(|other| *other != id);
+        self.0.retain(|tomb| tomb.id != id);
         if self.0.is_empty() {
             self.0 = VecDeque::new();
         }
@@ -220,9 +241,19 @@ mod tests {
     #[test]
     fn only_the_latest_tombs_are_kept() {
         let mut tombs = Tombs::default();
-        (0..=TOMBS_MAX as u32).for_each(|id| tombs.bury(id));
+        (0..=TOMBS_MAX as u32).for_each(|id| tombs.bury(id, 10));
         assert!(!tombs.has(0) && tombs.has(1));
         tombs.forget(1);
         assert!(!tombs.has(1));
+    }
+
+    #[test]
+    fn a_tomb_admits_what_its_window_allowed() {
+        let mut tombs = Tombs::default();
+        tombs.bury(1, 10);
+        assert!(tombs.admit(1, 9) && tombs.admit(1, 1) && tombs.admit(1, 0));
+        assert!(!tombs.admit(1, 1) && !tombs.admit(3, 0));
+        tombs.bury(1, 10);
+        assert!(!tombs.admit(1, 1), "it ends only once");
     }
 }

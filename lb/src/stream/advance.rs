@@ -10,7 +10,7 @@ use crate::{
     filter::{Chain, Dir, Flow},
     pool::{Acquired, Wire},
     route::{Action, Forward},
-    worker::Worker,
+    worker::{Todo, Worker},
 };
 use codecs::{Head, StreamId};
 
@@ -199,9 +199,14 @@ impl Worker {
             let end = ends_with_head(&stream.request);
             stream.request.end_sent = end;
             stream.record.upstream_started = stream.record.moment(self.now);
+            let asks_upgrade = stream.upgrade == Upgrade::Asked;
             self.net.write(up.conn, |codec, out| {
                 codec.head(up.id, &stream.head, end, out)
             });
+            if asks_upgrade {
+                // The codec may have to tell that its peer does not know of such a thing.
+                self.todo.push_back(Todo::Decode(up.conn));
+            }
         }
         self.send_body(key, Dir::Request, up.conn, up.id);
         Step::Wait

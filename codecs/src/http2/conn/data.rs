@@ -79,7 +79,7 @@ impl Connection {
         let end = header.is_set(END_STREAM);
         let is_client = self.role == Role::Client;
         let Some(stream) = self.streams.find_mut(header.id) else {
-            return self.judge_closed(header.id, end);
+            return self.judge_closed(header, end);
         };
         if stream.is(Flags::REMOTE_END) {
             // RFC 9113 §5.1: half-closed (remote).
@@ -105,8 +105,9 @@ impl Connection {
     }
 
     /// RFC 9113 §5.1: what was under way when we ended the stream is let pass, else it is an error.
-    fn judge_closed(&mut self, id: u32, end: bool) -> Result<bool, Wrong> {
-        if self.tombs.has(id) || self.going.is_beyond(id) {
+    fn judge_closed(&mut self, header: Header, end: bool) -> Result<bool, Wrong> {
+        let id = header.id;
+        if self.tombs.admit(id, header.len) || self.going.is_beyond(id) {
             if end {
                 self.tombs.forget(id);
             }

@@ -194,7 +194,7 @@ impl Connection {
                 self.owe_status(id, status, END_STREAM);
                 if !end {
                     // RFC 9113 §8.1: the rest of the request is not needed.
-                    self.tombs.bury(id);
+                    self.tombs.bury(id, self.first_window());
                     let reset = frame::reset(id, Code::NO_ERROR);
                     self.owed.extend_from_slice(&reset);
                 }

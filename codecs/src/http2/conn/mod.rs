@@ -204,9 +204,10 @@ impl Connection {
     fn fail_stream(&mut self, id: u32, wrong: Wrong) -> Result<Frame, Wrong> {
         self.guard.on_reset()?;
         let stream = self.take_out(id);
-        let is_ended = stream.is_some_and(|stream| stream.is(super::streams::Flags::REMOTE_END));
-        if !is_ended {
-            self.tombs.bury(id);
+        let is_ended = |stream: &Stream| stream.is(super::streams::Flags::REMOTE_END);
+        if !stream.as_ref().is_some_and(is_ended) {
+            let window = stream.map_or(self.first_window(), |stream| stream.receive.left());
+            self.tombs.bury(id, window);
         }
         self.owed.extend_from_slice(&frame::reset(id, wrong.code));
         Ok(reset_frame(id, wrong.code.reason(), wrong.detail))

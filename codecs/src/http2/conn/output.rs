@@ -43,8 +43,9 @@ impl Connection {
         if self.role == Role::Client || stream.is(Flags::IS_TUNNEL) {
             return None;
         }
+        let window = stream.receive.left();
         self.take_out(id);
-        self.tombs.bury(id);
+        self.tombs.bury(id, window);
         Some(frame::reset(id, Code::NO_ERROR))
     }
 
@@ -117,7 +118,7 @@ impl Connection {
             return;
         }
         if !stream.is(Flags::REMOTE_END) {
-            self.tombs.bury(id);
+            self.tombs.bury(id, stream.receive.left());
         }
         self.pay(out);
         out.extend_from_slice(&frame::reset(id, Code::of(reason)));

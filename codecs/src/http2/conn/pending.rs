@@ -31,7 +31,10 @@ impl Connection {
     }
 
     pub(super) fn next_pending(&mut self) -> Option<Frame> {
-        if let Some((id, reason, detail)) = self.pending.given_up.pop() {
+        // Whether a stream can be had is known once the peer's SETTINGS came.
+        if self.has_settings
+            && let Some((id, reason, detail)) = self.pending.given_up.pop()
+        {
             return Some(reset_frame(id, reason, detail));
         }
         self.next_refused().or_else(|| self.next_woken())
