@@ -196,7 +196,9 @@ impl MuxClients {
             }
             Alarm::Settings(index) => {
                 let client = &mut self.list[index];
-                if let Some((_, settings)) = client.manners.later.take() {
+                if client.phase == Phase::Talking
+                    && let Some((_, settings)) = client.manners.later.take()
+                {
                     client.peer.tell_settings(settings);
                 }
                 index

@@ -100,11 +100,6 @@ impl Reader {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Between two frames.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// The next frame.
     ///
     /// # Errors
