@@ -87,6 +87,8 @@ pub(crate) struct Clients {
     timers: Timers<Alarm>,
     ledger: SharedLedger,
     strict: bool,
+    /// What paths begin with.
+    kinds: &'static [&'static str],
     famine: bool,
     /// No limit makes one client wait for another.
     unlimited: bool,
@@ -121,6 +123,7 @@ impl Clients {
             timers: Timers::default(),
             ledger: ledger.clone(),
             strict: scenario.is_strict,
+            kinds: scenario.kinds(),
             famine: scenario.is_famine,
             unlimited: scenario.connections_max.is_none(),
             patience: scenario.patience(),
@@ -392,7 +395,7 @@ impl Clients {
         let client = &mut self.list[index];
         let rng = &mut client.rng;
         let method = ["GET", "GET", "HEAD", "POST", "POST", "PUT"][rng.index(6)];
-        let kind = ["r", "r", "r", "r", "retry", "delay", "abort", "none"][rng.index(8)];
+        let kind = self.kinds[rng.index(self.kinds.len())];
         let path = format!("/{kind}/{id}");
         let bodiless = matches!(method, "GET" | "HEAD");
         let len = if bodiless { 0 } else { some_len(rng) };
@@ -491,32 +494,14 @@ impl Clients {
         let client = &mut self.list[index];
         client.warned |= head.asks_to_close();
         let mut ledger = self.ledger.borrow_mut();
-        let Some(exchange) = ledger.exchanges.get_mut(&id).filter(|_| id != 0) else {
+        let Some(exchange) = ledger.exchanges.get(&id).filter(|_| id != 0) else {
             if client.malformed != Malformed::Sent || status < 400 {
                 ledger.violate(format!("an answer to nothing: {head:?}"));
             }
             return;
         };
-        exchange.status = Some(status);
-        let (path, good) = (exchange.path.clone(), exchange.is_good);
-        let of_endpoint = head.field("x-id");
-        if of_endpoint.is_some_and(|other| other != id.to_string()) {
-            ledger.violate(format!("request {id} got the answer to {of_endpoint:?}"));
-        }
-        let expected = match path.split('/').nth(1) {
-            Some("abort") => status == 418,
-            Some("none") => status == 404,
-            Some("retry") => status == 200 || status == 503,
-            Some(_) | None => status == 200,
-        };
-        let excused = !self.strict || !good || self.draining;
-        let fault = matches!(status, 400 | 408 | 502 | 503 | 504);
-        if !(expected || excused && fault) {
-            ledger.violate(format!("request {id} {path} got {status}"));
-        }
-        if status == 200 && of_endpoint.is_none() {
-            ledger.violate(format!("request {id} got a 200 of unknown origin"));
-        }
+        let strict = self.strict && exchange.is_good && !self.draining;
+        ledger.answer_head(id, status, head.field("x-id"), strict);
     }
 
     fn on_body(&self, id: u64, bytes: &[u8]) {

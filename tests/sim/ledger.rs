@@ -28,6 +28,10 @@ pub(crate) struct Exchange {
     pub(crate) answer_len: u64,
     /// Bytes of the answer that an endpoint means to give.
     pub(crate) promised: Option<u64>,
+    /// Times that it came to an endpoint which had said that it would not look at it.
+    pub(crate) disregarded: usize,
+    /// The proxy has told that no endpoint saw it.
+    pub(crate) is_disowned: bool,
     pub(crate) ended: Ended,
 }
 
@@ -36,6 +40,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Arrival {
     pub(crate) len: u64,
     pub(crate) complete: bool,
+    /// The endpoint has told that it did nothing with it.
+    pub(crate) is_refused: bool,
 }
 
 /// How an exchange ended for its client.
@@ -113,14 +119,85 @@ impl Ledger {
         };
         exchange.arrivals.push(Arrival::default());
         let number = exchange.arrivals.len() - 1;
-        if exchange.method != method {
+        let may_repeat = ["/retry/", "/again/"]
+            .iter()
+            .any(|prefix| exchange.path.starts_with(prefix));
+        let taken = exchange.arrivals[..number].iter().any(|a| !a.is_refused);
+        if exchange.is_disowned {
+            self.violate(format!(
+                "request {id} arrived, and its client was told that it did not"
+            ));
+        } else if exchange.method != method {
             self.violate(format!("request {id} arrived as {method}"));
-        } else if number > 0 && method == "POST" && !exchange.path.starts_with("/retry/") {
+        } else if taken && matches!(method, "POST" | "CONNECT") && !may_repeat {
             self.violate(format!("request {id}, a POST, was sent twice"));
         } else if number > 8 {
             self.violate(format!("request {id} was sent {number} times"));
         }
         Some(number)
+    }
+
+    /// The endpoint tells that it did nothing with a request: it may be sent again.
+    pub(crate) fn refuse(&mut self, id: u64, number: usize) {
+        self.note(format!("endpoint refuses {id}"));
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.arrivals[number].is_refused = true;
+        }
+    }
+
+    /// A request came to an endpoint which had said that it would not look at it.
+    pub(crate) fn disregard(&mut self, id: u64) {
+        self.note(format!("endpoint does not look at {id}"));
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.disregarded += 1;
+        }
+    }
+
+    pub(crate) fn refusals(&self, id: u64) -> usize {
+        let arrivals = self.exchanges.get(&id).map(|e| e.arrivals.iter());
+        arrivals.map_or(0, |all| all.filter(|a| a.is_refused).count())
+    }
+
+    /// The proxy tells that it did nothing with a request: it must not have sent it to an endpoint.
+    pub(crate) fn disown(&mut self, id: u64) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        exchange.is_disowned = true;
+        if exchange.arrivals.iter().any(|a| !a.is_refused) {
+            let text = format!("request {id} is told to be unprocessed: {exchange:?}");
+            self.violate(text);
+        }
+    }
+
+    /// An answer's head reached the client: whose it is and whether its status may be. `strict`:
+    /// nothing excuses a failure.
+    pub(crate) fn answer_head(&mut self, id: u64, status: u16, x_id: Option<&str>, strict: bool) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return self.violate(format!("an answer to {id}, which was never asked"));
+        };
+        exchange.status = Some(status);
+        let path = exchange.path.clone();
+        // Each try met an endpoint that was about to go.
+        let is_unlucky = exchange.disregarded + exchange.arrivals.len() > 3;
+        if x_id.is_some_and(|other| other != id.to_string()) {
+            self.violate(format!("request {id} got the answer to {x_id:?}"));
+        }
+        let bodiless = matches!(status, 204 | 304) && x_id.is_some();
+        let expected = match path.split('/').nth(1) {
+            Some("abort") => status == 418,
+            Some("none") => status == 404,
+            Some("retry" | "again") => status == 200 || status == 503 || bodiless,
+            Some(_) | None => status == 200 || bodiless,
+        };
+        let fault = matches!(status, 400 | 408 | 502 | 503 | 504);
+        let is_excused = fault && !strict || status == 503 && is_unlucky;
+        if !(expected || is_excused) {
+            self.violate(format!("request {id} {path} got {status}"));
+        }
+        if status == 200 && x_id.is_none() {
+            self.violate(format!("request {id} got a 200 of unknown origin"));
+        }
     }
 
     /// A part of a request's body reached an endpoint.
@@ -184,6 +261,10 @@ impl Ledger {
         };
         let wrong = first_wrong(id, exchange.answer_len, bytes);
         exchange.answer_len += bytes.len() as u64;
+        if matches!(exchange.status, Some(204 | 304)) || exchange.method == "HEAD" {
+            self.violate(format!("the answer to {id} has a body"));
+            return;
+        }
         if self.shows_all {
             eprintln!(
                 "{:>12?} answer {id} {} bytes",
@@ -213,11 +294,11 @@ impl Ledger {
     }
 
     /// Panics if anything was wrong.
-    pub(crate) fn check(&self, seed: u64) {
+    pub(crate) fn check(&self, seed: u64, test: &str) {
         if !self.violations.is_empty() {
             let trace: Vec<_> = self.trace.iter().cloned().collect();
             panic!(
-                "seed {seed}: {}\nthe last of what happened:\n{}\nreplay: SIM_SEED={seed} SIM_TRACE=1 cargo test -p tests --test sim seeds",
+                "seed {seed}: {}\nthe last of what happened:\n{}\nreplay: SIM_SEED={seed} SIM_TRACE=1 cargo test -p tests --test sim {test}",
                 self.violations.join("\n"),
                 trace.join("\n")
             );

@@ -10,6 +10,48 @@ pub(crate) const BODY_MAX: u64 = 60_000;
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 const FAULT: &str = "filters.http.fault.v3.HTTPFault";
 
+/// HTTP/2 beside HTTP/1: clients of it, and a cluster of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Mux {
+    pub(crate) clients: usize,
+    /// Windows that the proxy gives to a client's connection, and to each of its streams.
+    pub(crate) down: (i64, i64),
+    /// The same for an endpoint.
+    pub(crate) up: (i64, i64),
+    /// Streams that a client may have, and that an endpoint is given.
+    pub(crate) streams: (u32, u32),
+    /// `hpack_table_size`.
+    pub(crate) table: u32,
+}
+
+impl Mux {
+    fn new(rng: &mut Rng) -> Self {
+        let windows = |rng: &mut Rng| {
+            let stream = [65_535, 65_535, 70_000, 1 << 18][rng.index(4)];
+            let conn = [65_535, 65_535, stream, 1 << 20][rng.index(4)];
+            (conn, stream)
+        };
+        let down = windows(rng);
+        let (_, stream) = windows(rng);
+        Self {
+            clients: rng.between(1, 4) as usize,
+            down,
+            // Its streams' windows together: no stream can take all of it.
+            up: (stream * 100, stream),
+            streams: ([1, 2, 5, 100][rng.index(4)], [1, 2, 10, 100][rng.index(4)]),
+            table: [0, 100, 4096, 65_536][rng.index(4)],
+        }
+    }
+
+    fn options(&self, windows: (i64, i64), streams: u32) -> String {
+        let (table, (conn, stream)) = (self.table, windows);
+        format!(
+            "http2_protocol_options: {{hpack_table_size: {table}, max_concurrent_streams: {streams}, \
+            initial_stream_window_size: {stream}, initial_connection_window_size: {conn}, allow_connect: true}}"
+        )
+    }
+}
+
 /// One run.
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -30,6 +72,7 @@ pub(crate) struct Scenario {
     pub(crate) is_famine: bool,
     /// When the workers are told to drain.
     pub(crate) drain_at: Option<Duration>,
+    pub(crate) mux: Option<Mux>,
 }
 
 impl Scenario {
@@ -72,11 +115,45 @@ impl Scenario {
             drain_at: rng
                 .chance(1, 5)
                 .then(|| Duration::from_millis(rng.below(2000))),
+            mux: None,
         };
         if rng.chance(1, 8) {
             scenario.with_famine()
         } else {
             scenario
+        }
+    }
+
+    /// The same with HTTP/2 clients and endpoints in it.
+    pub(crate) fn mixed(seed: u64) -> Self {
+        let mut rng = Rng::seeded(seed ^ 0x6832);
+        let mut scenario = Self::new(seed);
+        scenario.clients = rng.below(4) as usize;
+        scenario.tunnels = 0;
+        if scenario.is_famine {
+            // One socket must not be able to hold all blocks.
+            scenario.is_famine = false;
+            scenario.blocks.socket_max = 2;
+        }
+        scenario.mux = Some(Mux::new(&mut rng));
+        scenario
+    }
+
+    /// The test that runs it.
+    pub(crate) fn test(&self) -> &'static str {
+        match self.mux {
+            None => "seeds::http1",
+            Some(_) => "seeds::mixed",
+        }
+    }
+
+    /// What requests' paths begin with.
+    pub(crate) fn kinds(&self) -> &'static [&'static str] {
+        match self.mux {
+            None => &["r", "r", "r", "r", "retry", "delay", "abort", "none"],
+            Some(_) => &[
+                "r", "r", "m", "m", "m", "retry", "again", "delay", "abort", "none",
+            ],
         }
     }
 
@@ -114,9 +191,15 @@ impl Scenario {
             format!("circuit_breakers: {{thresholds: [{{max_connections: {max}}}]}}")
         });
         let (web, raw) = (
-            self.cluster("web", 8000, &breaker),
-            self.cluster("raw", 9000, ""),
+            self.cluster("web", 8000, &breaker, "http_protocol_options: {}"),
+            self.cluster("raw", 9000, "", "http_protocol_options: {}"),
         );
+        let (mut mux, mut down) = (String::new(), String::new());
+        if let Some(options) = &self.mux {
+            let protocol = options.options(options.up, options.streams.1);
+            mux = self.cluster("mux", 8100, &breaker, &protocol);
+            down = options.options(options.down, options.streams.0);
+        }
         let idle = if self.is_strict { "0s" } else { "60s" };
         let (limit, routes) = (self.buffer_limit, self.routes());
         format!(
@@ -133,6 +216,7 @@ impl Scenario {
           stat_prefix: http
           stream_idle_timeout: {idle}
           common_http_protocol_options: {{idle_timeout: 300s}}
+          {down}
           route_config: {{name: r, virtual_hosts: [{{name: v, domains: ['*'], routes: [{routes}]}}]}}
           http_filters:
           - {{name: fault, disabled: true, typed_config: {{\"@type\": {TYPES}.{FAULT}}}}}
@@ -147,11 +231,11 @@ impl Scenario {
           stat_prefix: tcp
           cluster: raw
   clusters:
-{web}{raw}"
+{web}{raw}{mux}"
         )
     }
 
-    fn cluster(&self, name: &str, first_port: usize, breaker: &str) -> String {
+    fn cluster(&self, name: &str, first_port: usize, breaker: &str, protocol: &str) -> String {
         let endpoints = (first_port..first_port + self.endpoints).map(|port| {
             format!("{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}")
         });
@@ -168,7 +252,7 @@ impl Scenario {
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         \"@type\": {TYPES}.upstreams.http.v3.HttpProtocolOptions
         common_http_protocol_options: {{idle_timeout: 60s}}
-        explicit_http_config: {{http_protocol_options: {{}}}}
+        explicit_http_config: {{{protocol}}}
     load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{endpoints}]}}]}}
 "
         )
@@ -184,15 +268,19 @@ impl Scenario {
         let delay = fault("delay: {fixed_delay: 0.05s, percentage: {numerator: 100}}");
         let retry = ", retry_policy: {retry_on: '5xx,reset,connect-failure', num_retries: 2}";
         let mut routes = String::new();
-        for (prefix, action, filters) in [
-            ("abort", "", &*abort),
-            ("delay", "", &*delay),
-            ("retry", retry, ""),
-            ("r", "", ""),
-        ] {
+        let all = [
+            ("abort", "web", "", &*abort),
+            ("delay", "web", "", &*delay),
+            ("retry", "web", retry, ""),
+            ("r", "web", "", ""),
+            ("again", "mux", retry, ""),
+            ("m", "mux", "", ""),
+        ];
+        let known = if self.mux.is_some() { 6 } else { 4 };
+        for (prefix, cluster, action, filters) in &all[..known] {
             let _ = write!(
                 routes,
-                "{{match: {{prefix: /{prefix}/}}, route: {{cluster: web, timeout: {timeout}{action}}}{filters}}}, "
+                "{{match: {{prefix: /{prefix}/}}, route: {{cluster: {cluster}, timeout: {timeout}{action}}}{filters}}}, "
             );
         }
         routes

@@ -210,6 +210,11 @@ impl Stage {
         String::from_utf8_lossy(&std::mem::take(&mut told.received)).into_owned()
     }
 
+    /// Takes what a socket received so far.
+    pub(crate) fn bytes(&mut self, sock: Sock) -> Vec<u8> {
+        std::mem::take(&mut self.told.entry(sock).or_default().received)
+    }
+
     /// Whether the worker has ended its direction, or all of the connection.
     pub(crate) fn has_ended(&self, sock: Sock) -> bool {
         self.told

@@ -3,6 +3,7 @@
 use crate::{
     client::Clients,
     endpoint::Endpoints,
+    h2::{client::MuxClients, endpoint::MuxEndpoints},
     ledger::{Ledger, SharedLedger},
     scenario::Scenario,
     tunnel::Tunnels,
@@ -53,6 +54,8 @@ pub(crate) struct World {
     clients: Clients,
     endpoints: Endpoints,
     tunnels: Tunnels,
+    /// HTTP/2 clients and endpoints.
+    mux: Option<(MuxClients, MuxEndpoints)>,
     ledger: SharedLedger,
     driver: Driver,
     drained: bool,
@@ -63,14 +66,26 @@ pub(crate) struct World {
 /// # Panics
 /// If anything happened that must not.
 pub(crate) fn run(seed: u64) -> Outcome {
-    let scenario = Scenario::new(seed);
+    play(Scenario::new(seed))
+}
+
+/// Runs a seed with HTTP/2 in it.
+///
+/// # Panics
+/// If anything happened that must not.
+pub(crate) fn run_mixed(seed: u64) -> Outcome {
+    play(Scenario::mixed(seed))
+}
+
+fn play(scenario: Scenario) -> Outcome {
+    let (seed, test) = (scenario.seed, scenario.test());
     let ledger = Ledger::shared();
     ledger.borrow_mut().note(format!("{scenario:?}"));
     let mut world = World::new(scenario, ledger);
     world.run();
     world.close();
     let ledger = world.ledger.borrow();
-    ledger.check(seed);
+    ledger.check(seed, test);
     let stats = world.workers.iter().flat_map(|w| &w.stats.listeners);
     Outcome {
         fingerprint: ledger.fingerprint,
@@ -126,6 +141,11 @@ impl World {
         let endpoints = Endpoints::new(&net, &scenario, &mut rng, &ledger);
         let tunnels = Tunnels::new(&net, &scenario, &mut rng, &ledger);
         let clients = Clients::new(&net, &scenario, &mut rng, &ledger);
+        let mux = scenario.mux.as_ref().map(|mux| {
+            let endpoints = MuxEndpoints::new(&net, &scenario, mux, &mut rng, &ledger);
+            let clients = MuxClients::new(&net, &scenario, mux, &mut rng, &ledger);
+            (clients, endpoints)
+        });
         net.set_faults(scenario.faults.clone());
         Self {
             start: net.now(),
@@ -136,6 +156,7 @@ impl World {
             clients,
             endpoints,
             tunnels,
+            mux,
             ledger,
             drained: false,
         }
@@ -144,7 +165,11 @@ impl World {
     /// Until every client has had its say.
     fn run(&mut self) {
         for _ in 0..TURNS_MAX {
-            if self.clients.is_done() && self.tunnels.is_done() {
+            let is_mux_done = self
+                .mux
+                .as_ref()
+                .is_none_or(|(clients, _)| clients.is_done());
+            if self.clients.is_done() && self.tunnels.is_done() && is_mux_done {
                 return;
             }
             if !self.ledger.borrow().violations.is_empty() {
@@ -181,6 +206,16 @@ impl World {
             engine: self.tunnels.engine.id(),
             deadline: self.tunnels.deadline(),
         });
+        if let Some((clients, endpoints)) = &self.mux {
+            parties.push(Party {
+                engine: clients.engine.id(),
+                deadline: clients.deadline(),
+            });
+            parties.push(Party {
+                engine: endpoints.engine.id(),
+                deadline: endpoints.deadline(),
+            });
+        }
         let Some(next) = self.driver.next(&parties) else {
             return false;
         };
@@ -192,9 +227,18 @@ impl World {
             None => self.turn_worker(next),
             Some(0) => self.clients.turn(),
             Some(1) => self.endpoints.turn(),
-            Some(_) => self.tunnels.turn(),
+            Some(2) => self.tunnels.turn(),
+            Some(other) => self.turn_mux(other == 3),
         }
         true
+    }
+
+    fn turn_mux(&mut self, is_clients: bool) {
+        match &mut self.mux {
+            Some((clients, _)) if is_clients => clients.turn(),
+            Some((_, endpoints)) => endpoints.turn(),
+            None => {}
+        }
     }
 
     fn turn_worker(&mut self, number: usize) {
@@ -222,6 +266,9 @@ impl World {
         self.drained = true;
         self.clients.draining = true;
         self.tunnels.draining = true;
+        if let Some((clients, _)) = &mut self.mux {
+            clients.draining = true;
+        }
         self.ledger.borrow_mut().note("drain".to_owned());
         for running in &self.workers {
             running.mailbox.put(Command::Drain { within: DRAIN_TIME });
@@ -236,6 +283,10 @@ impl World {
         self.net.set_faults(Faults::default());
         self.clients.retire();
         self.tunnels.retire();
+        if let Some((clients, endpoints)) = &mut self.mux {
+            clients.retire();
+            endpoints.retire();
+        }
         let turns = (0..TURNS_MAX).take_while(|_| self.turn()).count();
         let mut ledger = self.ledger.borrow_mut();
         if turns == TURNS_MAX {
@@ -262,7 +313,8 @@ impl World {
             .iter()
             .filter(|running| running.worker.is_some())
             .count();
-        let listeners = 2 * alive + 2 * self.scenario.endpoints;
+        let kinds = 2 + usize::from(self.mux.is_some());
+        let listeners = 2 * alive + kinds * self.scenario.endpoints;
         if self.net.sockets() != listeners {
             ledger.violate(format!(
                 "{} sockets instead of {listeners}",

@@ -211,6 +211,8 @@ impl Worker {
             Frame::Reset { reason, detail, .. } => {
                 self.stats.count_limit(detail);
                 match stream {
+                    // The connection has ended: its streams are told so when it is dropped.
+                    Some(_) if !down && detail.starts_with("eof") => {}
                     Some(stream) if down => self.on_downstream_reset(stream, reason, detail),
                     Some(stream) => self.on_upstream_reset(stream, reason, detail),
                     None if down => self.on_refused_head(key, detail),
@@ -305,9 +307,14 @@ impl Worker {
             return;
         };
         if conn.is_down() {
-            // An answer under way still goes out; afterwards `after_answer` closes.
+            // An answer under way still goes out, unless its window is shut for good; afterwards
+            // `after_answer` closes.
             if conn.streams.is_empty() {
                 self.flush_and_close(key);
+            } else if conn.codec.is_multiplexed() {
+                let streams = conn.streams.iter();
+                self.todo
+                    .extend(streams.map(|(_, stream)| Todo::Advance(*stream)));
             }
         } else if conn.codec.is_multiplexed()
             || conn.streams.is_empty()

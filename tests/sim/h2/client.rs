@@ -1,0 +1,703 @@
+//! The clients that speak HTTP/2: most behave, some are slow, deaf, rude or hostile, and each asks for
+//! several things at a time.
+
+use super::{
+    frame,
+    habit::{Habit, MALFORMED},
+    hpack::Fields,
+    manners::{Give, Manners},
+    outgoing::Outgoing,
+    peer::{Peer, Role, Told},
+};
+use crate::{
+    ledger::{Ended, Exchange, SharedLedger},
+    scenario::{BODY_MAX, Mux, Scenario},
+    timers::Timers,
+};
+use engines::{
+    Buf, ConnectOptions, Engine, EngineOptions, Event, Rng, SimEngine, SimNet, Sock, SockAddr,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+const QUEUED_MAX: usize = 8 << 10;
+/// Their requests' names begin here.
+const FIRST_ID: u64 = 1_000_000;
+
+#[derive(Debug)]
+enum Alarm {
+    /// A request is given up.
+    Cancel(usize, u32),
+    Give(usize),
+    /// The deaf client listens from now on, the stalled one gives up.
+    Hear(usize),
+    Impatience(u64),
+    Push(usize),
+    Settings(usize),
+    Visit(usize),
+}
+
+#[derive(Debug)]
+struct Asking {
+    id: u64,
+    body: Outgoing,
+    /// It is complete with its last byte, not only with its end.
+    has_length: bool,
+    is_answered: bool,
+    is_good: bool,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Talking,
+    /// Everything is said: so many answers to PINGs are awaited before the windows are looked at.
+    Farewell(u8),
+    Finished,
+}
+
+struct Client {
+    rng: Rng,
+    visits: u32,
+    habit: Habit,
+    /// Requests that may be under way at a time.
+    depth: usize,
+    requests: u32,
+    sock: Option<Sock>,
+    connected: bool,
+    peer: Peer,
+    manners: Manners,
+    asking: BTreeMap<u32, Asking>,
+    unsent: usize,
+    sent: usize,
+    /// A slow one, between two pushes.
+    is_resting: bool,
+    phase: Phase,
+}
+
+/// All of them, on one engine.
+pub(crate) struct MuxClients {
+    pub(crate) engine: SimEngine,
+    list: Vec<Client>,
+    by_sock: HashMap<Sock, usize>,
+    timers: Timers<Alarm>,
+    ledger: SharedLedger,
+    strict: bool,
+    kinds: &'static [&'static str],
+    /// No limit makes one client wait for another.
+    unlimited: bool,
+    patience: Duration,
+    deafness: Duration,
+    next_id: u64,
+    to: SockAddr,
+    mux: Mux,
+    events: Vec<Event>,
+    pub(crate) draining: bool,
+}
+
+impl MuxClients {
+    pub(crate) fn new(
+        net: &SimNet,
+        scenario: &Scenario,
+        mux: &Mux,
+        rng: &mut Rng,
+        ledger: &SharedLedger,
+    ) -> Self {
+        let mut clients = Self {
+            engine: net.engine(&EngineOptions::default()),
+            list: Vec::new(),
+            by_sock: HashMap::new(),
+            timers: Timers::default(),
+            ledger: ledger.clone(),
+            strict: scenario.is_strict,
+            kinds: scenario.kinds(),
+            unlimited: scenario.connections_max.is_none(),
+            patience: scenario.patience(),
+            deafness: scenario.deafness(),
+            next_id: FIRST_ID,
+            to: SockAddr::Inet("10.0.0.2:80".parse().unwrap()),
+            mux: mux.clone(),
+            events: Vec::new(),
+            draining: false,
+        };
+        for index in 0..mux.clients {
+            let mut rng = rng.fork();
+            let after = Duration::from_micros(rng.below(300_000));
+            clients.timers.add(net.now(), after, Alarm::Visit(index));
+            let (manners, settings) = Manners::new(true, false, &mut rng);
+            clients.list.push(Client {
+                visits: rng.between(1, 2) as u32,
+                habit: Habit::Brisk,
+                depth: 1,
+                requests: 0,
+                sock: None,
+                connected: false,
+                peer: Peer::new(Role::Client, &settings, false, &mut rng),
+                manners,
+                asking: BTreeMap::new(),
+                unsent: 0,
+                sent: 0,
+                is_resting: false,
+                phase: Phase::Talking,
+                rng,
+            });
+        }
+        clients
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        let done = |client: &Client| client.visits == 0 && client.sock.is_none();
+        self.list.iter().all(done)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
+        self.timers.next()
+    }
+
+    pub(crate) fn retire(&mut self) {
+        self.timers.clear();
+    }
+
+    pub(crate) fn turn(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        self.engine.wait(self.timers.next(), &mut events).unwrap();
+        for event in events.drain(..) {
+            self.on_event(event);
+        }
+        self.events = events;
+        while let Some(alarm) = self.timers.pop(self.engine.now()) {
+            self.on_alarm(alarm);
+        }
+    }
+
+    fn after(&mut self, after: Duration, alarm: Alarm) {
+        self.timers.add(self.engine.now(), after, alarm);
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm) {
+        let index = match alarm {
+            Alarm::Cancel(index, stream) => {
+                self.cancel(index, stream);
+                index
+            }
+            Alarm::Give(index) => {
+                let client = &mut self.list[index];
+                let next = client.manners.give_later(&mut client.peer, &mut client.rng);
+                self.give_after(index, next);
+                index
+            }
+            Alarm::Hear(index) => return self.hear(index),
+            Alarm::Impatience(id) => return self.on_impatience(id),
+            Alarm::Push(index) => {
+                self.list[index].is_resting = false;
+                index
+            }
+            Alarm::Settings(index) => {
+                let client = &mut self.list[index];
+                if client.phase == Phase::Talking
+                    && let Some((_, settings)) = client.manners.later.take()
+                {
+                    client.peer.tell_settings(settings);
+                }
+                index
+            }
+            Alarm::Visit(index) => return self.visit(index),
+        };
+        self.push(index);
+    }
+
+    fn on_impatience(&self, id: u64) {
+        let mut ledger = self.ledger.borrow_mut();
+        if ledger.exchanges[&id].ended == Ended::No && !self.draining {
+            let text = format!("request {id} waits too long: {:?}", ledger.exchanges[&id]);
+            ledger.violate(text);
+        }
+    }
+
+    fn hear(&mut self, index: usize) {
+        let client = &mut self.list[index];
+        let Some(sock) = client.sock else { return };
+        if client.habit == Habit::Stalled {
+            self.leave(index, sock);
+        } else {
+            self.engine.resume(sock);
+        }
+    }
+
+    fn give_after(&mut self, index: usize, after: Option<Duration>) {
+        if let Some(after) = after {
+            self.after(after, Alarm::Give(index));
+        }
+    }
+
+    fn visit(&mut self, index: usize) {
+        let client = &mut self.list[index];
+        if client.visits == 0 {
+            return;
+        }
+        client.visits -= 1;
+        let rng = &mut client.rng;
+        client.habit = Habit::new(rng);
+        let is_fair = client.habit == Habit::Brisk;
+        let (mut manners, settings) = Manners::new(is_fair, false, rng);
+        if client.habit == Habit::Stalled {
+            manners.give = Give::Never;
+        }
+        client.peer = Peer::new(Role::Client, &settings, rng.chance(3, 4), rng);
+        client.peer.windows_max = self.mux.down;
+        if rng.chance(1, 3) {
+            client.peer.widen_conn(rng.between(1, 1 << 20) as i64);
+        }
+        client.depth = rng.between(1, 6) as usize;
+        client.requests = rng.between(1, 8) as u32;
+        let later = manners.later.as_ref().map(|(after, _)| *after);
+        (client.manners, client.phase) = (manners, Phase::Talking);
+        (client.unsent, client.sent) = (0, 0);
+        (client.connected, client.is_resting) = (false, false);
+        let sock = self.engine.connect(&self.to, &ConnectOptions::default());
+        client.sock = Some(sock);
+        self.by_sock.insert(sock, index);
+        let text = format!("HTTP/2 client {index} connects, {:?}", client.habit);
+        self.ledger.borrow_mut().note(text);
+        if let Some(after) = later {
+            self.after(after, Alarm::Settings(index));
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Connected { sock } => {
+                if let Some(index) = self.by_sock.get(&sock).copied() {
+                    self.on_connected(index, sock);
+                }
+            }
+            Event::Received { sock, data } => {
+                if let Some(index) = self.by_sock.get(&sock).copied() {
+                    self.on_received(index, &data);
+                    self.push(index);
+                }
+            }
+            Event::Sent { sock, bytes } => {
+                if let Some(index) = self.by_sock.get(&sock).copied() {
+                    let client = &mut self.list[index];
+                    client.unsent -= bytes;
+                    client.sent += bytes;
+                    self.push(index);
+                }
+            }
+            Event::Finished { sock } => {
+                if let Some(index) = self.by_sock.get(&sock).copied() {
+                    self.on_end(index);
+                    self.engine.close(sock);
+                }
+            }
+            Event::Closed { sock, .. } => {
+                if let Some(index) = self.by_sock.remove(&sock) {
+                    self.on_end(index);
+                    let client = &mut self.list[index];
+                    client.sock = None;
+                    let after = Duration::from_micros(client.rng.below(200_000));
+                    self.after(after, Alarm::Visit(index));
+                }
+            }
+            Event::AcceptFailed { .. }
+            | Event::Accepted { .. }
+            | Event::Datagram { .. }
+            | Event::Detached { .. }
+            | Event::Relayed { .. }
+            | Event::Woken => {}
+        }
+    }
+
+    fn on_connected(&mut self, index: usize, sock: Sock) {
+        let client = &mut self.list[index];
+        client.connected = true;
+        let habit = client.habit;
+        if matches!(habit, Habit::Deaf | Habit::Stalled) {
+            self.after(self.deafness, Alarm::Hear(index));
+        }
+        if habit != Habit::Deaf {
+            self.engine.resume(sock);
+        }
+        self.push(index);
+    }
+
+    /// Sends what may be sent now, every stream in turn.
+    fn push(&mut self, index: usize) {
+        loop {
+            while self.ask(index) {}
+            let client = &mut self.list[index];
+            let is_open = client.connected && client.phase != Phase::Finished;
+            let Some(sock) = client.sock.filter(|_| is_open) else {
+                return;
+            };
+            let mut moved = false;
+            let is_full = client.unsent >= QUEUED_MAX;
+            if !is_full && !client.is_resting {
+                moved = client.push_bodies();
+                self.note_ends(index);
+            }
+            let client = &mut self.list[index];
+            let out = client.peer.take_out();
+            if !out.is_empty() {
+                client.unsent += out.len();
+                self.engine.send(sock, Buf::from(out));
+            }
+            if let Habit::Leaver(after) = client.habit
+                && client.sent + client.unsent >= after
+            {
+                return self.leave(index, sock);
+            }
+            if client.habit == Habit::Slow && !client.is_resting && (moved || is_full) {
+                client.is_resting = true;
+                let after = Duration::from_millis(client.rng.between(1, 200));
+                return self.after(after, Alarm::Push(index));
+            }
+            if !moved {
+                return self.maybe_finish(index, sock);
+            }
+        }
+    }
+
+    /// Tells the ledger what went out whole, or was given up; forgets what is over.
+    fn note_ends(&mut self, index: usize) {
+        let client = &mut self.list[index];
+        let mut ledger = self.ledger.borrow_mut();
+        client.asking.retain(|stream, asking| {
+            let Some(books) = client.peer.streams.get(stream) else {
+                return false;
+            };
+            if let Some(exchange) = ledger.exchanges.get_mut(&asking.id) {
+                let is_whole = asking.has_length && asking.body.at == asking.body.len;
+                exchange.sent |= books.sent_end || is_whole;
+            }
+            if books.sent_reset && !asking.is_answered {
+                asking.is_answered = true;
+                ledger.end(asking.id, Ended::Left);
+            }
+            !books.is_over()
+        });
+    }
+
+    fn leave(&mut self, index: usize, sock: Sock) {
+        let client = &mut self.list[index];
+        for (_, asking) in std::mem::take(&mut client.asking) {
+            if !asking.is_answered {
+                self.ledger.borrow_mut().end(asking.id, Ended::Left);
+            }
+        }
+        client.phase = Phase::Finished;
+        self.engine.close(sock);
+    }
+
+    fn cancel(&mut self, index: usize, stream: u32) {
+        let client = &mut self.list[index];
+        let is_open = client.asking.get(&stream).is_some_and(|a| !a.is_answered);
+        if is_open && client.phase == Phase::Talking {
+            client.peer.reset(stream, frame::CANCEL);
+            self.note_ends(index);
+        }
+    }
+
+    /// Begins the next request, if there is one and it may be.
+    fn ask(&mut self, index: usize) -> bool {
+        let client = &mut self.list[index];
+        let may_ask = client.connected
+            && client.phase == Phase::Talking
+            && client.requests > 0
+            && client.asking.len() < client.depth
+            && client.peer.may_open();
+        if !may_ask {
+            return false;
+        }
+        client.requests -= 1;
+        let id = self.next_id;
+        self.next_id += 1;
+        let rng = &mut client.rng;
+        let method = ["GET", "GET", "HEAD", "POST", "POST", "PUT"][rng.index(6)];
+        let path = format!("/{}/{id}", self.kinds[rng.index(self.kinds.len())]);
+        let bodiless = matches!(method, "GET" | "HEAD");
+        let len = if bodiless { 0 } else { some_len(rng) };
+        let trailers = !bodiless && rng.chance(1, 3);
+        let ends = bodiless || len == 0 && !trailers && rng.chance(1, 2);
+        let cancels = rng.chance(1, 8);
+        let mut body = Outgoing::request(id, len, trailers);
+        body.is_over = ends;
+        body.cut = (cancels && !ends).then(|| (rng.below(len + 1), frame::CANCEL));
+        // With a length all is there before the end, and HTTP/1 has no trailers.
+        let length = (!ends && !cancels && !trailers && rng.chance(1, 2)).then_some(len);
+        let fields = request_fields(method, &path, id, length, rng);
+        let stream = client.peer.open(&fields, ends).unwrap();
+        let is_good = client.habit == Habit::Brisk && !cancels;
+        client.asking.insert(
+            stream,
+            Asking {
+                id,
+                body,
+                has_length: length.is_some(),
+                is_answered: false,
+                is_good,
+            },
+        );
+        let cancel_after = Duration::from_micros(client.rng.below(50_000));
+        let exchange = Exchange {
+            method,
+            path,
+            body_len: len,
+            trailers,
+            is_good,
+            sent: ends || length == Some(0),
+            ..Exchange::default()
+        };
+        self.ledger.borrow_mut().begin(id, exchange);
+        if cancels && ends {
+            self.after(cancel_after, Alarm::Cancel(index, stream));
+        }
+        if is_good && self.strict && self.unlimited {
+            self.after(self.patience * 4, Alarm::Impatience(id));
+        }
+        true
+    }
+
+    /// Ends the connection when everything is said.
+    fn maybe_finish(&mut self, index: usize, sock: Sock) {
+        let client = &mut self.list[index];
+        let is_told_to_go = client.peer.their_last.is_some();
+        let is_said = client.requests == 0 || is_told_to_go;
+        if !is_said || !client.asking.is_empty() {
+            return;
+        }
+        match (client.phase, client.habit) {
+            (Phase::Talking, Habit::Hostile) if client.peer.theirs.is_some() => {
+                let garbage = MALFORMED[client.rng.index(MALFORMED.len())];
+                self.ledger
+                    .borrow_mut()
+                    .note(format!("hostile {garbage:?}"));
+                client.phase = Phase::Finished;
+                client.peer.misbehave();
+                self.engine.send(sock, Buf::copy_of(garbage));
+                client.unsent += garbage.len();
+                self.engine.finish(sock);
+            }
+            (Phase::Talking, Habit::Brisk) if client.peer.theirs.is_some() => {
+                client.phase = Phase::Farewell(2);
+                client.peer.ping();
+                self.push(index);
+            }
+            (Phase::Farewell(1..), _) if !is_told_to_go => {}
+            (Phase::Finished, _) => {}
+            (Phase::Talking | Phase::Farewell(_), _) => {
+                client.phase = Phase::Finished;
+                match client.rng.below(3) {
+                    0 => self.engine.close(sock),
+                    _ => self.engine.finish(sock),
+                }
+            }
+        }
+    }
+
+    /// Nothing is under way on the connection: its windows are whole again.
+    fn on_pong(&mut self, index: usize) {
+        let client = &mut self.list[index];
+        let Phase::Farewell(left @ 1..) = client.phase else {
+            return;
+        };
+        client.phase = Phase::Farewell(left - 1);
+        if left > 1 {
+            return client.peer.ping();
+        }
+        if !client.peer.is_quiet() {
+            let text = format!("HTTP/2 client {index} was not told all that is due");
+            self.ledger.borrow_mut().violate(text);
+        }
+        if let Some(lost) = client.peer.lost_credit() {
+            let text = format!("HTTP/2 client {index} misses {lost} bytes of its window");
+            self.ledger.borrow_mut().violate(text);
+        }
+        if client.rng.chance(1, 2) {
+            client.peer.go_away(0, frame::NO_ERROR);
+        }
+    }
+
+    fn on_received(&mut self, index: usize, data: &[u8]) {
+        let client = &mut self.list[index];
+        let told = match client.peer.receive(data) {
+            Ok(told) => told,
+            Err(why) => {
+                let text = format!("HTTP/2 client {index} was told what is wrong: {why}");
+                return self.ledger.borrow_mut().violate(text);
+            }
+        };
+        for one in told {
+            self.on_told(index, one);
+        }
+        self.note_ends(index);
+        let client = &mut self.list[index];
+        let next = client.manners.give_now(&mut client.peer, &mut client.rng);
+        self.give_after(index, next);
+    }
+
+    fn on_told(&mut self, index: usize, told: Told) {
+        let draining = self.draining;
+        let asking = |stream| self.list[index].asking.get(&stream);
+        let mut ledger = self.ledger.borrow_mut();
+        match told {
+            Told::Head { id, head, end } => {
+                let Some(asked) = asking(id).filter(|_| head.status() >= 200) else {
+                    return;
+                };
+                let strict = self.strict && asked.is_good && !draining;
+                ledger.answer_head(asked.id, head.status(), head.field("x-id"), strict);
+                drop(ledger);
+                self.on_answered(index, id, end, &Fields::new());
+            }
+            Told::Data { id, bytes, end } => {
+                let name = asking(id).map_or(0, |asked| asked.id);
+                let status = ledger.exchanges.get(&name).and_then(|e| e.status);
+                if matches!(status, Some(200 | 204 | 304)) && !bytes.is_empty() {
+                    ledger.answer_body(name, &bytes);
+                }
+                drop(ledger);
+                self.on_answered(index, id, end, &Fields::new());
+            }
+            Told::Trailers { id, fields } => {
+                drop(ledger);
+                self.on_answered(index, id, true, &fields);
+            }
+            Told::Reset { id, code } => {
+                drop(ledger);
+                self.on_reset(index, id, code);
+            }
+            Told::GoAway { last, code } => {
+                drop(ledger);
+                self.on_go_away(index, last, code);
+            }
+            Told::Pong => {
+                drop(ledger);
+                self.on_pong(index);
+            }
+            Told::Settings | Told::Window => {}
+        }
+    }
+
+    fn on_answered(&mut self, index: usize, stream: u32, end: bool, trailers: &Fields) {
+        if let Some(asking) = self.list[index].asking.get_mut(&stream).filter(|_| end) {
+            asking.is_answered = true;
+            self.ledger.borrow_mut().answer_end(asking.id, trailers);
+        }
+    }
+
+    fn on_reset(&mut self, index: usize, stream: u32, code: u32) {
+        let client = &mut self.list[index];
+        let Some(asking) = client.asking.remove(&stream) else {
+            return;
+        };
+        let mut ledger = self.ledger.borrow_mut();
+        if asking.is_answered {
+            // RFC 9113 §8.1: the answer is whole, the rest of the request is not wanted.
+            if code != frame::NO_ERROR && client.habit == Habit::Brisk {
+                ledger.violate(format!(
+                    "the whole answer to {} is reset: {code}",
+                    asking.id
+                ));
+            }
+            return;
+        }
+        if code == frame::REFUSED_STREAM {
+            ledger.disown(asking.id);
+        }
+        if asking.is_good && self.strict && !self.draining {
+            ledger.violate(format!("request {} was reset: {code}", asking.id));
+        }
+        ledger.end(asking.id, Ended::Cut);
+    }
+
+    fn on_go_away(&mut self, index: usize, last: u32, code: u32) {
+        let client = &mut self.list[index];
+        let mut ledger = self.ledger.borrow_mut();
+        if code != frame::NO_ERROR && client.habit == Habit::Brisk {
+            ledger.violate(format!("HTTP/2 client {index} got GOAWAY with code {code}"));
+        }
+        let late = client.asking.split_off(&(last.saturating_add(1)));
+        for (stream, asking) in late {
+            if let Some(books) = client.peer.streams.get_mut(&stream) {
+                books.sent_reset = true;
+            }
+            if !asking.is_answered {
+                ledger.disown(asking.id);
+                ledger.end(asking.id, Ended::Unanswered);
+            }
+            if asking.is_good && self.strict && !self.draining {
+                ledger.violate(format!("request {} was not taken", asking.id));
+            }
+        }
+    }
+
+    /// The connection ended.
+    fn on_end(&mut self, index: usize) {
+        let client = &mut self.list[index];
+        let excused = !self.strict || self.draining || client.habit != Habit::Brisk;
+        let mut ledger = self.ledger.borrow_mut();
+        for (_, asking) in std::mem::take(&mut client.asking) {
+            if asking.is_answered {
+                continue;
+            }
+            ledger.end(asking.id, Ended::Cut);
+            if !excused && asking.is_good {
+                ledger.violate(format!("request {}: its connection ended", asking.id));
+            }
+        }
+        client.phase = Phase::Finished;
+    }
+}
+
+impl Client {
+    fn push_bodies(&mut self) -> bool {
+        let mut moved = false;
+        for (stream, asking) in &mut self.asking {
+            let most = match self.habit {
+                Habit::Slow => 1 + self.rng.below(BODY_MAX / 8) as usize,
+                Habit::Brisk | Habit::Deaf | Habit::Hostile | Habit::Leaver(_) | Habit::Stalled => {
+                    1 << self.rng.between(8, 14)
+                }
+            };
+            let is_over = self.peer.streams.get(stream).is_none_or(|s| s.is_over());
+            if !is_over {
+                let pushed = asking
+                    .body
+                    .push(&mut self.peer, *stream, most, &mut self.rng);
+                moved |= pushed.is_some();
+            }
+        }
+        moved
+    }
+}
+
+fn request_fields(method: &str, path: &str, id: u64, length: Option<u64>, rng: &mut Rng) -> Fields {
+    let id = id.to_string();
+    let mut fields = super::fields(&[
+        (":method", method),
+        (":scheme", "http"),
+        (":authority", "example"),
+        (":path", path),
+        ("x-id", &id),
+    ]);
+    if let Some(length) = length {
+        fields.push(("content-length".into(), length.to_string()));
+    }
+    if rng.chance(1, 4) {
+        fields.extend(super::fields(&[("cookie", "a=1"), ("cookie", "b=2")]));
+    }
+    fields
+}
+
+fn some_len(rng: &mut Rng) -> u64 {
+    match rng.below(4) {
+        0 => 0,
+        1 => rng.below(50),
+        2 => rng.below(3000),
+        _ => rng.below(BODY_MAX),
+    }
+}

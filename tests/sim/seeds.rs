@@ -1,0 +1,74 @@
+//! Every seed from 0 on, or the one that is asked for: whole runs.
+
+use crate::world::{self, Outcome};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+const SEEDS: u64 = 256;
+/// A seed with HTTP/2 in it takes several times as long.
+const MIXED_SEEDS: u64 = 64;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+/// Runs the seeds; fails if one does, or if answers were hardly ever left to the engine.
+fn run_all(run: fn(u64) -> Outcome, seeds: u64, passes_expected: bool) {
+    if let Some(seed) = number("SIM_SEED") {
+        run(seed);
+        return;
+    }
+    let (seeds, next) = (number("SIM_SEEDS").unwrap_or(seeds), AtomicU64::new(0));
+    let passes = AtomicU64::new(0);
+    let failures = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        return;
+                    }
+                    match catch_unwind(AssertUnwindSafe(|| run(seed))) {
+                        Ok(run) => _ = passes.fetch_add(run.passes, Ordering::Relaxed),
+                        Err(_) => failures.lock().unwrap().push(seed),
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "of {seeds} seeds failed {failures:?}");
+    let passes = passes.into_inner();
+    assert!(
+        !passes_expected || seeds < SEEDS || passes > seeds,
+        "only {passes} answers were passed on"
+    );
+}
+
+#[test]
+fn http1() {
+    run_all(world::run, SEEDS, true);
+}
+
+#[test]
+fn mixed() {
+    run_all(world::run_mixed, MIXED_SEEDS, false);
+}
+
+#[test]
+fn a_seed_replays_bit_for_bit() {
+    for run in [world::run, world::run_mixed] {
+        for seed in [3, 11, 42] {
+            assert_eq!(run(seed), run(seed), "seed {seed}");
+        }
+        assert_ne!(run(3), run(11));
+    }
+}
