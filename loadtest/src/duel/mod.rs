@@ -229,8 +229,13 @@ fn turns(count: usize, round: usize) -> impl Iterator<Item = usize> {
 
 /// Why a proxy cannot be measured under a load at all.
 fn lacks(peer: &Peer, scenario: &Scenario) -> Option<String> {
-    let is_missing = scenario.listener == Listener::Tcp && !peer.has_tcp;
-    is_missing.then(|| format!("this build cannot proxy TCP; try {}", peer.kind.install))
+    if scenario.listener == Listener::Tcp && !peer.has_tcp {
+        let install = peer.kind.install;
+        return Some(format!("this build cannot proxy TCP; try {install}"));
+    }
+    let mut lacks = peer.kind.lacks.iter();
+    let lack = lacks.find(|(listener, _)| *listener == scenario.listener);
+    lack.map(|(_, why)| (*why).to_owned())
 }
 
 #[cfg(test)]

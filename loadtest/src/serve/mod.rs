@@ -10,6 +10,7 @@ mod http;
 pub mod limits;
 mod link;
 pub mod pattern;
+mod piece;
 mod raw;
 mod start;
 mod table;
