@@ -33,7 +33,8 @@ pub(super) fn url() -> Arg {
 
 /// What is asked, and on which connections.
 pub(super) fn request_args() -> Vec<Arg> {
-    vec![
+    let mut all = message_args();
+    all.extend([
         value("connections", "N", "Connections kept open [default: 64]")
             .short('c')
             .value_parser(value_parser!(u32)),
@@ -67,6 +68,29 @@ pub(super) fn request_args() -> Vec<Arg> {
             "Wait so long for answers in the end [default: 2s]",
         )
         .value_parser(time),
+        Arg::new("verify")
+            .long("verify")
+            .help("Compare bodies with their checksums")
+            .action(ArgAction::SetTrue),
+        value(
+            "read-rate",
+            "BYTES",
+            "Each connection reads so many bytes a second",
+        )
+        .value_parser(value_parser!(u64)),
+        value(
+            "workload",
+            "FILE",
+            "Read the load from a YAML file; other arguments change it",
+        )
+        .value_parser(value_parser!(PathBuf)),
+    ]);
+    all
+}
+
+/// What each request is, unless a file says it.
+fn message_args() -> Vec<Arg> {
+    vec![
         value("method", "METHOD", "Method of the request [default: GET]"),
         value(
             "header",
@@ -87,22 +111,6 @@ pub(super) fn request_args() -> Vec<Arg> {
             "Deadline that a call tells its server, with grpc",
         )
         .value_parser(time),
-        Arg::new("verify")
-            .long("verify")
-            .help("Compare bodies with their checksums")
-            .action(ArgAction::SetTrue),
-        value(
-            "read-rate",
-            "BYTES",
-            "Each connection reads so many bytes a second",
-        )
-        .value_parser(value_parser!(u64)),
-        value(
-            "workload",
-            "FILE",
-            "Read the load from a YAML file; other arguments change it",
-        )
-        .value_parser(value_parser!(PathBuf)),
     ]
 }
 

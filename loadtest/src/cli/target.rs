@@ -120,67 +120,81 @@ fn is_port(port: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A URL, and the protocol, place, authority and path that it names.
+    type Named = (
+        &'static str,
+        Protocol,
+        &'static str,
+        &'static str,
+        Option<&'static str>,
+    );
+
+    const URLS: [Named; 12] = [
+        (
+            "http://a:81/b?c",
+            Protocol::Http1,
+            "a:81",
+            "a:81",
+            Some("/b?c"),
+        ),
+        ("http://a", Protocol::Http1, "a:80", "a", None),
+        ("a:8080", Protocol::Http1, "a:8080", "a:8080", None),
+        (
+            "http://[::1]/x",
+            Protocol::Http1,
+            "[::1]:80",
+            "[::1]",
+            Some("/x"),
+        ),
+        (
+            "h2c://a:81/b?c",
+            Protocol::Http2,
+            "a:81",
+            "a:81",
+            Some("/b?c"),
+        ),
+        ("h2c://a", Protocol::Http2, "a:80", "a", None),
+        (
+            "grpc://a:7/p.S/M",
+            Protocol::Grpc,
+            "a:7",
+            "a:7",
+            Some("/p.S/M"),
+        ),
+        (
+            "grpc://unix:/x",
+            Protocol::Grpc,
+            "unix:/x",
+            "localhost",
+            None,
+        ),
+        ("tcp://[::1]:7", Protocol::Echo, "[::1]:7", "[::1]:7", None),
+        ("tcp://a:7/", Protocol::Echo, "a:7", "a:7", None),
+        (
+            "http://unix:/run/x",
+            Protocol::Http1,
+            "unix:/run/x",
+            "localhost",
+            None,
+        ),
+        (
+            "tcp://unix:@x",
+            Protocol::Echo,
+            "unix:@x",
+            "localhost",
+            None,
+        ),
+    ];
+
     #[test]
     fn urls_name_protocol_place_and_path() {
-        let path = |path: &str| Some(path.to_owned());
-        for (url, protocol, place, authority, want) in [
-            (
-                "http://a:81/b?c",
-                Protocol::Http1,
-                "a:81",
-                "a:81",
-                path("/b?c"),
-            ),
-            ("http://a", Protocol::Http1, "a:80", "a", None),
-            ("a:8080", Protocol::Http1, "a:8080", "a:8080", None),
-            (
-                "http://[::1]/x",
-                Protocol::Http1,
-                "[::1]:80",
-                "[::1]",
-                path("/x"),
-            ),
-            (
-                "h2c://a:81/b?c",
-                Protocol::Http2,
-                "a:81",
-                "a:81",
-                path("/b?c"),
-            ),
-            ("h2c://a", Protocol::Http2, "a:80", "a", None),
-            (
-                "grpc://a:50051/p.S/M",
-                Protocol::Grpc,
-                "a:50051",
-                "a:50051",
-                path("/p.S/M"),
-            ),
-            (
-                "grpc://unix:/run/x",
-                Protocol::Grpc,
-                "unix:/run/x",
-                "localhost",
-                None,
-            ),
-            ("tcp://[::1]:7", Protocol::Echo, "[::1]:7", "[::1]:7", None),
-            ("tcp://a:7/", Protocol::Echo, "a:7", "a:7", None),
-            (
-                "http://unix:/run/x",
-                Protocol::Http1,
-                "unix:/run/x",
-                "localhost",
-                None,
-            ),
-            (
-                "tcp://unix:@x",
-                Protocol::Echo,
-                "unix:@x",
-                "localhost",
-                None,
-            ),
-        ] {
+        for (url, protocol, place, authority, path) in URLS {
             let found = Url::parse(url).unwrap();
-            assert_eq!((found.protocol, found.path), (protocol, want), "{url}");
+            assert_eq!(
+                (found.protocol, found.path.as_deref()),
+                (protocol, path),
+                "{url}"
+            );
             assert_eq!(
                 (&*found.place, &*found.authority),
                 (place, authority),

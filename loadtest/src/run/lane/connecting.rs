@@ -103,12 +103,13 @@ impl Lane {
         match self.place(index).phase {
             Phase::Open { .. } => {
                 while let Ok(Some(frame)) = self.place(index).codec.eof() {
-                    match frame {
-                        // Its end cut the answer short.
-                        Frame::Reset { id, reason, .. } if reason != Reason::Refused => {
-                            self.on_reset(index, id, Failure::Closed);
-                        }
-                        frame => self.on_frame(index, frame, &[]),
+                    // An answer that is cut was cut by the connection's end.
+                    if let Frame::Reset { id, reason, .. } = frame
+                        && reason != Reason::Refused
+                    {
+                        self.on_reset(index, id, Failure::Closed);
+                    } else {
+                        self.on_frame(index, frame, &[]);
                     }
                 }
                 self.suspect_if_cut(index);
