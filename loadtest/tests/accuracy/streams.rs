@@ -5,7 +5,7 @@ use codecs::{
     Codec, Fields, Frame, Head, Heads, Length, Limits, Protocol, Reason, StreamId, http2::Http2,
 };
 use engines::{Buf, Engine, Sock};
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, time::Instant};
 
 /// A connection.
 pub(crate) struct Streams {
@@ -15,6 +15,9 @@ pub(crate) struct Streams {
     /// Bodies under way.
     bodies: BTreeMap<StreamId, (Vec<u8>, Option<Fields>)>,
 }
+
+/// A request: its stream, head and body.
+type Whole = (StreamId, String, Vec<u8>);
 
 impl Default for Streams {
     fn default() -> Self {
@@ -29,11 +32,7 @@ impl Default for Streams {
 
 impl Streams {
     /// Takes what came; the requests that are complete, and bytes to be sent.
-    fn take(
-        &mut self,
-        now: std::time::Instant,
-        data: &[u8],
-    ) -> (Vec<(StreamId, String, Vec<u8>)>, Vec<u8>) {
+    fn take(&mut self, now: Instant, data: &[u8]) -> (Vec<Whole>, Vec<u8>) {
         let (mut heads, mut whole, mut out) = (Heads::default(), Vec::new(), Vec::new());
         self.input.extend_from_slice(data);
         loop {
@@ -107,12 +106,11 @@ impl Streams {
                 _ => head.fields.append(name.as_bytes(), value.as_bytes()),
             }
         }
-        let trailers = answer.trailers.iter().map(|(name, value)| {
+        let trailers = answer.trailers.as_ref().map(|(name, value)| {
             let mut fields = Fields::default();
             fields.append(name.as_bytes(), value.as_bytes());
             fields
         });
-        let trailers = trailers.last();
         let ends = body.is_empty() && trailers.is_none();
         self.codec.head(id, &head, ends, out);
         if !ends {
