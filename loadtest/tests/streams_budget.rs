@@ -11,9 +11,9 @@ use loadtest::{
 };
 use std::{sync::Arc, thread, time::Duration};
 
-const EXCHANGES: u64 = 4000;
+const EXCHANGES: u64 = 1000;
 /// Room for what grows with time, not with requests: pieces of the run, for pictures.
-const ALLOCATIONS_MAX: u64 = EXCHANGES / 50;
+const ALLOCATIONS_MAX: u64 = EXCHANGES / 20;
 
 fn engines_here() -> impl Iterator<Item = EngineKind> {
     let has_uring = engines::uring_available();

@@ -2,11 +2,12 @@
 
 use super::{
     answer::Answer,
+    detect::detect,
     exchange::{Exchange, Stage},
     limits,
     link::{Desk, Link},
 };
-use codecs::{Codec, Detected, Frame, Life, Malformed, PROTOCOLS, Wait};
+use codecs::{Codec, Frame, Life, Malformed, Wait};
 use engines::{Buf, BufMut};
 use std::time::Instant;
 
@@ -396,25 +397,3 @@ impl Http {
 
 /// What the content of a call of gRPC is; more may follow.
 const CALL: &[u8] = b"application/grpc";
-
-/// The connection's codec, found by its first bytes; none if they do not tell yet. What is of no
-/// protocol is left to the last one to refuse.
-fn detect<'a>(
-    codec: &'a mut Option<Box<dyn Codec>>,
-    input: &[u8],
-    desk: &Desk,
-) -> Option<&'a mut Box<dyn Codec>> {
-    if codec.is_none() {
-        let asked = PROTOCOLS
-            .iter()
-            .map(|known| (known, known.detect(input)))
-            .find(|(_, detected)| *detected != Detected::No);
-        let found = match asked {
-            Some((found, Detected::Yes)) => found,
-            Some((_, Detected::NeedMore | Detected::No)) => return None,
-            None => PROTOCOLS.last()?,
-        };
-        *codec = Some(found.server(&desk.limits));
-    }
-    codec.as_mut()
-}

@@ -5,6 +5,7 @@
 //! as there is room, so a slow reader costs a bounded number of slices.
 
 mod answer;
+mod detect;
 mod exchange;
 mod http;
 pub mod limits;

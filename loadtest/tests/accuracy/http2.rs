@@ -157,6 +157,11 @@ fn a_connection_that_is_about_to_go_is_replaced() {
         outcome.errors
     );
     assert_eq!(outcome.tally.failed, refused);
+    let others = outcome
+        .errors
+        .keys()
+        .filter(|why| **why != Failure::Refused);
+    assert_eq!(others.count(), 0, "{:?}", outcome.errors);
     assert!(
         (6..=7).contains(&endpoint.accepted),
         "{}",

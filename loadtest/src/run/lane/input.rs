@@ -68,10 +68,12 @@ impl Lane {
         }
     }
 
-    /// What comes behind the last answer of a connection was not asked for; the codec only drops it.
+    /// What comes behind the last answer of a connection was not asked for; the codec only drops it. A peer
+    /// that may speak without being asked says there that it goes.
     fn look_behind(&mut self, index: u32, rest: &[u8]) {
         let place = &self.places[index as usize];
         let is_over = matches!(place.codec.life(), Life::Closed | Life::Over);
+        let is_over = is_over && !place.codec.is_multiplexed();
         if is_over && place.exchanges.is_empty() && !rest.is_empty() {
             self.recorder.unsolicited(self.now_ns);
         }
