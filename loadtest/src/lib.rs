@@ -13,6 +13,7 @@
 
 pub mod cli;
 pub mod duel;
+mod grpc;
 pub mod limit;
 pub mod outcome;
 mod process;

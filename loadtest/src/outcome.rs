@@ -39,6 +39,8 @@ pub struct Outcome {
     pub slices: Vec<Slice>,
     /// How long a slice is.
     pub slice: Duration,
+    /// Of a load of gRPC: what its calls ended with.
+    pub calls: Option<Calls>,
     /// What the generator itself needed.
     pub generator: Generator,
     /// A signal ended it before its time.
@@ -59,10 +61,20 @@ impl Default for Outcome {
             connect: histogram(),
             slices: Vec::new(),
             slice: Duration::ZERO,
+            calls: None,
             generator: Generator::default(),
             is_cut: false,
         }
     }
+}
+
+/// What calls of gRPC ended with, and brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Calls {
+    /// Calls by their status; those that told none are not in it.
+    pub statuses: BTreeMap<u8, u64>,
+    /// Messages that came.
+    pub messages: u64,
 }
 
 /// Bytes in both directions.
@@ -107,7 +119,11 @@ pub enum Failure {
     Malformed,
     /// More requests waited for a connection than the backlog holds.
     Overload,
-    /// Another status than expected, or one of 400 and above.
+    /// The target did not take the request: it refused the stream, or was about to go.
+    Refused,
+    /// The target gave the request up, and not the connection.
+    Reset,
+    /// Another status than expected, or one of 400 and above; of gRPC, another than 0.
     Status,
     /// No answer in time.
     Timeout,

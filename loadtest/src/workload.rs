@@ -13,10 +13,10 @@ pub struct Workload {
     pub arrivals: Arrivals,
     /// Connections kept open, over all threads; at least one a thread.
     pub connections: u32,
-    /// Requests under way on one connection (pipelining in HTTP/1), 1 to 1024.
+    /// Requests under way on one connection (streams of HTTP/2, pipelining in HTTP/1), 1 to 1024.
     pub streams: u32,
-    /// A connection is closed after so many requests and another one opened; none: it is kept. With 1
-    /// the request says that it is the last one.
+    /// A connection is closed after so many requests and another one opened; none: it is kept. In
+    /// HTTP/1.1 the last of them says so.
     pub requests_per_connection: Option<u64>,
     /// How long requests are started once the warm-up is over; with `count` at most so long.
     #[serde(with = "humantime_serde")]
@@ -147,6 +147,10 @@ pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http1,
+    /// HTTP/2 by prior knowledge.
+    Http2,
+    /// gRPC: calls with one message each, over HTTP/2 by prior knowledge.
+    Grpc,
     /// Bytes that come back as they were sent.
     Echo,
 }
@@ -220,9 +224,9 @@ pub struct Request {
     pub path: String,
     /// Fields in their order; `host` overrides the target's.
     pub headers: Vec<(String, String)>,
-    /// Bytes of body, of a pattern that repeats only after a MiB; with `echo` the message.
+    /// Bytes of body, of a pattern that repeats only after a MiB; with `echo` and `grpc` the message.
     pub body: u64,
-    /// The body goes out in chunks rather than with its length.
+    /// The body goes out without its length told: in HTTP/1.1 in chunks.
     pub chunked: bool,
     /// What else than a status below 400 makes the answer right.
     pub expect: Expect,
@@ -241,6 +245,9 @@ impl Default for Request {
         }
     }
 }
+
+/// Most bytes of a gRPC message: its length is told in 32 bits.
+pub const MESSAGE_BYTES_MAX: u64 = u32::MAX as u64;
 
 /// Fields that the codec writes itself.
 const OWN_FIELDS: [&str; 9] = [
@@ -264,14 +271,43 @@ impl Request {
         if self.expect.crc32.is_some() && !verify {
             problems.push("expect.crc32: needs `verify`".to_owned());
         }
+        if let Some(status @ 17..) = self.expect.grpc_status {
+            problems.push(format!("expect.grpc-status: 0 to 16, not {status}"));
+        }
         match protocol {
             Protocol::Echo if self.body == 0 => {
                 problems.push("body: an echo needs at least 1 byte (--body BYTES)".to_owned());
             }
             Protocol::Echo => {}
-            Protocol::Http1 => self.http_problems(&mut problems),
+            Protocol::Http1 | Protocol::Http2 => self.http_problems(&mut problems),
+            Protocol::Grpc => {
+                self.http_problems(&mut problems);
+                self.grpc_problems(&mut problems);
+            }
+        }
+        if protocol != Protocol::Grpc && self.expect.asks_grpc() {
+            problems.push("expect: grpc-status and messages are of gRPC alone".to_owned());
         }
         problems
+    }
+
+    fn grpc_problems(&self, problems: &mut Vec<String>) {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let names = path
+            .strip_prefix('/')
+            .and_then(|path| path.rsplit_once('/'));
+        if !names.is_some_and(|(service, method)| !service.is_empty() && !method.is_empty()) {
+            let path = &self.path;
+            problems.push(format!("path: `{path}` is no /package.Service/Method"));
+        }
+        if self.method != "GET" && self.method != "POST" {
+            problems.push("method: a call of gRPC is a POST".to_owned());
+        }
+        if self.body > MESSAGE_BYTES_MAX {
+            problems.push(format!(
+                "body: a message has at most {MESSAGE_BYTES_MAX} bytes"
+            ));
+        }
     }
 
     fn http_problems(&self, problems: &mut Vec<String>) {
@@ -313,10 +349,20 @@ fn is_token(name: &str) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expect {
-    /// The status.
+    /// The status of HTTP.
     pub status: Option<u16>,
-    /// Bytes of body.
+    /// Bytes of body; of gRPC, of all messages without their prefixes.
     pub bytes: Option<u64>,
-    /// CRC-32 (IEEE) of the body; needs `verify`.
+    /// CRC-32 (IEEE) of the same bytes; needs `verify`.
     pub crc32: Option<u32>,
+    /// The status of gRPC, 0 to 16; none: 0.
+    pub grpc_status: Option<u8>,
+    /// Messages of gRPC.
+    pub messages: Option<u64>,
+}
+
+impl Expect {
+    fn asks_grpc(&self) -> bool {
+        self.grpc_status.is_some() || self.messages.is_some()
+    }
 }

@@ -235,6 +235,14 @@ fn faults_are_what_they_are_called() {
     let (stage, is_told) = ask("/?fault=reset", 4);
     assert!(is_told && stage.client.received.is_empty());
     assert_eq!(stage.worker.connections(), 0);
+    for (fault, seed) in [("cancel", 6), ("refuse", 7)] {
+        let (stage, is_told) = ask(&format!("/?fault={fault}"), seed);
+        assert!(is_told && stage.client.received.is_empty(), "{fault}");
+    }
+    let (stage, is_told) = ask("/bytes/9?fault=drain", 8);
+    let text = String::from_utf8_lossy(&stage.client.received).into_owned();
+    assert!(is_told && text.contains("\r\nconnection: close\r\n"));
+    assert!(stage.client.received.ends_with(&pattern::pattern()[..9]));
     let (mut stage, is_told) = ask("/?fault=stall", 5);
     assert!(!is_told && stage.client.received.is_empty());
     stage.client.engine.finish(stage.client.sock);

@@ -101,7 +101,8 @@ fn a_short_duel_reports_every_proxy_and_leaves_nothing_behind() {
         command.arg(format!("--{name}={}", binary.display()));
     }
     let output = command
-        .args(["h1-small-4", "tcp-small", "h1-close", "--quiet"])
+        .args(["h1-small-4", "tcp-small", "h1-close", "h2c-small"])
+        .args(["h2c-h2c", "grpc-unary", "--quiet"])
         .arg(path("held.yaml"))
         .args([
             "--rounds",
@@ -127,7 +128,7 @@ fn a_short_duel_reports_every_proxy_and_leaves_nothing_behind() {
     assert!(fs::read_to_string(path("r.html")).unwrap().contains("<svg"));
     let report: Value = serde_json::from_slice(&fs::read(path("r.json")).unwrap()).unwrap();
     let comparisons = report["comparisons"].as_array().unwrap();
-    assert_eq!(comparisons.len(), 4);
+    assert_eq!(comparisons.len(), 7);
     for comparison in comparisons {
         check_comparison(comparison, &labels);
     }
@@ -147,7 +148,7 @@ fn check_comparison(comparison: &Value, labels: &[&str]) {
     for row in rows {
         let is_missing = row["failure"]
             .as_str()
-            .is_some_and(|why| why.contains("cannot proxy TCP"));
+            .is_some_and(|why| why.contains("cannot proxy TCP") || why.contains("for gRPC alone"));
         let figures = &row["rounds"][0]["figures"];
         let has = |name: &str| figures[name].as_f64().is_some_and(|figure| figure > 0.0);
         let has_cpu = has("cpu_us_per_request") || has("cpu_us_per_connection");

@@ -4,7 +4,7 @@
 use super::{cpus, engine, target::Url, tell::tell};
 use crate::{
     run::{Means, Target},
-    workload::{Arrivals, Workload},
+    workload::{Arrivals, Protocol, Workload},
 };
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use engines::{EngineKind, Rng};
@@ -24,20 +24,24 @@ const COUNTED_DURATION: Duration = Duration::from_secs(86_400);
 pub(super) fn url() -> Arg {
     Arg::new("url")
         .value_name("URL")
-        .help("http://HOST:PORT/PATH, tcp://HOST:PORT (bytes that come back), http://unix:/PATH")
+        .help(
+            "http://HOST:PORT/PATH, h2c://HOST:PORT/PATH, grpc://HOST:PORT/PACKAGE.SERVICE/METHOD, \
+             tcp://HOST:PORT (bytes that come back); unix:/PATH for HOST:PORT",
+        )
         .required(true)
 }
 
 /// What is asked, and on which connections.
 pub(super) fn request_args() -> Vec<Arg> {
-    vec![
+    let mut all = message_args();
+    all.extend([
         value("connections", "N", "Connections kept open [default: 64]")
             .short('c')
             .value_parser(value_parser!(u32)),
         value(
             "streams",
             "N",
-            "Requests under way on one connection (pipelining) [default: 1]",
+            "Requests under way on one connection (streams, pipelining) [default: 1]",
         )
         .value_parser(value_parser!(u32)),
         value(
@@ -64,16 +68,6 @@ pub(super) fn request_args() -> Vec<Arg> {
             "Wait so long for answers in the end [default: 2s]",
         )
         .value_parser(time),
-        value("method", "METHOD", "Method of the request [default: GET]"),
-        value(
-            "header",
-            "NAME: VALUE",
-            "A field of the request; may be repeated",
-        )
-        .short('H')
-        .action(ArgAction::Append),
-        value("body", "BYTES", "Bytes of body (of a message, with tcp)")
-            .value_parser(value_parser!(u64)),
         Arg::new("verify")
             .long("verify")
             .help("Compare bodies with their checksums")
@@ -90,6 +84,33 @@ pub(super) fn request_args() -> Vec<Arg> {
             "Read the load from a YAML file; other arguments change it",
         )
         .value_parser(value_parser!(PathBuf)),
+    ]);
+    all
+}
+
+/// What each request is, unless a file says it.
+fn message_args() -> Vec<Arg> {
+    vec![
+        value("method", "METHOD", "Method of the request [default: GET]"),
+        value(
+            "header",
+            "NAME: VALUE",
+            "A field of the request; may be repeated",
+        )
+        .short('H')
+        .action(ArgAction::Append),
+        value(
+            "body",
+            "BYTES",
+            "Bytes of body (of a message, with tcp and grpc)",
+        )
+        .value_parser(value_parser!(u64)),
+        value(
+            "grpc-timeout",
+            "TIME",
+            "Deadline that a call tells its server, with grpc",
+        )
+        .value_parser(time),
     ]
 }
 
@@ -251,10 +272,18 @@ fn set_requests(workload: &mut Workload, url: &Url, matches: &ArgMatches) -> Res
     let has_file =
         matches.contains_id("workload") && matches.get_one::<PathBuf>("workload").is_some();
     let path = url.path.as_ref().filter(|path| !has_file || *path != "/");
-    let changes = method.is_some() || headers.is_some() || body.is_some() || path.is_some();
+    let deadline = matches.get_one::<Duration>("grpc-timeout").copied();
+    if deadline.is_some() && url.protocol != Protocol::Grpc {
+        return Err("grpc-timeout: only a grpc:// target is told one".to_owned());
+    }
+    let changes = method.is_some()
+        || headers.is_some()
+        || body.is_some()
+        || path.is_some()
+        || deadline.is_some();
     let [request] = workload.requests.as_mut_slice() else {
         return match changes {
-            true => Err("a path, --method, --header and --body need a single request".to_owned()),
+            true => Err(NEEDS_SINGLE.to_owned()),
             false => Ok(()),
         };
     };
@@ -267,6 +296,10 @@ fn set_requests(workload: &mut Workload, url: &Url, matches: &ArgMatches) -> Res
     if let Some(body) = body {
         request.body = *body;
     }
+    if let Some(deadline) = deadline {
+        let name = "grpc-timeout".to_owned();
+        request.headers.push((name, grpc_timeout(deadline)?));
+    }
     for header in headers.into_iter().flatten() {
         let (name, value) = header
             .split_once(':')
@@ -276,6 +309,30 @@ fn set_requests(workload: &mut Workload, url: &Url, matches: &ArgMatches) -> Res
             .push((name.trim().to_owned(), value.trim().to_owned()));
     }
     Ok(())
+}
+
+const NEEDS_SINGLE: &str =
+    "a path, --method, --header, --body and --grpc-timeout need a single request";
+
+/// A deadline as gRPC writes it: at most eight digits, and the finest unit in which they suffice.
+fn grpc_timeout(deadline: Duration) -> Result<String, String> {
+    let ns = deadline.as_nanos();
+    let units = [
+        (1, 'n'),
+        (1000, 'u'),
+        (1_000_000, 'm'),
+        (1_000_000_000, 'S'),
+        (60_000_000_000, 'M'),
+        (3_600_000_000_000, 'H'),
+    ];
+    let fits = units
+        .into_iter()
+        .find(|(unit, _)| ns.div_ceil(*unit) < 100_000_000);
+    match fits {
+        Some((unit, letter)) if ns > 0 => Ok(format!("{}{letter}", ns.div_ceil(unit))),
+        Some(_) => Err("grpc-timeout: above 0".to_owned()),
+        None => Err("grpc-timeout: too long".to_owned()),
+    }
 }
 
 fn set_connections(workload: &mut Workload, matches: &ArgMatches) {
@@ -311,4 +368,25 @@ fn default_engine() -> EngineKind {
         tell(format_args!("loadtest: engine {engine}: {why}"));
     }
     engine
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_has_eight_digits_at_most() {
+        for (ns, want) in [
+            (1, "1n"),
+            (99_999_999, "99999999n"),
+            (100_000_000, "100000u"),
+            (100_000_000_001, "100001m"),
+            (1_500_000_000, "1500000u"),
+            (400_000_000_000_000, "400000S"),
+        ] {
+            assert_eq!(grpc_timeout(Duration::from_nanos(ns)).as_deref(), Ok(want));
+        }
+        assert!(grpc_timeout(Duration::ZERO).is_err());
+        assert!(grpc_timeout(Duration::MAX).is_err());
+    }
 }

@@ -1,5 +1,5 @@
-//! Where a load goes to, as it is written: `http://HOST:PORT/PATH`, `tcp://HOST:PORT`, or with
-//! `unix:/path` for `HOST:PORT`.
+//! Where a load goes to, as it is written: `http://HOST:PORT/PATH`, `h2c://HOST:PORT/PATH`,
+//! `grpc://HOST:PORT/package.Service/Method`, `tcp://HOST:PORT`, or with `unix:/path` for `HOST:PORT`.
 
 use crate::{run::Target, workload::Protocol};
 use engines::SockAddr;
@@ -25,9 +25,15 @@ impl Url {
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let protocol = match scheme {
+            "grpc" => Protocol::Grpc,
+            "h2c" => Protocol::Http2,
             "http" => Protocol::Http1,
             "tcp" => Protocol::Echo,
-            other => return Err(format!("`{other}` in `{url}`: http and tcp are known")),
+            other => {
+                return Err(format!(
+                    "`{other}` in `{url}`: http, h2c, grpc and tcp are known"
+                ));
+            }
         };
         if let Some(socket) = rest.strip_prefix("unix:") {
             return Self::of_socket(protocol, socket, url);
@@ -52,14 +58,14 @@ impl Url {
                 return Err(format!("port `{port}` in `{url}`: from 1 to 65535"));
             }
             (Some(_), _) => authority.to_owned(),
-            (None, Protocol::Http1) => format!("{authority}:80"),
+            (None, Protocol::Grpc | Protocol::Http1 | Protocol::Http2) => format!("{authority}:80"),
             (None, Protocol::Echo) => return Err(format!("`{url}` names no port")),
         };
         Ok(Self {
             protocol,
             place,
             authority: authority.to_owned(),
-            path: path.filter(|_| protocol == Protocol::Http1),
+            path: path.filter(|_| protocol != Protocol::Echo),
         })
     }
 
@@ -114,45 +120,81 @@ fn is_port(port: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A URL, and the protocol, place, authority and path that it names.
+    type Named = (
+        &'static str,
+        Protocol,
+        &'static str,
+        &'static str,
+        Option<&'static str>,
+    );
+
+    const URLS: [Named; 12] = [
+        (
+            "http://a:81/b?c",
+            Protocol::Http1,
+            "a:81",
+            "a:81",
+            Some("/b?c"),
+        ),
+        ("http://a", Protocol::Http1, "a:80", "a", None),
+        ("a:8080", Protocol::Http1, "a:8080", "a:8080", None),
+        (
+            "http://[::1]/x",
+            Protocol::Http1,
+            "[::1]:80",
+            "[::1]",
+            Some("/x"),
+        ),
+        (
+            "h2c://a:81/b?c",
+            Protocol::Http2,
+            "a:81",
+            "a:81",
+            Some("/b?c"),
+        ),
+        ("h2c://a", Protocol::Http2, "a:80", "a", None),
+        (
+            "grpc://a:7/p.S/M",
+            Protocol::Grpc,
+            "a:7",
+            "a:7",
+            Some("/p.S/M"),
+        ),
+        (
+            "grpc://unix:/x",
+            Protocol::Grpc,
+            "unix:/x",
+            "localhost",
+            None,
+        ),
+        ("tcp://[::1]:7", Protocol::Echo, "[::1]:7", "[::1]:7", None),
+        ("tcp://a:7/", Protocol::Echo, "a:7", "a:7", None),
+        (
+            "http://unix:/run/x",
+            Protocol::Http1,
+            "unix:/run/x",
+            "localhost",
+            None,
+        ),
+        (
+            "tcp://unix:@x",
+            Protocol::Echo,
+            "unix:@x",
+            "localhost",
+            None,
+        ),
+    ];
+
     #[test]
     fn urls_name_protocol_place_and_path() {
-        let path = |path: &str| Some(path.to_owned());
-        for (url, protocol, place, authority, want) in [
-            (
-                "http://a:81/b?c",
-                Protocol::Http1,
-                "a:81",
-                "a:81",
-                path("/b?c"),
-            ),
-            ("http://a", Protocol::Http1, "a:80", "a", None),
-            ("a:8080", Protocol::Http1, "a:8080", "a:8080", None),
-            (
-                "http://[::1]/x",
-                Protocol::Http1,
-                "[::1]:80",
-                "[::1]",
-                path("/x"),
-            ),
-            ("tcp://[::1]:7", Protocol::Echo, "[::1]:7", "[::1]:7", None),
-            ("tcp://a:7/", Protocol::Echo, "a:7", "a:7", None),
-            (
-                "http://unix:/run/x",
-                Protocol::Http1,
-                "unix:/run/x",
-                "localhost",
-                None,
-            ),
-            (
-                "tcp://unix:@x",
-                Protocol::Echo,
-                "unix:@x",
-                "localhost",
-                None,
-            ),
-        ] {
+        for (url, protocol, place, authority, path) in URLS {
             let found = Url::parse(url).unwrap();
-            assert_eq!((found.protocol, found.path), (protocol, want), "{url}");
+            assert_eq!(
+                (found.protocol, found.path.as_deref()),
+                (protocol, path),
+                "{url}"
+            );
             assert_eq!(
                 (&*found.place, &*found.authority),
                 (place, authority),
@@ -161,7 +203,10 @@ mod tests {
         }
         for url in [
             "https://a",
+            "h2://a",
             "http://",
+            "h2c://",
+            "grpc:///p.S/M",
             "tcp://a",
             "tcp://a:1/b",
             "http://unix:",

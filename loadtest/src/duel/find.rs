@@ -1,6 +1,9 @@
 //! Where binaries are.
 
-use super::peer::{KINDS, Kind, Peer};
+use super::{
+    kinds::{KINDS, Kind},
+    peer::Peer,
+};
 use std::{
     env,
     os::unix::fs::PermissionsExt,

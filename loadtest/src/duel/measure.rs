@@ -9,7 +9,7 @@ use super::{
     peer::{Peer, Ports},
     process::{Pinned, free_ports},
     report::Round,
-    scenario::{Kind, Listener, Scenario},
+    scenario::{Kind, Scenario},
 };
 use crate::{
     outcome::{Outcome, Tally},
@@ -56,12 +56,10 @@ impl Bench<'_> {
             listeners: free_ports()?,
             endpoints: self.endpoints(scenario),
         };
-        let argv = peer.prepare(&dir, ports, workload.connections)?;
+        let has_http2 = scenario.listener.is_http2();
+        let argv = peer.prepare(&dir, ports, workload.connections, has_http2)?;
         let proxy = Pinned::spawn(&argv, self.proxy_cpu, &dir)?;
-        let port = match scenario.listener {
-            Listener::Http => ports.listeners[0],
-            Listener::Tcp => ports.listeners[1],
-        };
+        let port = ports.of(scenario.listener);
         proxy.await_port(port, self.stop)?;
         let target = target(port);
         let means = self.means(seed);
@@ -95,7 +93,7 @@ impl Bench<'_> {
 
     fn endpoints(&self, scenario: &Scenario) -> [u16; 2] {
         let tcp = match scenario.workload.protocol {
-            Protocol::Http1 => self.endpoint.http,
+            Protocol::Grpc | Protocol::Http1 | Protocol::Http2 => self.endpoint.http,
             Protocol::Echo => self.endpoint.echo,
         };
         [self.endpoint.http, tcp]
@@ -183,7 +181,7 @@ impl Bench<'_> {
 /// The same of every scenario: what it asks for itself may have no end.
 fn little(protocol: Protocol) -> Workload {
     let request = match protocol {
-        Protocol::Http1 => Request {
+        Protocol::Grpc | Protocol::Http1 | Protocol::Http2 => Request {
             path: "/bytes/100".to_owned(),
             ..Request::default()
         },
@@ -269,7 +267,12 @@ mod tests {
 
     #[test]
     fn what_a_proxy_is_warmed_with_can_be_made_and_ends() {
-        for protocol in [Protocol::Http1, Protocol::Echo] {
+        for protocol in [
+            Protocol::Http1,
+            Protocol::Http2,
+            Protocol::Grpc,
+            Protocol::Echo,
+        ] {
             let little = little(protocol);
             assert_eq!(little.check(1), Ok(()));
             assert_eq!(little.count, Some(USED_REQUESTS));

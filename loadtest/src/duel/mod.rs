@@ -15,6 +15,7 @@ pub mod figure;
 pub mod find;
 mod html;
 mod json;
+mod kinds;
 pub mod limit;
 mod markdown;
 mod measure;
@@ -29,8 +30,9 @@ mod template;
 pub use find::{Found, Wanted};
 pub use html::html;
 pub use json::json;
+pub use kinds::{KINDS, Kind};
 pub use markdown::markdown;
-pub use peer::{KINDS, Kind, Peer};
+pub use peer::Peer;
 pub use process::{PINNED, become_pinned};
 pub use report::Report;
 pub use scenario::{Overrides, Scenario};
@@ -229,8 +231,13 @@ fn turns(count: usize, round: usize) -> impl Iterator<Item = usize> {
 
 /// Why a proxy cannot be measured under a load at all.
 fn lacks(peer: &Peer, scenario: &Scenario) -> Option<String> {
-    let is_missing = scenario.listener == Listener::Tcp && !peer.has_tcp;
-    is_missing.then(|| format!("this build cannot proxy TCP; try {}", peer.kind.install))
+    if scenario.listener == Listener::Tcp && !peer.has_tcp {
+        let install = peer.kind.install;
+        return Some(format!("this build cannot proxy TCP; try {install}"));
+    }
+    let mut lacks = peer.kind.lacks.iter();
+    let lack = lacks.find(|(listener, _)| *listener == scenario.listener);
+    lack.map(|(_, why)| (*why).to_owned())
 }
 
 #[cfg(test)]

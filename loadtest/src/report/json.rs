@@ -8,6 +8,8 @@
 //! * `measured_ns`, `is_cut`, `tally` (counts and bytes), `generator`: as in [`Outcome`].
 //! * `in_time`: bytes without those of the grace; `unverified`: right answers without a checksum.
 //! * `rates`: of `started`, `completed`, `failed` requests, of the bytes of `in_time`.
+//! * `calls`: of a load of gRPC alone: `statuses`, calls by their status as a number, and `messages` that
+//!   came.
 //! * `errors`: failures by class; classes without any are absent.
 //! * `latency_ns` (corrected), `service_ns` (uncorrected), `connect_ns`: a [`Distribution`] each.
 //! * `slice_ns`, `slices`: the run in pieces; `cells[i]` counts answers with a corrected latency from
@@ -15,7 +17,7 @@
 //! * `warnings`: sentences.
 
 use super::{Summary, figures, warnings};
-use crate::outcome::{Failure, Generator, Outcome, Slice, Tally, Traffic};
+use crate::outcome::{Calls, Failure, Generator, Outcome, Slice, Tally, Traffic};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -38,6 +40,8 @@ pub struct Report {
     pub unverified: u64,
     pub rates: Rates,
     pub errors: BTreeMap<Failure, u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Calls>,
     pub latency_ns: Distribution,
     pub service_ns: Distribution,
     pub connect_ns: Distribution,
@@ -155,6 +159,7 @@ impl Report {
                 sent_bytes_per_second: rate(in_time.sent_bytes),
             },
             errors: figures::errors(outcome).into_iter().collect(),
+            calls: outcome.calls.clone(),
             latency_ns: Distribution::new(&outcome.latency),
             service_ns: Distribution::new(&outcome.service),
             connect_ns: Distribution::new(&outcome.connect),
@@ -182,6 +187,7 @@ impl Report {
             in_time: self.in_time,
             unverified: self.unverified,
             errors: self.errors.clone(),
+            calls: self.calls.clone(),
             latency: self.latency_ns.histogram()?,
             service: self.service_ns.histogram()?,
             connect: self.connect_ns.histogram()?,

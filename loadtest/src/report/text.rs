@@ -1,7 +1,7 @@
 //! A report for a terminal.
 
 use super::{Summary, figures, unit, warnings};
-use crate::outcome::Outcome;
+use crate::{grpc, outcome::Outcome};
 
 /// Columns that a sentence is wrapped at.
 const WIDTH: usize = 96;
@@ -15,6 +15,7 @@ pub fn text(summary: &Summary, outcome: &Outcome) -> String {
     }
     requests(&mut out, summary, outcome);
     errors(&mut out, outcome);
+    calls(&mut out, outcome);
     latency(&mut out, summary, outcome);
     traffic(&mut out, outcome);
     for warning in warnings(summary, outcome) {
@@ -66,6 +67,21 @@ fn errors(out: &mut String, outcome: &Outcome) {
     for (line, (class, _)) in lines.lines().zip(&errors) {
         out.push_str(&format!("{line}   {}\n", figures::failure(*class).1));
     }
+}
+
+fn calls(out: &mut String, outcome: &Outcome) {
+    let Some(calls) = &outcome.calls else {
+        return;
+    };
+    let statuses = calls.statuses.iter();
+    let statuses = statuses.map(|(status, count)| {
+        let name = format!("{status} {}", grpc::name(*status));
+        [name, unit::count(*count)]
+    });
+    let messages = ["messages".to_owned(), unit::count(calls.messages)];
+    let rows: Vec<[String; 2]> = statuses.chain([messages]).collect();
+    out.push_str("\nStatus of gRPC\n");
+    table(out, &rows);
 }
 
 fn latency(out: &mut String, summary: &Summary, outcome: &Outcome) {

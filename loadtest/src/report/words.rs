@@ -77,10 +77,7 @@ fn arrivals(arrivals: &Arrivals) -> String {
 }
 
 fn connections(workload: &Workload) -> String {
-    let protocol = match workload.protocol {
-        Protocol::Http1 => "HTTP/1.1",
-        Protocol::Echo => "echo",
-    };
+    let protocol = workload.protocol.name();
     let connections = count(workload.connections.into(), "connection");
     let streams = match workload.streams {
         0 | 1 => String::new(),
@@ -110,7 +107,11 @@ fn span(workload: &Workload) -> String {
 fn request(request: &Request, protocol: Protocol, is_mix: bool) -> String {
     let mut out = match protocol {
         Protocol::Echo => format!("messages of {}", unit::bytes(request.body as f64)),
-        Protocol::Http1 => http(request),
+        Protocol::Grpc => {
+            let path = cut(&request.path);
+            format!("calls of {path} with {}", unit::bytes(request.body as f64))
+        }
+        Protocol::Http1 | Protocol::Http2 => http(request),
     };
     if is_mix {
         out += &format!(" (weight {})", request.weight);
@@ -119,16 +120,20 @@ fn request(request: &Request, protocol: Protocol, is_mix: bool) -> String {
 }
 
 fn http(request: &Request) -> String {
-    let mut path: String = request.path.chars().take(PATH).collect();
-    if path.len() < request.path.len() {
-        path.push('…');
-    }
-    let mut out = format!("{} {path}", request.method);
+    let mut out = format!("{} {}", request.method, cut(&request.path));
     if request.body > 0 {
         let how = if request.chunked { " in chunks" } else { "" };
         out += &format!(" with {}{how}", unit::bytes(request.body as f64));
     }
     out
+}
+
+fn cut(path: &str) -> String {
+    let mut told: String = path.chars().take(PATH).collect();
+    if told.len() < path.len() {
+        told.push('…');
+    }
+    told
 }
 
 #[cfg(test)]

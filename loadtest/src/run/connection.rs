@@ -1,7 +1,7 @@
 //! One of the connections that a load keeps: a place in which one socket follows another.
 
-use super::{exchange::Exchange, limits};
-use crate::serve::pattern;
+use super::{exchange::Exchange, limits, unread::Unread};
+use crate::{grpc, serve::pattern};
 use codecs::{Codec, Life, StreamId};
 use engines::{Buf, Sock};
 use std::collections::VecDeque;
@@ -15,13 +15,16 @@ const PIECE_BYTES: u64 = 64 << 10;
 pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) codec: Box<dyn Codec>,
-    /// Requests under way; with HTTP/1 in the order of their answers.
+    /// Requests under way in the order in which they were sent, which is that of their ids and of
+    /// their intended starts.
     pub(super) exchanges: VecDeque<Exchange>,
     uploads: VecDeque<Upload>,
     /// The beginning of what is not complete yet.
     pub(super) inbox: Vec<u8>,
     /// Bytes that the kernel did not take yet.
     pub(super) unsent: usize,
+    /// What came and counts as read only later, at the rate that was asked for.
+    pub(super) unread: Unread,
     /// Requests that may still start on this connection.
     pub(super) left: u64,
     /// Answers that came on this connection.
@@ -62,6 +65,15 @@ struct Upload {
     id: StreamId,
     at: u64,
     bytes: u64,
+    /// It is a message of gRPC, and this goes before it.
+    prefix: Option<[u8; grpc::PREFIX_BYTES]>,
+}
+
+impl Upload {
+    /// Less room than this is none: a prefix is not cut.
+    fn least(&self) -> usize {
+        self.prefix.map_or(1, |prefix| prefix.len())
+    }
 }
 
 /// A piece of a body that the codec lets go.
@@ -81,6 +93,7 @@ impl Connection {
             uploads: VecDeque::new(),
             inbox: Vec::new(),
             unsent: 0,
+            unread: Unread::default(),
             left: u64::MAX,
             answers: 0,
             fruitless: 0,
@@ -99,6 +112,7 @@ impl Connection {
         self.codec = codec;
         self.uploads.clear();
         self.inbox.clear();
+        self.unread.clear();
         (self.unsent, self.left, self.answers) = (0, left, 0);
         (self.paused_ns, self.paid_ns) = (0, 0);
     }
@@ -147,14 +161,27 @@ impl Connection {
         }
     }
 
-    /// Where the exchange is; with most protocols answers come in order.
+    /// Where the exchange is.
     pub(super) fn find(&self, id: StreamId) -> Option<usize> {
-        let mut exchanges = self.exchanges.iter();
-        exchanges.position(|exchange| exchange.id == id)
+        match self.exchanges.front() {
+            Some(first) if first.id == id => Some(0),
+            Some(_) => (self
+                .exchanges
+                .binary_search_by_key(&id, |exchange| exchange.id))
+            .ok(),
+            None => None,
+        }
     }
 
-    pub(super) fn add_upload(&mut self, id: StreamId, bytes: u64) {
-        self.uploads.push_back(Upload { id, at: 0, bytes });
+    /// A body follows the head; with `is_message` as one message of gRPC.
+    pub(super) fn add_upload(&mut self, id: StreamId, bytes: u64, is_message: bool) {
+        let len = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.uploads.push_back(Upload {
+            id,
+            at: 0,
+            bytes,
+            prefix: is_message.then(|| grpc::prefix(len)),
+        });
     }
 
     /// True if the exchange's body was still on its way.
@@ -175,9 +202,13 @@ impl Connection {
             return None;
         }
         let (index, room) = (self.uploads.iter().enumerate())
-            .map(|(index, upload)| (index, self.codec.room(upload.id) as u64))
-            .find(|(_, room)| *room > 0)?;
+            .map(|(index, upload)| (index, self.codec.room(upload.id), upload.least()))
+            .find(|(_, room, least)| room >= least)
+            .map(|(index, room, _)| (index, room as u64))?;
         let upload = &mut self.uploads[index];
+        if let Some(prefix) = upload.prefix.take() {
+            return Some(self.begin_message(index, prefix, room, out));
+        }
         let data = pattern::slice(
             upload.at,
             (upload.bytes - upload.at).min(room).min(PIECE_BYTES) as usize,
@@ -196,5 +227,41 @@ impl Connection {
         out.extend_from_slice(&data);
         out.extend_from_slice(&wrap.after);
         Some(Piece::Copied)
+    }
+
+    /// The prefix of a message, and the message with it if it is short.
+    fn begin_message(
+        &mut self,
+        index: usize,
+        prefix: [u8; grpc::PREFIX_BYTES],
+        room: u64,
+        out: &mut Vec<u8>,
+    ) -> Piece {
+        let upload = &mut self.uploads[index];
+        let mut piece = [0; grpc::PREFIX_BYTES + COPIED_BYTES_MAX as usize];
+        piece[..prefix.len()].copy_from_slice(&prefix);
+        let mut len = prefix.len();
+        if upload.bytes <= COPIED_BYTES_MAX && len as u64 + upload.bytes <= room {
+            let data = pattern::slice(0, upload.bytes as usize);
+            piece[len..len + data.len()].copy_from_slice(&data);
+            len += data.len();
+            upload.at = upload.bytes;
+        }
+        let (id, end) = (upload.id, upload.at == upload.bytes);
+        if end {
+            self.uploads.remove(index);
+        }
+        let wrap = self.codec.data(id, &piece[..len], end);
+        for part in [&*wrap.before, &piece[..len], &*wrap.after] {
+            out.extend_from_slice(part);
+            self.unsent += part.len();
+        }
+        Piece::Copied
+    }
+
+    /// So many bytes were taken; they are read, at that many bytes a second, by `paid_ns`.
+    pub(super) fn pay(&mut self, now_ns: u64, bytes: usize, rate: u64) {
+        let cost_ns = (bytes as u128 * 1_000_000_000 / u128::from(rate)) as u64;
+        self.paid_ns = self.paid_ns.max(now_ns).saturating_add(cost_ns);
     }
 }

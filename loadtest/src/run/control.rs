@@ -273,6 +273,13 @@ impl Sum {
         outcome.in_time.received_bytes += record.in_time.received_bytes;
         outcome.in_time.sent_bytes += record.in_time.sent_bytes;
         outcome.unverified += record.unverified;
+        if let Some(calls) = record.calls {
+            let sum = outcome.calls.get_or_insert_default();
+            sum.messages += calls.messages;
+            for (status, count) in calls.statuses {
+                *sum.statuses.entry(status).or_default() += count;
+            }
+        }
         for (failure, count) in record.errors.into_iter().filter(|(_, count)| *count > 0) {
             *outcome.errors.entry(failure).or_default() += count;
         }

@@ -1,8 +1,8 @@
 //! A request under way, and what came of its answer.
 
-use super::mix::Kind;
-use crate::outcome::Failure;
-use codecs::{Head, StreamId};
+use super::mix::{Kind, Mix};
+use crate::{grpc, outcome::Failure, workload::Expect};
+use codecs::{Fields, Head, StreamId};
 use crc32fast::Hasher;
 
 /// One request and its answer.
@@ -21,16 +21,20 @@ pub(super) struct Exchange {
     /// Of the body so far, if it is verified.
     crc32: Option<Hasher>,
     told: Told,
+    call: Option<Call>,
+}
+
+/// What is known of the answer to a call of gRPC.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Call {
+    messages: grpc::Messages,
+    /// None until it was told.
+    status: Option<u8>,
 }
 
 impl Exchange {
-    pub(super) fn new(
-        id: StreamId,
-        kind: u32,
-        intended_ns: u64,
-        sent_ns: u64,
-        verify: bool,
-    ) -> Self {
+    /// A request that goes out as the stream `id`.
+    pub(super) fn new(id: StreamId, kind: u32, intended_ns: u64, sent_ns: u64, mix: &Mix) -> Self {
         Self {
             id,
             kind,
@@ -38,8 +42,9 @@ impl Exchange {
             sent_ns,
             status: 0,
             bytes: 0,
-            crc32: verify.then(Hasher::new),
+            crc32: mix.verify.then(Hasher::new),
             told: Told::Nothing,
+            call: mix.is_grpc.then(Call::default),
         }
     }
 
@@ -50,14 +55,34 @@ impl Exchange {
             let field = head.fields.get(b"x-body-crc32");
             self.told = field.map_or(Told::Nothing, Told::read);
         }
+        self.on_trailers(&head.fields);
+    }
+
+    /// Fields that may tell the status of a call: trailers, or the head if it is all that comes.
+    pub(super) fn on_trailers(&mut self, fields: &Fields) {
+        if let Some(call) = &mut self.call {
+            call.status = grpc::status(fields).or(call.status);
+        }
     }
 
     /// A piece of its body.
     pub(super) fn on_data(&mut self, piece: &[u8]) {
-        self.bytes += piece.len() as u64;
-        if let Some(crc32) = &mut self.crc32 {
-            crc32.update(piece);
+        let (bytes, crc32) = (&mut self.bytes, &mut self.crc32);
+        let mut take = |content: &[u8]| {
+            *bytes += content.len() as u64;
+            if let Some(crc32) = crc32 {
+                crc32.update(content);
+            }
+        };
+        match &mut self.call {
+            Some(call) => call.messages.take(piece, take),
+            None => take(piece),
         }
+    }
+
+    /// The status and the messages of a call whose server has answered.
+    pub(super) fn called(&self) -> Option<(Option<u8>, u64)> {
+        self.call.map(|call| (call.status, call.messages.count))
     }
 
     /// What is to be said of the whole answer.
@@ -74,6 +99,9 @@ impl Exchange {
         if !is_status_right {
             return Err(Failure::Status);
         }
+        if let Some(call) = self.call {
+            call.judge(expect)?;
+        }
         if expect.bytes.is_some_and(|bytes| bytes != self.bytes) {
             return Err(Failure::Body);
         }
@@ -85,6 +113,22 @@ impl Exchange {
             Told::Sum(_) | Told::Garbage => Err(Failure::Body),
             Told::Nothing if self.bytes == 0 => Ok(Body::Verified),
             Told::Nothing => Ok(Body::Unverified),
+        }
+    }
+}
+
+impl Call {
+    fn judge(self, expect: &Expect) -> Result<(), Failure> {
+        // Every answer ends with a status, whatever else it has.
+        let status = self.status.ok_or(Failure::Malformed)?;
+        if status != expect.grpc_status.unwrap_or(0) {
+            return Err(Failure::Status);
+        }
+        let count = self.messages.count;
+        let is_right = expect.messages.is_none_or(|wanted| wanted == count);
+        match self.messages.is_whole() && is_right {
+            true => Ok(()),
+            false => Err(Failure::Body),
         }
     }
 }

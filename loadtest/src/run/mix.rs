@@ -14,13 +14,15 @@ pub(super) struct Mix {
     sums: Vec<u64>,
     /// Bodies are compared with their checksum.
     pub(super) verify: bool,
+    /// They are calls of gRPC.
+    pub(super) is_grpc: bool,
 }
 
 /// One kind of request.
 #[derive(Debug)]
 pub(super) struct Kind {
     pub(super) head: Head,
-    /// Bytes of body.
+    /// Bytes of body, without the prefix of a message.
     pub(super) body: u64,
     /// What the answer has to be; what comes back from an echo is in it.
     pub(super) expect: Expect,
@@ -28,6 +30,8 @@ pub(super) struct Kind {
 
 impl Mix {
     pub(super) fn new(target: &Target, workload: &Workload) -> Self {
+        // It takes a moment to make, which is not to be the first request's.
+        pattern::pattern();
         let mut sum = 0;
         let weights = workload.requests.iter().map(|request| {
             sum += u64::from(request.weight);
@@ -39,6 +43,7 @@ impl Mix {
                 .map(|request| Kind::new(target, workload, request))
                 .collect(),
             verify: workload.verify,
+            is_grpc: workload.protocol.is_grpc(),
         }
     }
 
@@ -66,8 +71,12 @@ impl Kind {
             let crc32 = workload.verify.then(|| pattern::crc32(request.body));
             expect.crc32 = expect.crc32.or(crc32);
         }
+        let mut head = head(target, request);
+        if workload.protocol.is_grpc() {
+            make_call(&mut head);
+        }
         Self {
-            head: head(target, request),
+            head,
             body: request.body,
             expect,
         }
@@ -95,6 +104,21 @@ fn head(target: &Target, request: &Request) -> Head {
         (bytes, false) => Length::Known(bytes),
     };
     head
+}
+
+/// What every call of gRPC says, if the workload does not say it otherwise.
+fn make_call(head: &mut Head) {
+    head.set_method(b"POST");
+    for (name, value) in [
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("user-agent", "loadtest"),
+    ] {
+        if head.fields.get(name.as_bytes()).is_none() {
+            head.fields.append(name.as_bytes(), value.as_bytes());
+        }
+    }
+    head.length = Length::Unknown;
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod recorder;
 mod slices;
 mod stop;
 mod thread;
+mod unread;
 
 pub use control::outcome;
 pub use lane::{Lane, Load, Share};

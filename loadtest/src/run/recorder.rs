@@ -2,16 +2,21 @@
 //! line only.
 
 use super::slices::{Slices, count};
-use crate::outcome::{Failure, Tally, Traffic, histogram};
+use crate::{
+    grpc::STATUS_MAX,
+    outcome::{Calls, Failure, Tally, Traffic, histogram},
+};
 use hdrhistogram::Histogram;
 
 /// Classes of failures.
-const FAILURES: [Failure; 8] = [
+const FAILURES: [Failure; 10] = [
     Failure::Body,
     Failure::Closed,
     Failure::Connect,
     Failure::Malformed,
     Failure::Overload,
+    Failure::Refused,
+    Failure::Reset,
     Failure::Status,
     Failure::Timeout,
     Failure::Unsolicited,
@@ -43,6 +48,10 @@ pub(super) struct Recorder {
     /// Sockets closed before their time, as too many lingered.
     pub(super) cut_lingering: u64,
     unverified: u64,
+    /// Calls of gRPC by their status, and messages that they brought.
+    statuses: [u64; STATUS_MAX as usize + 1],
+    messages: u64,
+    has_calls: bool,
 }
 
 /// What a thread measured, to be added up.
@@ -61,10 +70,12 @@ pub(super) struct Record {
     pub(super) answered_ns: u64,
     pub(super) cut_lingering: u64,
     pub(super) unverified: u64,
+    pub(super) calls: Option<Calls>,
 }
 
 impl Recorder {
-    pub(super) fn new(is_open: bool) -> Self {
+    /// `is_open`: of an open schedule; `has_calls`: of gRPC.
+    pub(super) fn new(is_open: bool, has_calls: bool) -> Self {
         Self {
             begin_ns: u64::MAX,
             end_ns: u64::MAX,
@@ -82,6 +93,9 @@ impl Recorder {
             last_answer_ns: 0,
             cut_lingering: 0,
             unverified: 0,
+            statuses: [0; STATUS_MAX as usize + 1],
+            messages: 0,
+            has_calls,
         }
     }
 
@@ -178,6 +192,8 @@ impl Recorder {
             | Failure::Connect
             | Failure::Malformed
             | Failure::Overload
+            | Failure::Refused
+            | Failure::Reset
             | Failure::Status
             | Failure::Unsolicited => {}
         }
@@ -214,6 +230,23 @@ impl Recorder {
         self.unverified += u64::from(intended_ns >= self.begin_ns);
     }
 
+    /// A call of gRPC was answered.
+    pub(super) fn called(&mut self, intended_ns: u64, status: Option<u8>, messages: u64) {
+        if intended_ns >= self.begin_ns {
+            self.messages += messages;
+            let count = status.and_then(|status| self.statuses.get_mut(usize::from(status)));
+            count.into_iter().for_each(|count| *count += 1);
+        }
+    }
+
+    fn calls(&self) -> Option<Calls> {
+        let counted = (0..).zip(self.statuses).filter(|(_, count)| *count > 0);
+        self.has_calls.then(|| Calls {
+            statuses: counted.collect(),
+            messages: self.messages,
+        })
+    }
+
     /// What was measured; from now on nothing is. If a count ended it the last answer is its end.
     pub(super) fn into_record(self, is_counted_out: bool) -> Record {
         let mut tally = self.tally;
@@ -225,6 +258,7 @@ impl Recorder {
                 false => self.in_time,
             },
             unverified: self.unverified,
+            calls: self.calls(),
             cut_lingering: self.cut_lingering,
             errors: FAILURES.into_iter().zip(self.errors).collect(),
             latency: self.latency,

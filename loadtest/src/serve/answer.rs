@@ -1,6 +1,7 @@
 //! What a request's path and query ask for.
 
 use super::limits;
+use crate::grpc;
 use std::time::Duration;
 
 /// What is answered where a path or query does not say otherwise.
@@ -35,6 +36,8 @@ pub(super) struct Answer {
     pub(super) fault: Option<Fault>,
     /// The head tells the body's checksum.
     pub(super) tells_crc: bool,
+    /// The status of a call of gRPC; none: it is no call.
+    pub(super) call: Option<u8>,
 }
 
 /// Where a body comes from.
@@ -48,17 +51,25 @@ pub(super) enum Body {
     Echo,
     /// The pattern, without end.
     Endless,
+    /// Messages of gRPC, each the beginning of the pattern.
+    Messages { each: u64, count: u64 },
 }
 
 /// How an answer goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
+    /// The request is given up instead, as a failure.
+    Cancel,
     /// The connection ends instead.
     Close,
     /// The connection ends in the middle of the body.
     Cut,
+    /// The answer comes, and the connection takes no more requests.
+    Drain,
     /// What comes is of no protocol.
     Garbage,
+    /// The request is not taken: it may be tried again.
+    Refuse,
     /// The connection is reset instead.
     Reset,
     /// Nothing comes.
@@ -66,8 +77,9 @@ pub(super) enum Fault {
 }
 
 impl Answer {
-    /// What `path` asks for. A number that is none, or a name that does not exist, is told with 400.
-    pub(super) fn of(path: &[u8], defaults: &Defaults) -> Self {
+    /// What `path` asks for; `is_call`: by gRPC. A number that is none, or a name that does not exist, is
+    /// told with 400, to a call with INVALID_ARGUMENT.
+    pub(super) fn of(path: &[u8], is_call: bool, defaults: &Defaults) -> Self {
         let mut answer = Self {
             status: defaults.status,
             body: Body::Bytes(defaults.bytes),
@@ -75,7 +87,9 @@ impl Answer {
             delay: defaults.delay,
             fault: None,
             tells_crc: false,
+            call: is_call.then_some(0),
         };
+        let mut messages = None;
         let (path, query) = match path.iter().position(|byte| *byte == b'?') {
             Some(at) => (&path[..at], &path[at + 1..]),
             None => (path, &[][..]),
@@ -83,16 +97,35 @@ impl Answer {
         let is_understood = answer.take_path(path).is_some()
             && query
                 .split(|byte| *byte == b'&')
-                .all(|part| answer.take_parameter(part).is_some());
+                .all(|part| answer.take_parameter(part, &mut messages).is_some());
         if !is_understood {
-            answer.status = 400;
-            answer.body = Body::Bytes(0);
             answer.fault = None;
+            answer.body = Body::Bytes(0);
+            match &mut answer.call {
+                Some(status) => (*status, messages) = (INVALID_ARGUMENT, Some(0)),
+                None => answer.status = 400,
+            }
+        }
+        if is_call {
+            answer.call(messages, defaults);
         }
         if answer.fault.is_some() && answer.body == Body::Echo {
             answer.body = Body::Bytes(defaults.bytes);
         }
         answer
+    }
+
+    /// Makes the body one of messages. A call that fails brings none if it is not asked for some.
+    fn call(&mut self, messages: Option<u64>, defaults: &Defaults) {
+        let count = messages.unwrap_or(u64::from(self.call == Some(0)));
+        self.body = match self.body {
+            Body::Bytes(each) | Body::Chunked(each) => Body::Messages { each, count },
+            Body::Endless => Body::Messages {
+                each: defaults.bytes,
+                count: u64::MAX,
+            },
+            body @ (Body::Echo | Body::Messages { .. }) => body,
+        };
     }
 
     fn take_path(&mut self, path: &[u8]) -> Option<()> {
@@ -108,13 +141,13 @@ impl Answer {
             self.rate = Some(SLOW_RATE);
         } else if path == b"/endless" {
             self.body = Body::Endless;
-        } else if path == b"/echo" {
+        } else if path == b"/echo" || self.call.is_some() && is_echo_method(path) {
             self.body = Body::Echo;
         }
         Some(())
     }
 
-    fn take_parameter(&mut self, part: &[u8]) -> Option<()> {
+    fn take_parameter(&mut self, part: &[u8], messages: &mut Option<u64>) -> Option<()> {
         let (name, value) = match part.iter().position(|byte| *byte == b'=') {
             Some(at) => (&part[..at], &part[at + 1..]),
             None => (part, &[][..]),
@@ -126,6 +159,12 @@ impl Answer {
                 self.delay = Some(delay).filter(|delay| *delay <= limits::DELAY_MAX)?;
             }
             b"fault" => self.fault = Some(fault(value)?),
+            b"grpc-status" if self.call.is_some() => {
+                let status = u8::try_from(number(value)?).ok();
+                let status = status.filter(|status| *status <= grpc::STATUS_MAX)?;
+                self.call = Some(status);
+            }
+            b"messages" => *messages = Some(number(value)?),
             b"rate" => self.rate = Some(number(value).filter(|rate| *rate > 0)?),
             b"status" => self.status = status(value)?,
             // What else a query has is the client's own affair (a cache buster, say).
@@ -135,14 +174,26 @@ impl Answer {
     }
 }
 
+/// A method that is called `Echo`, of whatever service.
+fn is_echo_method(path: &[u8]) -> bool {
+    let method = path.rsplit(|byte| *byte == b'/').next();
+    method.is_some_and(|method| method.eq_ignore_ascii_case(b"echo"))
+}
+
+/// A status of gRPC.
+const INVALID_ARGUMENT: u8 = 3;
+
 /// Bytes a second of `/slow/` without a rate.
 const SLOW_RATE: u64 = 1000;
 
 fn fault(name: &[u8]) -> Option<Fault> {
     Some(match name {
+        b"cancel" => Fault::Cancel,
         b"close" => Fault::Close,
         b"cut" => Fault::Cut,
+        b"drain" => Fault::Drain,
         b"garbage" => Fault::Garbage,
+        b"refuse" => Fault::Refuse,
         b"reset" => Fault::Reset,
         b"stall" => Fault::Stall,
         _ => return None,
@@ -179,15 +230,43 @@ mod tests {
             delay: Duration::ZERO,
             fault: None,
             tells_crc: false,
+            call: None,
         }
     }
 
-    fn of(path: &str) -> Answer {
+    fn asked(path: &str, is_call: bool) -> Answer {
         let defaults = Defaults {
             bytes: 7,
             ..Defaults::default()
         };
-        Answer::of(path.as_bytes(), &defaults)
+        Answer::of(path.as_bytes(), is_call, &defaults)
+    }
+
+    fn of(path: &str) -> Answer {
+        asked(path, false)
+    }
+
+    #[test]
+    fn a_call_is_answered_with_messages_and_a_status() {
+        let some = |each, count| Body::Messages { each, count };
+        for (path, status, body) in [
+            ("/p.S/M", 0, some(7, 1)),
+            ("/bytes/9", 0, some(9, 1)),
+            ("/bytes/9?messages=3", 0, some(9, 3)),
+            ("/p.S/M?grpc-status=14", 14, some(7, 0)),
+            ("/p.S/M?grpc-status=14&messages=2", 14, some(7, 2)),
+            ("/p.S/M?grpc-status=17", INVALID_ARGUMENT, some(0, 0)),
+            ("/bytes/x?messages=2", INVALID_ARGUMENT, some(0, 0)),
+            ("/endless", 0, some(7, u64::MAX)),
+            ("/echo", 0, Body::Echo),
+            ("/p.S/Echo", 0, Body::Echo),
+            ("/p.S/NoEcho", 0, some(7, 1)),
+        ] {
+            let answer = asked(path, true);
+            let found = (answer.status, answer.call, answer.body);
+            assert_eq!(found, (200, Some(status), body), "{path}");
+        }
+        assert_eq!(of("/?grpc-status=99&messages=3").status, 200);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use super::{
     answer::Answer,
+    detect::detect,
     exchange::{Exchange, Stage},
     limits,
     link::{Desk, Link},
 };
-use codecs::{Codec, Detected, Frame, Life, Malformed, PROTOCOLS, Wait};
+use codecs::{Codec, Frame, Life, Malformed, Wait};
 use engines::{Buf, BufMut};
 use std::time::Instant;
 
@@ -31,7 +32,10 @@ pub(super) struct Http {
     codec: Option<Box<dyn Codec>>,
     /// Input that waits: part of a head, or what came behind a request that is not answered.
     inbox: Vec<u8>,
+    /// In the order of their ids.
     exchanges: Vec<Exchange>,
+    /// Whose turn it is.
+    turn: usize,
     pub(super) phase: Phase,
     /// The codec, or a delayed echo, waits for the current answer.
     is_held: bool,
@@ -49,6 +53,7 @@ impl Http {
             codec: None,
             inbox: Vec::new(),
             exchanges: Vec::new(),
+            turn: 0,
             phase: Phase::Open,
             is_held: false,
             is_done: false,
@@ -116,8 +121,10 @@ impl Http {
     pub(super) fn deadline(&self, link: &Link) -> Option<Instant> {
         match self.phase {
             Phase::Open => {
+                let codec = self.codec.as_deref()?;
                 let all = self.exchanges.iter();
-                all.filter_map(|exchange| exchange.deadline(link)).min()
+                all.filter_map(|exchange| exchange.deadline(link, codec))
+                    .min()
             }
             Phase::Lingering | Phase::Flushing if link.unsent > 0 => {
                 Some(self.since + limits::FLUSH_TIME)
@@ -132,6 +139,7 @@ impl Http {
         let is_echoing = || self.exchanges.iter().any(Exchange::is_echo);
         match self.phase {
             Phase::Open if self.is_done || self.is_held && !self.inbox.is_empty() => false,
+            Phase::Open if self.is_multiplexed() => link.unsent < limits::UNSENT_MAX_BYTES,
             Phase::Open => link.unsent < limits::ECHO_HIGH_BYTES || !is_echoing(),
             Phase::Lingering => !self.is_done,
             Phase::Flushing | Phase::Ended | Phase::Reset => false,
@@ -167,45 +175,54 @@ impl Http {
         link.flush(desk);
     }
 
+    fn is_multiplexed(&self) -> bool {
+        let codec = self.codec.as_ref();
+        codec.is_some_and(|codec| codec.is_multiplexed())
+    }
+
+    /// Lets every exchange go on, a turn each, as long as one of them can.
     fn serve_all(&mut self, link: &mut Link, desk: &mut Desk) {
-        let mut index = 0;
-        while let (Some(codec), Some(exchange)) = (&mut self.codec, self.exchanges.get_mut(index)) {
-            match exchange.stage {
-                Stage::Delayed(until) if until <= desk.now => {
-                    exchange.give(link, desk, &mut **codec);
-                    // Only an echo holds the input by itself, and the codec says so again.
-                    self.is_held = false;
-                }
-                Stage::Body { .. } => exchange.pump(link, desk, &mut **codec),
-                Stage::Asking
-                | Stage::Delayed(_)
-                | Stage::Echoing
-                | Stage::Stalled
-                | Stage::Ended
-                | Stage::Broken
-                | Stage::Reset => {}
+        while self.serve_turns(link, desk) {}
+    }
+
+    /// A turn for each exchange; true if one of them did anything. Where there is no more room, the next
+    /// begins with whom it had none for.
+    fn serve_turns(&mut self, link: &mut Link, desk: &mut Desk) -> bool {
+        let mut has_moved = false;
+        for _ in 0..self.exchanges.len() {
+            if self.turn >= self.exchanges.len() {
+                self.turn = 0;
+            }
+            let index = self.turn;
+            let is_full = link.unsent >= limits::UNSENT_HIGH_BYTES;
+            let (Some(codec), Some(exchange)) = (&mut self.codec, self.exchanges.get_mut(index))
+            else {
+                break;
+            };
+            if is_full {
+                return false;
+            }
+            let was_delayed = matches!(exchange.stage, Stage::Delayed(_));
+            if exchange.go_on(link, desk, &mut **codec) {
+                has_moved = true;
+                // Only a delayed echo holds the input by itself, and the codec says so again.
+                self.is_held &= !was_delayed;
             }
             if !self.end_exchange(link, desk, index) {
-                index += 1;
+                self.turn += 1;
             }
         }
+        has_moved
     }
 
     /// Takes an exchange out that is over, and lets the connection go on or end; false if it is not.
     fn end_exchange(&mut self, link: &mut Link, desk: &mut Desk, index: usize) -> bool {
         match self.exchanges[index].stage {
-            Stage::Ended => {
-                self.exchanges.remove(index);
+            Stage::Ended | Stage::GivenUp => {
+                let ended = self.exchanges.remove(index);
                 self.is_held = false;
-                desk.counters.answered += 1;
-                let life = self.codec.as_ref().map(|codec| codec.life());
-                link.flush(desk);
-                let is_little = link.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX;
-                if life == Some(Life::Over) && self.inbox.is_empty() && is_little {
-                    self.flush(link, desk);
-                } else if life.is_some_and(Life::is_closed) {
-                    self.linger(link, desk);
-                }
+                desk.counters.answered += u64::from(ended.stage == Stage::Ended);
+                self.end_if_over(link, desk);
             }
             Stage::Broken => {
                 self.exchanges.clear();
@@ -222,6 +239,20 @@ impl Http {
             | Stage::Stalled => return false,
         }
         true
+    }
+
+    /// Ends the connection if its codec carries no more.
+    fn end_if_over(&mut self, link: &mut Link, desk: &mut Desk) {
+        let life = self.codec.as_ref().map(|codec| codec.life());
+        if !life.is_some_and(Life::is_closed) {
+            return;
+        }
+        link.flush(desk);
+        let is_little = link.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX;
+        match life == Some(Life::Over) && self.inbox.is_empty() && is_little {
+            true => self.flush(link, desk),
+            false => self.linger(link, desk),
+        }
     }
 
     fn decode(&mut self, link: &mut Link, desk: &mut Desk, mut input: Buf) {
@@ -250,31 +281,37 @@ impl Http {
             if let Some(codec) = &mut self.codec {
                 codec.control(&mut desk.out);
             }
+            if self.exchanges.is_empty() && self.is_multiplexed() {
+                self.end_if_over(link, desk);
+            }
         }
     }
 
     fn on_frame(&mut self, link: &mut Link, desk: &mut Desk, frame: Frame, mut part: Buf) {
         let Some(codec) = &mut self.codec else { return };
         let codec = &mut **codec;
-        let place = |id| self.exchanges.iter().position(|exchange| exchange.id == id);
+        let exchanges = &self.exchanges;
+        let place = |id| exchanges.binary_search_by_key(&id, |exchange| exchange.id);
+        let place = |id| place(id).ok();
         let index = match frame {
             Frame::Head { id, head, end } => {
-                let answer = Answer::of(head.path(), &desk.defaults);
+                let content_type = head.fields.get(b"content-type");
+                let is_call = content_type.is_some_and(|name| name.starts_with(CALL));
+                let answer = Answer::of(head.path(), is_call, &desk.defaults);
                 let mut exchange = Exchange::new(id, answer, head.length, head.method());
                 desk.heads.put(head);
-                if end || exchange.is_echo() {
-                    exchange.begin(link, desk, codec);
-                }
-                self.is_held |= !end && matches!(exchange.stage, Stage::Delayed(_));
+                exchange.on_head(link, desk, codec, end);
+                let is_delayed = matches!(exchange.stage, Stage::Delayed(_));
+                self.is_held |= !end && is_delayed && !codec.is_multiplexed();
                 self.exchanges.push(exchange);
                 Some(self.exchanges.len() - 1)
             }
             Frame::Data { id, len, end } => {
                 part.skip(part.len() - len);
                 let index = place(id);
-                if let Some(index) = index {
-                    self.exchanges[index].on_data(link, desk, codec, part, end);
-                    codec.release(id, len, &mut desk.out);
+                match index {
+                    Some(index) => self.exchanges[index].on_data(link, desk, codec, part, end),
+                    None => codec.release(id, len, &mut desk.out),
                 }
                 index
             }
@@ -288,11 +325,18 @@ impl Http {
             }
             Frame::Reset { id, .. } => {
                 if let Some(index) = place(id) {
-                    self.exchanges.remove(index);
+                    self.exchanges.remove(index).on_reset(desk, codec);
                 }
                 None
             }
-            Frame::GoAway | Frame::Pong | Frame::Window { .. } => None,
+            Frame::Window { id } => {
+                let index = place(id);
+                if let Some(index) = index {
+                    self.exchanges[index].go_on(link, desk, codec);
+                }
+                index
+            }
+            Frame::GoAway | Frame::Pong => None,
         };
         if let Some(index) = index {
             self.end_exchange(link, desk, index);
@@ -351,21 +395,5 @@ impl Http {
     }
 }
 
-/// The connection's codec, found by its first bytes; none if they do not tell yet. What is of no
-/// protocol is left to the first one to refuse.
-fn detect<'a>(
-    codec: &'a mut Option<Box<dyn Codec>>,
-    input: &[u8],
-    desk: &Desk,
-) -> Option<&'a mut Box<dyn Codec>> {
-    if codec.is_none() {
-        let is = |wanted| PROTOCOLS.iter().find(|known| known.detect(input) == wanted);
-        let found = match is(Detected::Yes) {
-            Some(found) => found,
-            None if is(Detected::NeedMore).is_some() => return None,
-            None => PROTOCOLS.first()?,
-        };
-        *codec = Some(found.server(&desk.limits));
-    }
-    codec.as_mut()
-}
+/// What the content of a call of gRPC is; more may follow.
+const CALL: &[u8] = b"application/grpc";

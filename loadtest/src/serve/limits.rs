@@ -6,6 +6,16 @@ use std::time::Duration;
 /// pattern, so what waits costs a reader's worth of slices, not of bytes.
 pub const UNSENT_HIGH_BYTES: usize = 1 << 20;
 
+/// Unsent bytes of a connection from which on nothing is read, where the protocol has streams that its
+/// windows hold back: only a peer that asks and does not read comes so far, by heads alone.
+pub const UNSENT_MAX_BYTES: usize = 2 << 20;
+
+/// Bytes of one body queued before the next stream of the connection has its turn.
+pub const TURN_BYTES: u64 = 64 << 10;
+
+/// Streams that a client may have open on one connection.
+pub const STREAMS_MAX: u32 = 1024;
+
 /// Bytes of a body queued in one slice: a chunk, where the protocol has them.
 pub const SLICE_BYTES_MAX: usize = 256 << 10;
 

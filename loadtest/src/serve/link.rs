@@ -1,13 +1,16 @@
 //! What the connections of a worker share, and the sending side of one of them.
 
-use super::{answer::Defaults, pattern};
-use codecs::{Codec, Head, Heads, Length, Limits, StreamId};
+use super::{
+    answer::{Answer, Body, Defaults},
+    limits, pattern,
+};
+use codecs::{Codec, Fields, Head, Heads, Length, Limits, StreamId, http2};
 use engines::{Blocks, Buf, Engine, Sock};
 use std::time::Instant;
 
 /// Payloads up to this many bytes are copied between the heads around them rather than sent as a slice
 /// of their own.
-const COPIED_BYTES_MAX: usize = 1024;
+pub(super) const COPIED_BYTES_MAX: usize = 1024;
 
 /// Gathered bytes from which on they are handed to the engine; more would not fit what messages share.
 const GATHERED_BYTES_MAX: usize = 3 << 10;
@@ -50,55 +53,97 @@ pub(super) struct Desk {
     /// Encoded bytes of the connection that is served, not yet handed to the engine.
     pub(super) out: Vec<u8>,
     plain: Head,
-    summed: Head,
-    /// The length that a checksum was last told for, and the checksum.
-    crc: (u64, u32),
+    /// Of an answer that tells a checksum or the status of a call.
+    telling: Head,
+    trailers: Fields,
+    /// The length and the number of repetitions that a checksum was last told for, and the checksum.
+    crc: (u64, u64, u32),
 }
 
 impl Desk {
     pub(super) fn new(engine: Box<dyn Engine>, defaults: Defaults) -> Self {
+        // It takes a moment to make, which is not to be the first answer's.
+        pattern::pattern();
         let mut plain = Head::default();
-        add_fields(&mut plain);
+        add_fields(&mut plain, PLAIN);
         Self {
             blocks: engine.blocks(),
             now: engine.now(),
             engine,
             heads: Heads::default(),
             defaults,
-            limits: Limits::default(),
+            limits: Limits {
+                http2: http2::Options {
+                    streams_max: limits::STREAMS_MAX,
+                    ..http2::Options::default()
+                },
+                ..Limits::default()
+            },
             counters: Counters::default(),
             out: Vec::new(),
             plain,
-            summed: Head::default(),
-            crc: (0, 0),
+            telling: Head::default(),
+            trailers: Fields::default(),
+            crc: (0, 0, 0),
         }
     }
 
-    /// An answer's head; with the checksum of that many bytes of the pattern, if it is to be told.
-    pub(super) fn head(&mut self, status: u16, length: Length, summed: Option<u64>) -> &Head {
-        let head = match summed {
-            None => &mut self.plain,
-            Some(len) => {
-                if self.crc.0 != len {
-                    self.crc = (len, pattern::crc32(len));
+    /// An answer's head; `ends`: nothing follows it.
+    pub(super) fn head(&mut self, answer: &Answer, length: Length, ends: bool) -> &Head {
+        let sum = self.checksum(answer);
+        let head = match (sum, answer.call) {
+            (None, None) => &mut self.plain,
+            (sum, call) => {
+                let head = &mut self.telling;
+                head.clear();
+                add_fields(head, if call.is_some() { CALL } else { PLAIN });
+                if let Some(sum) = sum {
+                    head.fields.append(b"x-body-crc32", &hex(sum));
                 }
-                self.summed.clear();
-                add_fields(&mut self.summed);
-                let field = hex(self.crc.1);
-                self.summed.fields.append(b"x-body-crc32", &field);
-                &mut self.summed
+                if let Some(status) = call.filter(|_| ends) {
+                    append_status(&mut head.fields, status);
+                }
+                head
             }
         };
-        (head.status, head.length) = (status, length);
+        (head.status, head.length) = (answer.status, length);
         head
+    }
+
+    /// The checksum that the head has to tell.
+    fn checksum(&mut self, answer: &Answer) -> Option<u32> {
+        let (len, times) = match answer.body {
+            _ if !answer.tells_crc => return None,
+            Body::Bytes(len) | Body::Chunked(len) => (len, 1),
+            Body::Messages { each, count } if count < u64::MAX => (each, count),
+            Body::Echo | Body::Endless | Body::Messages { .. } => return None,
+        };
+        if (self.crc.0, self.crc.1) != (len, times) {
+            self.crc = (len, times, pattern::crc32_of_repeated(len, times));
+        }
+        Some(self.crc.2)
+    }
+
+    /// Ends the answer to a call behind its messages.
+    pub(super) fn end_call(&mut self, codec: &mut dyn Codec, id: StreamId, status: u8) {
+        self.trailers.clear();
+        append_status(&mut self.trailers, status);
+        codec.trailers(id, &self.trailers, &mut self.out);
     }
 }
 
-fn add_fields(head: &mut Head) {
+const PLAIN: &[u8] = b"application/octet-stream";
+const CALL: &[u8] = b"application/grpc";
+
+fn add_fields(head: &mut Head, content_type: &[u8]) {
     head.fields.append(b"server", b"loadtest");
-    head.fields
-        .append(b"content-type", b"application/octet-stream");
+    head.fields.append(b"content-type", content_type);
     head.fields.append(b"cache-control", b"no-store");
+}
+
+fn append_status(fields: &mut Fields, status: u8) {
+    let digits = [b'0' + status / 10, b'0' + status % 10];
+    fields.append(b"grpc-status", &digits[usize::from(status < 10)..]);
 }
 
 /// Eight lower-case hexadecimal digits.
@@ -150,6 +195,26 @@ impl Link {
             self.send(desk, data);
         }
         desk.out.extend_from_slice(&wrap.after);
+        self.flush_gathered(desk);
+    }
+
+    /// Sends a part of a body that is copied; the body does not end with it.
+    pub(super) fn copy_body(
+        &mut self,
+        desk: &mut Desk,
+        codec: &mut dyn Codec,
+        id: StreamId,
+        data: &[u8],
+    ) {
+        let wrap = codec.data(id, data, false);
+        for part in [&*wrap.before, data, &*wrap.after] {
+            desk.out.extend_from_slice(part);
+        }
+        self.flush_gathered(desk);
+    }
+
+    /// Hands what was gathered to the engine if it is much.
+    pub(super) fn flush_gathered(&mut self, desk: &mut Desk) {
         if desk.out.len() > GATHERED_BYTES_MAX {
             self.flush(desk);
         }

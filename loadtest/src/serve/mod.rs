@@ -5,11 +5,13 @@
 //! as there is room, so a slow reader costs a bounded number of slices.
 
 mod answer;
+mod detect;
 mod exchange;
 mod http;
 pub mod limits;
 mod link;
 pub mod pattern;
+mod piece;
 mod raw;
 mod start;
 mod table;

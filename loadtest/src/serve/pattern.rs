@@ -28,19 +28,33 @@ pub fn slice(at: u64, len: usize) -> Buf {
 
 /// CRC-32 (IEEE) of the pattern's first `len` bytes.
 pub fn crc32(len: u64) -> u32 {
-    let mut power = Hasher::new();
-    power.update(pattern());
-    let (mut whole, mut periods) = (Hasher::new(), len / PERIOD as u64);
-    while periods > 0 {
-        if periods & 1 == 1 {
+    of(len).finalize()
+}
+
+/// CRC-32 (IEEE) of those bytes, again and again.
+pub fn crc32_of_repeated(len: u64, times: u64) -> u32 {
+    repeated(of(len), times).finalize()
+}
+
+fn of(len: u64) -> Hasher {
+    let mut period = Hasher::new();
+    period.update(pattern());
+    let mut whole = repeated(period, len / PERIOD as u64);
+    whole.update(&pattern()[..(len % PERIOD as u64) as usize]);
+    whole
+}
+
+fn repeated(mut power: Hasher, mut times: u64) -> Hasher {
+    let mut whole = Hasher::new();
+    while times > 0 {
+        if times & 1 == 1 {
             whole.combine(&power);
         }
         let half = power.clone();
         power.combine(&half);
-        periods >>= 1;
+        times >>= 1;
     }
-    whole.update(&pattern()[..(len % PERIOD as u64) as usize]);
-    whole.finalize()
+    whole
 }
 
 #[cfg(test)]
@@ -53,6 +67,9 @@ mod tests {
         for len in [0, 1, 100, PERIOD, PERIOD + 7, 3 * PERIOD - 1, 3 * PERIOD] {
             assert_eq!(crc32(len as u64), crc32fast::hash(&thrice[..len]), "{len}");
         }
+        let five = thrice[..9].repeat(5);
+        assert_eq!(crc32_of_repeated(9, 5), crc32fast::hash(&five));
+        assert_eq!(crc32_of_repeated(9, 0), 0);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! An endpoint on `sim` whose every answer, and the time it takes, is scripted.
 
+use crate::streams::Streams;
+use codecs::{Reason, StreamId};
 use engines::{
     Buf, Engine, EngineOptions, Event, ListenOptions, SimEngine, SimNet, Sock, SockAddr,
 };
@@ -34,6 +36,12 @@ pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
     /// The connection is closed behind it.
     pub(crate) closes: bool,
+    /// Of HTTP/2: the stream, whether it is reset instead, whether the connection takes no more, and a
+    /// trailer.
+    pub(crate) stream: Option<StreamId>,
+    pub(crate) reset: Option<Reason>,
+    pub(crate) drains: bool,
+    pub(crate) trailers: Option<(String, String)>,
 }
 
 impl Answer {
@@ -56,6 +64,10 @@ impl Answer {
             delay,
             bytes: bytes.into(),
             closes: false,
+            stream: None,
+            reset: None,
+            drains: false,
+            trailers: None,
         }
     }
 
@@ -68,12 +80,13 @@ impl Answer {
 /// Decides what each request gets; none: nothing, ever.
 pub(crate) type Script = Box<dyn FnMut(&Request) -> Option<Answer>>;
 
-#[derive(Debug, Default)]
-struct Peer {
+#[derive(Default)]
+pub(crate) struct Peer {
     input: Vec<u8>,
+    pub(crate) streams: Streams,
     /// When the last answer leaves, and how many have not.
     last: Option<Instant>,
-    waiting: usize,
+    pub(crate) waiting: usize,
 }
 
 /// All connections of the endpoint.
@@ -81,18 +94,20 @@ pub(crate) struct Endpoint {
     pub(crate) engine: SimEngine,
     /// What is sent comes back; no HTTP.
     pub(crate) echoes: bool,
+    /// Each request is a stream.
+    pub(crate) speaks_http2: bool,
     /// It answers a head without waiting for the body, and reads no more.
     pub(crate) is_hasty: bool,
     /// It sends each answer once more, a moment later.
     pub(crate) repeats: bool,
     pub(crate) start: Instant,
     pub(crate) accepted: usize,
-    script: Script,
-    number: usize,
-    peers: BTreeMap<Sock, Peer>,
+    pub(crate) script: Script,
+    pub(crate) number: usize,
+    pub(crate) peers: BTreeMap<Sock, Peer>,
     /// Answers by time and order.
-    due: BTreeMap<(Instant, usize), (Sock, Answer)>,
-    queued: usize,
+    pub(crate) due: BTreeMap<(Instant, usize), (Sock, Answer)>,
+    pub(crate) queued: usize,
     events: Vec<Event>,
 }
 
@@ -105,6 +120,7 @@ impl Endpoint {
             start: engine.now(),
             engine,
             echoes: false,
+            speaks_http2: false,
             is_hasty: false,
             repeats: false,
             accepted: 0,
@@ -136,7 +152,10 @@ impl Endpoint {
                 continue;
             };
             peer.waiting -= 1;
-            self.engine.send(sock, Buf::from(answer.bytes));
+            match answer.stream {
+                Some(id) => self.answer_stream(sock, id, &answer),
+                None => self.engine.send(sock, Buf::from(answer.bytes)),
+            }
             if answer.closes {
                 self.engine.finish(sock);
             }
@@ -149,6 +168,11 @@ impl Endpoint {
                 self.accepted += 1;
                 self.peers.insert(sock, Peer::default());
                 self.engine.resume(sock);
+            }
+            Event::Received { sock, data } if self.speaks_http2 => {
+                if self.peers.contains_key(&sock) {
+                    self.read_streams(sock, &data);
+                }
             }
             Event::Received { sock, data } => {
                 if let Some(peer) = self.peers.get_mut(&sock) {

@@ -5,6 +5,8 @@
 mod answers;
 mod connections;
 mod endpoint;
+mod http2;
 mod latency;
 mod rig;
 mod schedule;
+mod streams;

@@ -75,6 +75,11 @@ impl Rig {
         self
     }
 
+    pub(crate) fn over_http2(mut self) -> Self {
+        self.endpoint.speaks_http2 = true;
+        self
+    }
+
     pub(crate) fn set_faults(&self, faults: Faults) {
         self.net.set_faults(faults);
     }

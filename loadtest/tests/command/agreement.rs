@@ -3,7 +3,7 @@
 
 use crate::{
     process::{count, measured},
-    server::{Habit, OK, Server},
+    server::{Habit, OK, Server, endpoint},
 };
 use std::process::Command;
 
@@ -39,7 +39,12 @@ fn wrk(url: &str) -> Option<Said> {
 }
 
 fn h2load(url: &str) -> Option<Said> {
-    let text = output("h2load", &["--h1", "-t1", "-c4", "-n", REQUESTS, url])?;
+    h2load_with(&["--h1"], url)
+}
+
+fn h2load_with(more: &[&str], url: &str) -> Option<Said> {
+    let common = ["-t1", "-c4", "-n", REQUESTS, url];
+    let text = output("h2load", &[more, &common].concat())?;
     let line = |begin: &str| {
         let mut lines = text.lines().map(str::trim_start);
         lines.find_map(|line| line.strip_prefix(begin)).unwrap()
@@ -95,4 +100,28 @@ fn wrk_counts_the_same() {
 #[test]
 fn h2load_counts_the_same() {
     agree("h2load", h2load, "mean", 0);
+}
+
+#[test]
+fn h2load_counts_the_same_over_http2() {
+    let place = endpoint().to_string();
+    let (host, path) = (format!("http://{place}"), "/bytes/5000");
+    for streams in ["1", "32"] {
+        let load = ["-c", "4", "-n", REQUESTS, "--warm-up", "0s"];
+        let url = format!("h2c://{place}{path}");
+        let args = ["run", &url, "--streams", streams, "--verify"];
+        let json = measured(&[&args[..], &load].concat());
+        assert_eq!(
+            (count(&json, "completed"), count(&json, "connected")),
+            (2000, 4)
+        );
+        let ours = json["service_ns"]["mean"].as_f64().unwrap();
+        let Some((succeeded, theirs)) = h2load_with(&["-m", streams], &(host.clone() + path))
+        else {
+            return;
+        };
+        assert_eq!(succeeded, 2000);
+        let (ratio, ours, theirs) = (ours / theirs, ours / 1e3, theirs / 1e3);
+        eprintln!("h2load, {streams}: mean {theirs:.1} µs, ours {ours:.1} µs, ratio {ratio:.2}");
+    }
 }

@@ -8,3 +8,4 @@ mod process;
 mod results;
 mod run;
 mod server;
+mod streams;

@@ -2,9 +2,8 @@
 
 use crate::{
     process::{PROGRAM, count, loadtest, measured, refused},
-    server::{Habit, OK, Server},
+    server::{Habit, OK, Server, endpoint},
 };
-use loadtest::serve::{self, Service};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -134,17 +133,7 @@ fn the_workload_of_the_documentation_works_as_printed() {
     let page = include_str!("../../../docs/loadtest.md");
     let (_, rest) = page.split_once("```yaml\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
-    let served = serve::start(&serve::Options {
-        listeners: vec![(
-            Service::Http,
-            engines::SockAddr::Inet(([127, 0, 0, 1], 0).into()),
-        )],
-        defaults: serve::Defaults::default(),
-        engine: Some(engines::EngineKind::Epoll),
-        threads: 1,
-        cpus: Vec::new(),
-    });
-    let url = format!("http://{}", served.unwrap().addresses[0].1);
+    let url = format!("http://{}", endpoint());
     let workload = file("documented.yaml");
     std::fs::write(&workload, example).unwrap();
     let args = ["run", &url, "--workload", workload.to_str().unwrap()];

@@ -1,5 +1,6 @@
-//! A small endpoint of threads, with no code of ours in it.
+//! A small endpoint of threads, with no code of ours in it, and our own.
 
+use loadtest::serve::{self, Service};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
@@ -104,4 +105,17 @@ fn request(reader: &mut impl BufRead) -> Option<String> {
             return Some(head);
         }
     }
+}
+
+/// Where `loadtest serve` listens, in this process.
+pub(crate) fn endpoint() -> engines::SockAddr {
+    let any = engines::SockAddr::Inet(([127, 0, 0, 1], 0).into());
+    let served = serve::start(&serve::Options {
+        listeners: vec![(Service::Http, any)],
+        defaults: serve::Defaults::default(),
+        engine: Some(engines::EngineKind::Epoll),
+        threads: 1,
+        cpus: Vec::new(),
+    });
+    served.unwrap().addresses[0].1.clone()
 }

@@ -5,7 +5,7 @@ use crate::{
     outcome::Failure,
     run::{connection::Phase, limits},
 };
-use codecs::Reason;
+use codecs::{Frame, Reason};
 use engines::{Class, ConnectOptions, SlotKey, Sock};
 use std::io;
 
@@ -33,7 +33,7 @@ impl Lane {
             self.owners.resize(at + 1, u32::MAX);
         }
         self.owners[at] = index;
-        let codec = workload.protocol.codec(workload.streams);
+        let codec = workload.protocol.codec(workload);
         let left = workload.requests_per_connection.unwrap_or(u64::MAX);
         self.places[index as usize].restart(codec, sock, self.now_ns, left);
         self.arm(index);
@@ -103,7 +103,14 @@ impl Lane {
         match self.place(index).phase {
             Phase::Open { .. } => {
                 while let Ok(Some(frame)) = self.place(index).codec.eof() {
-                    self.on_frame(index, frame, &[]);
+                    // An answer that is cut was cut by the connection's end.
+                    if let Frame::Reset { id, reason, .. } = frame
+                        && reason != Reason::Refused
+                    {
+                        self.on_reset(index, id, Failure::Closed);
+                    } else {
+                        self.on_frame(index, frame, &[]);
+                    }
                 }
                 self.suspect_if_cut(index);
                 self.give_up(index, Failure::Closed);
@@ -171,6 +178,8 @@ impl Lane {
         if has_late && place.is_over() {
             self.suspect_if_cut(index);
             self.give_up(index, Failure::Closed);
+        } else if has_late {
+            self.list(index);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     run::{connection::Phase, exchange::Body},
 };
 use codecs::{Frame, Life, Malformed, Reason, StreamId, Wait};
+use engines::Sock;
 
 /// A connection that reads at a rate rests when it is ahead by so much.
 const AHEAD_NS: u64 = 1_000_000;
@@ -67,10 +68,12 @@ impl Lane {
         }
     }
 
-    /// What comes behind the last answer of a connection was not asked for; the codec only drops it.
+    /// What comes behind the last answer of a connection was not asked for; the codec only drops it. A peer
+    /// that may speak without being asked says there that it goes.
     fn look_behind(&mut self, index: u32, rest: &[u8]) {
         let place = &self.places[index as usize];
         let is_over = matches!(place.codec.life(), Life::Closed | Life::Over);
+        let is_over = is_over && !place.codec.is_multiplexed();
         if is_over && place.exchanges.is_empty() && !rest.is_empty() {
             self.recorder.unsolicited(self.now_ns);
         }
@@ -95,18 +98,20 @@ impl Lane {
                 if let Some(at) = place.find(id) {
                     place.exchanges[at].on_data(&part[part.len() - len..]);
                 }
-                if let Phase::Open { sock } = place.phase {
-                    place.codec.release(id, len, self.net.out(sock));
-                }
+                self.let_go(index, id, len);
                 if end {
                     self.on_answered(index, id);
                 }
             }
             Frame::Trailers { id, fields } => {
+                let place = &mut self.places[index as usize];
+                if let Some(at) = place.find(id) {
+                    place.exchanges[at].on_trailers(&fields);
+                }
                 self.heads.put_fields(fields);
                 self.on_answered(index, id);
             }
-            Frame::Reset { id, reason, .. } => self.on_reset(index, id, reason),
+            Frame::Reset { id, reason, .. } => self.on_reset(index, id, of_reset(reason)),
             Frame::Window { .. } => self.push_bodies(index),
             // Both show in the codec's life.
             Frame::GoAway | Frame::Pong => {}
@@ -128,6 +133,9 @@ impl Lane {
             place.codec.reset(id, Reason::Cancel, self.net.out(sock));
         }
         let (intended_ns, sent_ns) = (exchange.intended_ns, exchange.sent_ns);
+        if let Some((status, messages)) = exchange.called() {
+            self.recorder.called(intended_ns, status, messages);
+        }
         let kind = self.load.mix.kind(exchange.kind);
         match exchange.judge(kind) {
             Ok(body) => {
@@ -140,21 +148,14 @@ impl Lane {
         }
     }
 
-    fn on_reset(&mut self, index: u32, id: StreamId, reason: Reason) {
+    /// The target gave a request up.
+    pub(super) fn on_reset(&mut self, index: u32, id: StreamId, why: Failure) {
         let place = &mut self.places[index as usize];
         place.drop_upload(id);
         let Some(exchange) = place.find(id).and_then(|at| place.exchanges.remove(at)) else {
             return;
         };
         self.under_way -= 1;
-        let why = match reason {
-            Reason::Protocol => Failure::Malformed,
-            Reason::Cancel
-            | Reason::Internal
-            | Reason::Overload
-            | Reason::Refused
-            | Reason::Timeout => Failure::Closed,
-        };
         self.recorder.failed(self.now_ns, exchange.intended_ns, why);
     }
 
@@ -197,12 +198,56 @@ impl Lane {
         let Phase::Open { sock } = place.phase else {
             return;
         };
-        let cost_ns = (bytes as u128 * 1_000_000_000 / u128::from(rate)) as u64;
-        place.paid_ns = place.paid_ns.max(now_ns).saturating_add(cost_ns);
+        if place.codec.is_multiplexed() {
+            // Windows hold its answers back (`let_go`), not the socket.
+            place.paused_ns = place.unread.next_ns();
+            return self.arm(index);
+        }
+        place.pay(now_ns, bytes, rate);
         if place.paid_ns > now_ns + AHEAD_NS {
             place.paused_ns = place.paid_ns;
             self.net.engine.pause(sock);
             self.arm(index);
         }
+    }
+
+    /// A piece of a body was looked at: the target may send as much again, at once or, if the connection
+    /// reads at a rate, when that has been read.
+    fn let_go(&mut self, index: u32, id: StreamId, len: usize) {
+        let now_ns = self.now_ns;
+        let place = &mut self.places[index as usize];
+        let Phase::Open { sock } = place.phase else {
+            return;
+        };
+        match self.load.workload.read_rate {
+            Some(rate) if place.codec.is_multiplexed() => {
+                place.pay(now_ns, len, rate);
+                place.unread.push(id, len, place.paid_ns);
+            }
+            Some(_) | None => place.codec.release(id, len, self.net.out(sock)),
+        }
+    }
+
+    /// A connection that reads at a rate has rested long enough.
+    pub(super) fn read_on(&mut self, index: u32, sock: Sock) {
+        let now_ns = self.now_ns;
+        let place = &mut self.places[index as usize];
+        if !place.codec.is_multiplexed() {
+            place.paused_ns = 0;
+            return self.net.engine.resume(sock);
+        }
+        while let Some((id, len)) = place.unread.pop(now_ns) {
+            place.codec.release(id, len, self.net.out(sock));
+        }
+        place.paused_ns = place.unread.next_ns();
+    }
+}
+
+/// How it counts that the target gave one request up and not the connection.
+fn of_reset(reason: Reason) -> Failure {
+    match reason {
+        Reason::Protocol => Failure::Malformed,
+        Reason::Refused => Failure::Refused,
+        Reason::Cancel | Reason::Internal | Reason::Overload | Reason::Timeout => Failure::Reset,
     }
 }

@@ -91,7 +91,7 @@ impl Lane {
     pub fn new(engine: Box<dyn Engine>, load: Arc<Load>, share: Share, seed: u64) -> Self {
         let workload = &load.workload;
         let connections = share.part_of(workload.connections.into()) as u32;
-        let place = |_| Connection::new(workload.protocol.codec(workload.streams));
+        let place = |_| Connection::new(workload.protocol.codec(workload));
         let epoch = engine.now();
         let mut rng = Rng::seeded(seed);
         Self {
@@ -102,7 +102,7 @@ impl Lane {
             queue: Queue::default(),
             schedule: Schedule::new(workload, share, &mut rng),
             stage: Stage::Opening,
-            recorder: Recorder::new(workload.arrivals.is_open()),
+            recorder: Recorder::new(workload.arrivals.is_open(), workload.protocol.is_grpc()),
             heads: Heads::default(),
             wheel: Wheel::new(epoch),
             rng,
@@ -294,8 +294,7 @@ impl Lane {
             }
             Phase::Open { sock } => {
                 if place.paused_ns != 0 && place.paused_ns <= now_ns {
-                    place.paused_ns = 0;
-                    self.net.engine.resume(sock);
+                    self.read_on(index, sock);
                 }
                 self.time_out(index, sock);
             }

