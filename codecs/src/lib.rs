@@ -22,3 +22,33 @@ pub use head::{Head, Heads, Length, Version};
 
 /// Every protocol, in the order in which they are asked whether a connection is theirs.
 pub static PROTOCOLS: &[&dyn Protocol] = &[&http2::Http2, &http1::Http1];
+
+/// The protocol that a TLS server chooses among those that a client offers: our order counts, not the
+/// client's (RFC 7301 §3.2). `None`: none in common.
+pub fn choose_alpn<'a>(
+    offers: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Option<&'static dyn Protocol> {
+    let offered = |one: &&&dyn Protocol| {
+        let name = one.alpn();
+        name.is_some_and(|name| offers.clone().any(|offer| offer == name))
+    };
+    PROTOCOLS.iter().find(offered).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_order_chooses_among_what_a_client_offers() {
+        for (offers, want) in [
+            (&[&b"http/1.1"[..], b"h2"][..], Some("http2")),
+            (&[b"http/1.1", b"spdy/3"], Some("http1")),
+            (&[b"h2c", b"H2"], None),
+            (&[], None),
+        ] {
+            let chosen = choose_alpn(offers.iter().copied());
+            assert_eq!(chosen.map(Protocol::name), want);
+        }
+    }
+}

@@ -59,6 +59,10 @@ impl Protocol for Http1 {
         "http1"
     }
 
+    fn alpn(&self) -> Option<&'static [u8]> {
+        Some(b"http/1.1")
+    }
+
     fn detect(&self, prefix: &[u8]) -> Detected {
         let line = prefix.strip_prefix(b"\r\n").unwrap_or(prefix);
         let end = line.iter().position(|byte| !is_token_byte(*byte));

@@ -37,6 +37,10 @@ impl Protocol for Http2 {
         "http2"
     }
 
+    fn alpn(&self) -> Option<&'static [u8]> {
+        Some(b"h2")
+    }
+
     fn detect(&self, prefix: &[u8]) -> Detected {
         let len = prefix.len().min(PREFACE.len());
         match prefix[..len] == PREFACE[..len] {
