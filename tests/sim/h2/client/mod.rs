@@ -1,16 +1,19 @@
 //! The clients that speak HTTP/2: most behave, some are slow, deaf, rude or hostile, and each asks for
 //! several things at a time.
 
-use super::{
+mod answers;
+mod asking;
+
+use crate::h2::{
     frame,
     habit::{Habit, MALFORMED},
     hpack::Fields,
     manners::{Give, Manners},
     outgoing::Outgoing,
-    peer::{Peer, Role, Told},
+    peer::{Peer, Role},
 };
 use crate::{
-    ledger::{Ended, Exchange, SharedLedger},
+    ledger::{Ended, SharedLedger},
     scenario::{BODY_MAX, Mux, Scenario},
     timers::Timers,
 };
@@ -401,66 +404,6 @@ impl MuxClients {
         }
     }
 
-    /// Begins the next request, if there is one and it may be.
-    fn ask(&mut self, index: usize) -> bool {
-        let client = &mut self.list[index];
-        let may_ask = client.connected
-            && client.phase == Phase::Talking
-            && client.requests > 0
-            && client.asking.len() < client.depth
-            && client.peer.may_open();
-        if !may_ask {
-            return false;
-        }
-        client.requests -= 1;
-        let id = self.next_id;
-        self.next_id += 1;
-        let rng = &mut client.rng;
-        let method = ["GET", "GET", "HEAD", "POST", "POST", "PUT"][rng.index(6)];
-        let path = format!("/{}/{id}", self.kinds[rng.index(self.kinds.len())]);
-        let bodiless = matches!(method, "GET" | "HEAD");
-        let len = if bodiless { 0 } else { some_len(rng) };
-        let trailers = !bodiless && rng.chance(1, 3);
-        let ends = bodiless || len == 0 && !trailers && rng.chance(1, 2);
-        let cancels = rng.chance(1, 8);
-        let mut body = Outgoing::request(id, len, trailers);
-        body.is_over = ends;
-        body.cut = (cancels && !ends).then(|| (rng.below(len + 1), frame::CANCEL));
-        // With a length all is there before the end, and HTTP/1 has no trailers.
-        let length = (!ends && !cancels && !trailers && rng.chance(1, 2)).then_some(len);
-        let fields = request_fields(method, &path, id, length, rng);
-        let stream = client.peer.open(&fields, ends).unwrap();
-        let is_good = client.habit == Habit::Brisk && !cancels;
-        client.asking.insert(
-            stream,
-            Asking {
-                id,
-                body,
-                has_length: length.is_some(),
-                is_answered: false,
-                is_good,
-            },
-        );
-        let cancel_after = Duration::from_micros(client.rng.below(50_000));
-        let exchange = Exchange {
-            method,
-            path,
-            body_len: len,
-            trailers,
-            is_good,
-            sent: ends || length == Some(0),
-            ..Exchange::default()
-        };
-        self.ledger.borrow_mut().begin(id, exchange);
-        if cancels && ends {
-            self.after(cancel_after, Alarm::Cancel(index, stream));
-        }
-        if is_good && self.strict && self.unlimited {
-            self.after(self.patience * 4, Alarm::Impatience(id));
-        }
-        true
-    }
-
     /// Ends the connection when everything is said.
     fn maybe_finish(&mut self, index: usize, sock: Sock) {
         let client = &mut self.list[index];
@@ -497,160 +440,6 @@ impl MuxClients {
             }
         }
     }
-
-    /// Nothing is under way on the connection: its windows are whole again.
-    fn on_pong(&mut self, index: usize) {
-        let client = &mut self.list[index];
-        let Phase::Farewell(left @ 1..) = client.phase else {
-            return;
-        };
-        client.phase = Phase::Farewell(left - 1);
-        if left > 1 {
-            return client.peer.ping();
-        }
-        if !client.peer.is_quiet() {
-            let text = format!("HTTP/2 client {index} was not told all that is due");
-            self.ledger.borrow_mut().violate(text);
-        }
-        if let Some(lost) = client.peer.lost_credit() {
-            let text = format!("HTTP/2 client {index} misses {lost} bytes of its window");
-            self.ledger.borrow_mut().violate(text);
-        }
-        if client.rng.chance(1, 2) {
-            client.peer.go_away(0, frame::NO_ERROR);
-        }
-    }
-
-    fn on_received(&mut self, index: usize, data: &[u8]) {
-        let client = &mut self.list[index];
-        let told = match client.peer.receive(data) {
-            Ok(told) => told,
-            Err(why) => {
-                let text = format!("HTTP/2 client {index} was told what is wrong: {why}");
-                return self.ledger.borrow_mut().violate(text);
-            }
-        };
-        for one in told {
-            self.on_told(index, one);
-        }
-        self.note_ends(index);
-        let client = &mut self.list[index];
-        let next = client.manners.give_now(&mut client.peer, &mut client.rng);
-        self.give_after(index, next);
-    }
-
-    fn on_told(&mut self, index: usize, told: Told) {
-        let draining = self.draining;
-        let asking = |stream| self.list[index].asking.get(&stream);
-        let mut ledger = self.ledger.borrow_mut();
-        match told {
-            Told::Head { id, head, end } => {
-                let Some(asked) = asking(id).filter(|_| head.status() >= 200) else {
-                    return;
-                };
-                let strict = self.strict && asked.is_good && !draining;
-                ledger.answer_head(asked.id, head.status(), head.field("x-id"), strict);
-                drop(ledger);
-                self.on_answered(index, id, end, &Fields::new());
-            }
-            Told::Data { id, bytes, end } => {
-                let name = asking(id).map_or(0, |asked| asked.id);
-                let status = ledger.exchanges.get(&name).and_then(|e| e.status);
-                if matches!(status, Some(200 | 204 | 304)) && !bytes.is_empty() {
-                    ledger.answer_body(name, &bytes);
-                }
-                drop(ledger);
-                self.on_answered(index, id, end, &Fields::new());
-            }
-            Told::Trailers { id, fields } => {
-                drop(ledger);
-                self.on_answered(index, id, true, &fields);
-            }
-            Told::Reset { id, code } => {
-                drop(ledger);
-                self.on_reset(index, id, code);
-            }
-            Told::GoAway { last, code } => {
-                drop(ledger);
-                self.on_go_away(index, last, code);
-            }
-            Told::Pong => {
-                drop(ledger);
-                self.on_pong(index);
-            }
-            Told::Settings | Told::Window => {}
-        }
-    }
-
-    fn on_answered(&mut self, index: usize, stream: u32, end: bool, trailers: &Fields) {
-        if let Some(asking) = self.list[index].asking.get_mut(&stream).filter(|_| end) {
-            asking.is_answered = true;
-            self.ledger.borrow_mut().answer_end(asking.id, trailers);
-        }
-    }
-
-    fn on_reset(&mut self, index: usize, stream: u32, code: u32) {
-        let client = &mut self.list[index];
-        let Some(asking) = client.asking.remove(&stream) else {
-            return;
-        };
-        let mut ledger = self.ledger.borrow_mut();
-        if asking.is_answered {
-            // RFC 9113 §8.1: the answer is whole, the rest of the request is not wanted.
-            if code != frame::NO_ERROR && client.habit == Habit::Brisk {
-                ledger.violate(format!(
-                    "the whole answer to {} is reset: {code}",
-                    asking.id
-                ));
-            }
-            return;
-        }
-        if code == frame::REFUSED_STREAM {
-            ledger.disown(asking.id);
-        }
-        if asking.is_good && self.strict && !self.draining {
-            ledger.violate(format!("request {} was reset: {code}", asking.id));
-        }
-        ledger.end(asking.id, Ended::Cut);
-    }
-
-    fn on_go_away(&mut self, index: usize, last: u32, code: u32) {
-        let client = &mut self.list[index];
-        let mut ledger = self.ledger.borrow_mut();
-        if code != frame::NO_ERROR && client.habit == Habit::Brisk {
-            ledger.violate(format!("HTTP/2 client {index} got GOAWAY with code {code}"));
-        }
-        let late = client.asking.split_off(&(last.saturating_add(1)));
-        for (stream, asking) in late {
-            if let Some(books) = client.peer.streams.get_mut(&stream) {
-                books.sent_reset = true;
-            }
-            if !asking.is_answered {
-                ledger.disown(asking.id);
-                ledger.end(asking.id, Ended::Unanswered);
-            }
-            if asking.is_good && self.strict && !self.draining {
-                ledger.violate(format!("request {} was not taken", asking.id));
-            }
-        }
-    }
-
-    /// The connection ended.
-    fn on_end(&mut self, index: usize) {
-        let client = &mut self.list[index];
-        let excused = !self.strict || self.draining || client.habit != Habit::Brisk;
-        let mut ledger = self.ledger.borrow_mut();
-        for (_, asking) in std::mem::take(&mut client.asking) {
-            if asking.is_answered {
-                continue;
-            }
-            ledger.end(asking.id, Ended::Cut);
-            if !excused && asking.is_good {
-                ledger.violate(format!("request {}: its connection ended", asking.id));
-            }
-        }
-        client.phase = Phase::Finished;
-    }
 }
 
 impl Client {
@@ -672,32 +461,5 @@ impl Client {
             }
         }
         moved
-    }
-}
-
-fn request_fields(method: &str, path: &str, id: u64, length: Option<u64>, rng: &mut Rng) -> Fields {
-    let id = id.to_string();
-    let mut fields = super::fields(&[
-        (":method", method),
-        (":scheme", "http"),
-        (":authority", "example"),
-        (":path", path),
-        ("x-id", &id),
-    ]);
-    if let Some(length) = length {
-        fields.push(("content-length".into(), length.to_string()));
-    }
-    if rng.chance(1, 4) {
-        fields.extend(super::fields(&[("cookie", "a=1"), ("cookie", "b=2")]));
-    }
-    fields
-}
-
-fn some_len(rng: &mut Rng) -> u64 {
-    match rng.below(4) {
-        0 => 0,
-        1 => rng.below(50),
-        2 => rng.below(3000),
-        _ => rng.below(BODY_MAX),
     }
 }
