@@ -53,8 +53,9 @@ pub const FLUSH_TIME: Duration = Duration::from_secs(30);
 /// Bytes of a request's body kept for a retry.
 pub const RETRY_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes buffered for a stream whose connection or filter is not ready, per direction.
-pub const STREAM_BYTES_MAX: usize = 64 << 10;
+/// Bytes buffered for a stream whose connection or filter is not ready, per direction. The least window
+/// that HTTP/2 may be configured to, so that a body that a filter collects reaches this limit.
+pub const STREAM_BYTES_MAX: usize = (64 << 10) - 1;
 
 /// The same for all answers of one connection together; each may wait with its share, but see
 /// [`STREAM_BYTES_MIN`].

@@ -55,7 +55,7 @@ fn a_stream_that_is_not_read_holds_up_no_other_of_its_client() {
     }
     // The client's window, and what the proxy's own lets the endpoint send ahead.
     assert_eq!(client.body(streams[0]), (65_535, false));
-    assert!((128 << 10..=256 << 10).contains(&sent), "{sent}");
+    assert!((120 << 10..=192 << 10).contains(&sent), "{sent}");
     assert_eq!(endpoint.answer(quick, 60_000), 60_000);
     settle(&mut stage, &mut [&mut client, &mut endpoint]);
     assert_eq!(client.body(streams[1]), (60_000, true));
@@ -87,11 +87,11 @@ fn a_client_that_stalls_holds_up_no_other_on_a_shared_upstream_connection() {
         .iter()
         .map(|stream| endpoint.answer(*stream, 4 << 20))
         .sum();
-    assert!(held <= 3 * (128 << 10), "{held} bytes wait for nobody");
+    assert!(held <= 3 * (64 << 10), "{held} bytes wait for nobody");
     let last = endpoint.asked()[3];
-    assert_eq!(endpoint.answer(last, 100_000), 100_000);
+    assert_eq!(endpoint.answer(last, 60_000), 60_000);
     settle(&mut stage, &mut [&mut stalled, &mut honest, &mut endpoint]);
-    assert_eq!(honest.body(1), (100_000, true));
+    assert_eq!(honest.body(1), (60_000, true));
     assert_eq!(stalled.body(1).0, 65_535);
 }
 
@@ -235,12 +235,16 @@ fn requests_of_an_endpoint_that_dies_are_sent_again_only_where_that_is_safe() {
     let post = client.ask("POST", true);
     settle(&mut stage, &mut [&mut client, &mut first]);
     assert_eq!(first.asked().len(), 11);
+    // It has answered before: that it dies now says nothing about the requests.
+    let answered = first.asked()[0];
+    first.answer(answered, 2);
+    settle(&mut stage, &mut [&mut client, &mut first]);
     stage.close(first.sock);
     settle(&mut stage, &mut [&mut client]);
     assert_eq!(client.status(post), Some(503));
     let mut second = Scripted::endpoint(&stage, 1, ANY);
     settle(&mut stage, &mut [&mut client, &mut second]);
-    assert_eq!(second.asked().len(), 10);
+    assert_eq!(second.asked().len(), 9);
     for stream in second.asked() {
         second.answer(stream, 2);
     }

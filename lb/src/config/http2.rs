@@ -205,7 +205,7 @@ mod tests {
         for (fields, down, up) in [
             ("initial_stream_window_size: 65535", 1 << 20, 6_553_500),
             ("initial_stream_window_size: 4194304", 4 << 20, 400 << 20),
-            ("max_concurrent_streams: 3", 1 << 20, 384 << 10),
+            ("max_concurrent_streams: 3", 1 << 20, 192 << 10),
             ("max_concurrent_streams: 2147483647", 1 << 20, MOST),
             ("initial_connection_window_size: 65535", 65_535, 65_535),
         ] {

@@ -170,7 +170,8 @@ impl Worker {
 
     /// A peer that asks for answers and does not take them is given up.
     fn is_flooded(&mut self, key: ConnKey) -> bool {
-        let is_over = self.net.conns.get(key).is_some_and(super::Conn::is_flooded);
+        let flooded = |conn: &super::Conn| conn.is_down() && conn.is_flooded();
+        let is_over = self.net.conns.get(key).is_some_and(flooded);
         if is_over {
             self.stats.control_overflows.inc();
             self.drop_conn(key);
@@ -233,7 +234,7 @@ impl Worker {
     fn on_go_away(&mut self, key: ConnKey) {
         if let Some(target) = self.net.conns.get(key).and_then(super::Conn::target) {
             self.cluster_stats(target.cluster).connections_drained.inc();
-            self.on_taken(key, target);
+            self.retire(key, target);
         }
     }
 
@@ -307,14 +308,13 @@ impl Worker {
             return;
         };
         if conn.is_down() {
-            // An answer under way still goes out, unless its window is shut for good; afterwards
-            // `after_answer` closes.
-            if conn.streams.is_empty() {
+            // An answer under way still goes out; afterwards `after_answer` closes. Not where it depends on
+            // what the client would still have to send: windows, and whether it wants the answer at all.
+            if conn.codec.is_multiplexed() {
+                self.lose_streams(key);
                 self.flush_and_close(key);
-            } else if conn.codec.is_multiplexed() {
-                let streams = conn.streams.iter();
-                self.todo
-                    .extend(streams.map(|(_, stream)| Todo::Advance(*stream)));
+            } else if conn.streams.is_empty() {
+                self.flush_and_close(key);
             }
         } else if conn.codec.is_multiplexed()
             || conn.streams.is_empty()
@@ -324,9 +324,20 @@ impl Worker {
         }
     }
 
+    /// The client is gone for all that it has asked.
+    fn lose_streams(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let streams = std::mem::take(&mut conn.streams);
+        for (_, stream) in streams.iter() {
+            self.on_downstream_lost(*stream);
+        }
+    }
+
     fn on_malformed(&mut self, key: ConnKey, why: &Malformed) {
         self.stats.count_limit(why.detail);
-        let Some(conn) = self.net.conns.get(key) else {
+        let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
         let is_multiplexed = conn.codec.is_multiplexed();
@@ -338,19 +349,20 @@ impl Worker {
                 self.refuse(key, listener, why);
             }
             Side::Up { target, .. } => {
-                let streams: Vec<_> = conn.streams.iter().map(|(_, key)| *key).collect();
-                let cut = why.detail.starts_with("eof");
-                if !cut {
-                    self.cluster_stats(target.cluster).malformed.inc();
-                    streams
-                        .iter()
-                        .for_each(|stream| self.on_upstream_malformed(*stream, why));
-                }
-                if cut || !is_multiplexed {
+                if why.detail.starts_with("eof") {
                     return self.drop_conn(key);
                 }
-                self.net.write(key, |codec, out| codec.refuse(why, out));
-                self.flush_and_close(key);
+                let streams = std::mem::take(&mut conn.streams);
+                self.cluster_stats(target.cluster).malformed.inc();
+                if is_multiplexed {
+                    self.net.write(key, |codec, out| codec.refuse(why, out));
+                    self.flush_and_close(key);
+                } else {
+                    self.drop_conn(key);
+                }
+                for (_, stream) in streams.iter() {
+                    self.on_upstream_malformed(*stream, why);
+                }
             }
         }
     }

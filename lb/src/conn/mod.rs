@@ -47,6 +47,9 @@ pub(crate) enum ConnPhase {
     Open,
 }
 
+/// Spreads numbers that follow one another (2^64 over the golden ratio).
+const MIXED: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Which side of the proxy a connection is on.
 #[derive(Debug)]
 pub(crate) enum Side {
@@ -57,6 +60,10 @@ pub(crate) enum Side {
     Up {
         target: Target,
         credit: bool,
+        /// An answer came on it.
+        has_answered: bool,
+        /// It takes no more requests, and ends with the last that it has.
+        is_retired: bool,
     },
 }
 
@@ -138,7 +145,12 @@ impl Conn {
         now: Instant,
     ) -> Self {
         let codec = target.wire.protocol().client(&config.limits);
-        let side = Side::Up { target, credit };
+        let side = Side::Up {
+            target,
+            credit,
+            has_answered: false,
+            is_retired: false,
+        };
         let conn = Self::new(sock, side, codec, config.buffer_limit, now);
         Self {
             phase: ConnPhase::Connecting,
@@ -184,13 +196,30 @@ impl Conn {
     /// It can carry one more request.
     pub(crate) fn has_room(&self) -> bool {
         let free = matches!(self.codec.life(), Life::Open { streams } if streams > 0);
-        free && self.is_open() && !self.peer_done
+        // Heads are bytes too: where others wait to be sent, no more are added.
+        let takes = !self.codec.is_multiplexed() || !self.is_full();
+        free && takes && self.is_open() && !self.peer_done
     }
 
     pub(crate) fn target(&self) -> Option<Target> {
         match self.side {
             Side::Down { .. } => None,
             Side::Up { target, .. } => Some(target),
+        }
+    }
+
+    /// An answer came on it.
+    pub(crate) fn note_answer(&mut self) {
+        if let Side::Up { has_answered, .. } = &mut self.side {
+            *has_answered = true;
+        }
+    }
+
+    /// It takes no more requests; false if that is known.
+    pub(crate) fn retire(&mut self) -> bool {
+        match &mut self.side {
+            Side::Up { is_retired, .. } => !std::mem::replace(is_retired, true),
+            Side::Down { .. } => false,
         }
     }
 
@@ -284,11 +313,15 @@ impl Worker {
             self.mark_conn(key);
         } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
             // Each time another one is first, as the first may fill it again.
-            let first = self.turns as usize % conn.streams.len().max(1);
+            let first = (self.turns.wrapping_mul(MIXED) >> 33) as usize;
+            let first = first % conn.streams.len().max(1);
             let (later, sooner) = conn.streams.split_at(first);
             let streams = sooner.iter().chain(later);
             self.todo
                 .extend(streams.map(|(_, stream)| crate::worker::Todo::Advance(*stream)));
+            if conn.codec.is_multiplexed() {
+                self.check_life(key);
+            }
         }
     }
 
@@ -326,15 +359,20 @@ impl Worker {
                     self.on_downstream_lost(*stream);
                 }
             }
-            Side::Up { target, credit } => {
+            Side::Up {
+                target,
+                credit,
+                has_answered,
+                is_retired,
+            } => {
                 let connected = conn.phase != ConnPhase::Connecting;
-                self.pool_lost(key, target, credit, connected);
+                self.pool_lost(key, target, credit, connected, is_retired);
                 if !connected {
                     self.pool_connect_failed(target);
                 }
                 let unsent = !conn.is_committed;
                 for (_, stream) in conn.streams.iter() {
-                    self.on_upstream_lost(*stream, unsent, conn.requests > 1);
+                    self.on_upstream_lost(*stream, unsent, has_answered);
                 }
             }
         }
@@ -469,8 +507,8 @@ impl Worker {
             (Life::Closed | Life::Draining | Life::Over, Some(_)) if is_empty => {
                 self.flush_and_close(key);
             }
-            (Life::Open { streams: 1.. }, Some(target)) => self.put_free(key, target),
-            (Life::Closed | Life::Draining | Life::Open { .. } | Life::Over, _) => {}
+            (Life::Open { streams }, Some(target)) => self.on_room(key, target, streams),
+            (Life::Closed | Life::Draining | Life::Over, _) | (Life::Open { .. }, None) => {}
         }
     }
 }

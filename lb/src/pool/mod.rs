@@ -33,6 +33,10 @@ pub(crate) struct Pool {
     connecting: usize,
     /// All of them, free, busy or being opened.
     total: usize,
+    /// Those of them that only end what they have.
+    retired: usize,
+    /// Streams that the last one was seen to carry at a time; 0: not known.
+    streams_each: usize,
     waiting: VecDeque<StreamKey>,
 }
 
@@ -113,9 +117,7 @@ impl Worker {
                 self.attach(stream, conn);
                 continue;
             }
-            let each = target
-                .wire
-                .expected_streams(&self.upstreams[target.cluster].cluster.config);
+            let each = self.expected_streams(target);
             let pool = self.pool(target);
             if pool.connecting.saturating_mul(each) >= pool.waiting.len() {
                 return;
@@ -158,7 +160,7 @@ impl Worker {
         let upstream = &mut self.upstreams[target.cluster];
         let pool = &mut upstream.pools[target.endpoint][target.wire as usize];
         let credit = upstream.cluster.breakers.acquire(Breaker::Connections);
-        if !credit && pool.total > 0 {
+        if !credit && pool.total > pool.retired {
             self.cluster_stats(target.cluster)
                 .connections_overflow
                 .inc();
@@ -207,9 +209,14 @@ impl Worker {
 
     /// A connection can take one more request, if it is not known yet.
     pub(crate) fn put_free(&mut self, key: ConnKey, target: Target) {
-        let is_known = target.wire.is_multiplexed() && self.pool(target).free.contains(&key);
+        let is_shared = target.wire.is_multiplexed();
+        let is_known = is_shared && self.pool(target).free.contains(&key);
         let is_full = !is_known && self.pool(target).free.len() >= limits::POOL_IDLE_MAX;
-        if is_full || self.drain.is_draining() {
+        let is_busy = |conn: &Conn| !conn.streams.is_empty();
+        let is_needed = is_shared
+            && (!self.pool(target).waiting.is_empty()
+                || self.net.conns.get(key).is_some_and(is_busy));
+        if is_full || self.drain.is_draining() && !is_needed {
             let overflows = u64::from(is_full);
             self.cluster_stats(target.cluster)
                 .idle_overflows
@@ -224,6 +231,50 @@ impl Worker {
         pool.free.push(key);
         if !pool.waiting.is_empty() {
             self.todo.push_back(Todo::Serve(target));
+        }
+    }
+
+    /// A connection that carries many streams has said how many more it takes.
+    pub(crate) fn on_room(&mut self, key: ConnKey, target: Target, streams: usize) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let (each, has_room) = (streams + conn.streams.len(), conn.has_room());
+        self.pool(target).streams_each = each;
+        if has_room {
+            self.put_free(key, target);
+        }
+    }
+
+    /// A connection takes no more requests; those that it has go on.
+    pub(crate) fn retire(&mut self, key: ConnKey, target: Target) {
+        if self.net.conns.get_mut(key).is_some_and(Conn::retire) {
+            let pool = self.pool(target);
+            pool.retired += 1;
+            pool.remove_free(key);
+        }
+    }
+
+    /// Retires a connection with the last request that it may carry (`max_requests_per_connection`), if
+    /// it could take others meanwhile.
+    pub(crate) fn retire_spent(&mut self, key: ConnKey, target: Target) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let config = self.epoch.cluster(target.cluster);
+        if conn.codec.is_multiplexed() && !may_reuse(config, conn.requests) {
+            self.net.write(key, |codec, out| codec.drain(out));
+            self.retire(key, target);
+        }
+    }
+
+    /// Streams that a connection still to be opened is likely to carry at a time.
+    fn expected_streams(&mut self, target: Target) -> usize {
+        let config = &self.upstreams[target.cluster].cluster.config;
+        let expected = target.wire.expected_streams(config);
+        match self.pool(target).streams_each {
+            0 => expected,
+            seen => seen.min(expected).max(1),
         }
     }
 
@@ -246,6 +297,7 @@ impl Worker {
         target: Target,
         credit: bool,
         connected: bool,
+        is_retired: bool,
     ) {
         self.cluster_stats(target.cluster).connections_active.dec();
         let upstream = &mut self.upstreams[target.cluster];
@@ -254,6 +306,7 @@ impl Worker {
         }
         let pool = self.pool(target);
         pool.total -= 1;
+        pool.retired -= usize::from(is_retired);
         if !connected {
             pool.connecting -= 1;
         }
@@ -266,10 +319,13 @@ impl Worker {
 
     /// A connection could not be opened: those that it was meant for are told, who have waited longest.
     pub(crate) fn pool_connect_failed(&mut self, target: Target) {
-        let upstream = &self.upstreams[target.cluster];
-        let meant = target.wire.expected_streams(&upstream.cluster.config);
         self.cluster_stats(target.cluster).connect_failures.inc();
-        for _ in 0..meant.min(self.pool(target).waiting.len()) {
+        let meant = self.expected_streams(target);
+        let pool = self.pool(target);
+        // Others that are open will take those that wait.
+        let has_others = pool.total > pool.connecting + pool.retired;
+        let meant = if has_others { 1 } else { meant };
+        for _ in 0..meant.min(pool.waiting.len()) {
             let Some(stream) = self.next_waiting(target) else {
                 return;
             };

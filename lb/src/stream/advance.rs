@@ -246,10 +246,6 @@ impl Worker {
             }
         }
         self.send_body(key, Dir::Response, down.conn, down.id);
-        if self.is_stuck(key) {
-            self.on_downstream_stuck(key);
-            return Step::Wait;
-        }
         let Some(stream) = self.streams.get_mut(key) else {
             return Step::Wait;
         };
@@ -258,20 +254,6 @@ impl Worker {
         }
         stream.phase = Phase::Done;
         Step::Again
-    }
-
-    /// Its window is shut, and the client that would have to open it has finished.
-    fn is_stuck(&self, key: StreamKey) -> bool {
-        let Some(stream) = self.streams.get(key) else {
-            return false;
-        };
-        let Some(conn) = self.net.conns.get(stream.down.conn) else {
-            return false;
-        };
-        conn.peer_done
-            && conn.codec.is_multiplexed()
-            && !stream.response.ready.is_empty()
-            && conn.codec.room(stream.down.id) == 0
     }
 
     /// Hands what has passed the filters to a connection, while it has room.

@@ -53,11 +53,18 @@ impl Worker {
         if let Some(owner) = self.net.conns.get_mut(conn) {
             owner.streams.push(id, key);
         }
-        if self.drain.is_draining() || (http.requests_max > 0 && requests >= http.requests_max) {
+        // A connection that carries many was told once: to tell it again would end its time to notice.
+        let is_last = http.requests_max > 0
+            && (requests == http.requests_max || requests > http.requests_max && !is_multiplexed);
+        if is_last || self.drain.is_draining() && !is_multiplexed {
             self.net.write(conn, |codec, out| codec.drain(out));
         }
         self.dress_request(key, http);
         self.start_clocks(key, http, end || upgrade == Upgrade::Asked);
+        if is_ignored && is_multiplexed {
+            // RFC 8441 §5: a success would tell the client that it has its tunnel.
+            self.answer(key, LocalReply::new(403, "upgrade_failed"), None);
+        }
         self.wake_stream(key);
     }
 
@@ -101,6 +108,10 @@ impl Worker {
                 // The rest of the request is of no use.
                 stream.request.incoming_end |= end;
                 stream.request.received_bytes += data.len() as u64;
+                if stream.request.window.is_some() {
+                    // Its window opens at the end of the turn.
+                    return self.mark_stream(key);
+                }
                 let conn = stream.down.conn;
                 return self.count_discarded(conn, data.len());
             }
@@ -177,6 +188,7 @@ impl Worker {
         stream.record.detail = reply.detail;
         stream.deadlines.forget_answer();
         stream.is_local = true;
+        let was_tunnel = stream.upgrade == Upgrade::Open;
         stream.give_upgrade_up();
         stream.request.abandon();
         stream.response.reset();
@@ -191,6 +203,10 @@ impl Worker {
             chain.answer_from(behind);
         }
         stream.phase = Phase::Stream;
+        if was_tunnel {
+            let listener = stream.listener;
+            self.listener_stats(listener).upgrades_active.dec();
+        }
     }
 
     /// The client is gone or has given the request up.
@@ -202,15 +218,6 @@ impl Worker {
             }
         }
         self.abandon(key);
-    }
-
-    /// The client has finished and can never take the rest of its answer.
-    pub(super) fn on_downstream_stuck(&mut self, key: StreamKey) {
-        if let Some(stream) = self.streams.get_mut(key) {
-            stream.record.flags.set(Flags::DOWNSTREAM_TERMINATION);
-            stream.record.detail = "downstream_remote_disconnect";
-        }
-        self.reset_stream(key);
     }
 
     /// The client has given the request up, or broke the rules within it.

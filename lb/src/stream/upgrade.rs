@@ -13,7 +13,7 @@ use crate::{
     worker::{Todo, Worker},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use codecs::{Head, Length};
+use codecs::{Head, Length, Version};
 use engines::Rng;
 use sha1::{Digest, Sha1};
 
@@ -57,7 +57,7 @@ impl Stream {
 
     /// Nothing of the request follows its head.
     pub(super) fn give_upgrade_up(&mut self) {
-        if self.upgrade == Upgrade::Asked {
+        if self.upgrade != Upgrade::None {
             self.upgrade = Upgrade::None;
             self.request.incoming_end = true;
         }
@@ -79,8 +79,11 @@ impl Stream {
     /// The endpoint did not understand what it accepts.
     fn settle_upgrade(&mut self, answer: &mut Head) -> Result<(), &'static str> {
         if answer.status != 101 {
+            let is_connect = self.head.version == Version::Http2;
             self.give_upgrade_up();
-            return Ok(());
+            // RFC 8441 §5: a success would tell the client that it has its tunnel.
+            let is_misread = is_connect && (200..300).contains(&answer.status);
+            return (!is_misread).then_some(()).ok_or("upgrade-not-accepted");
         }
         check_accept(&self.head, answer)?;
         self.upgrade = Upgrade::Open;
@@ -171,7 +174,7 @@ fn check_accept(request: &Head, answer: &mut Head) -> Result<(), &'static str> {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     let wanted = BASE64_STANDARD.encode(digest);
     match answer.fields.get(ACCEPT) {
-        None if answer.version == codecs::Version::Http2 => {
+        None if answer.version == Version::Http2 => {
             answer.fields.append(ACCEPT, wanted.as_bytes());
             Ok(())
         }
@@ -183,7 +186,6 @@ fn check_accept(request: &Head, answer: &mut Head) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use codecs::Version;
 
     fn head(version: Version, fields: &[(&[u8], &[u8])]) -> Head {
         let mut head = Head::default();

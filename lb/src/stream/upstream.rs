@@ -50,6 +50,7 @@ impl Worker {
         self.start_try_clock(key);
         if let Some(target) = target {
             self.stats.clusters[target.cluster].requests.inc();
+            self.retire_spent(conn, target);
             self.on_taken(conn, target);
         }
         if is_multiplexed && was_idle {
@@ -64,6 +65,9 @@ impl Worker {
             return self.net.heads.put(head);
         };
         stream.touch(now);
+        if let Some(conn) = stream.up.and_then(|up| self.net.conns.get_mut(up.conn)) {
+            conn.note_answer();
+        }
         if head.is_interim() {
             return self.forward_interim(key, head);
         }
@@ -152,9 +156,6 @@ impl Worker {
         let Some(target) = conn.target() else { return };
         let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
         if conn.codec.is_multiplexed() {
-            if !wanted {
-                self.net.write(up.conn, |codec, out| codec.drain(out));
-            }
             self.leave_shared(up.conn);
         } else if requested && conn.has_room() && wanted && !conn.is_full() {
             conn.rest(self.now);
