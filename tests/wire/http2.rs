@@ -16,6 +16,9 @@ on_each_engine!(
     a_drain_lets_streams_end_and_tells_in_two_steps,
     a_listener_that_speaks_one_protocol_refuses_the_other,
     an_endpoint_that_does_not_answer_pings_is_left,
+    a_connection_to_an_endpoint_ends_with_the_last_request_that_it_may_carry,
+    a_connect_that_is_no_tunnel_is_never_a_success,
+    heads_that_are_late_end_a_connection_whatever_else_it_carries,
 );
 
 const HTTP2: &str = "typed_extension_protocol_options:
@@ -192,10 +195,12 @@ fn a_drain_lets_streams_end_and_tells_in_two_steps(engine: EngineKind) {
             last_ids.push(u32::from_be_bytes(frame.payload[..4].try_into().unwrap()));
         }
         if frame.kind == crate::support::h2::PING && frame.flags == 0 {
-            // A stream that was under way when the first GOAWAY left is served.
-            let late = client.request("GET", "/b/7", &[], true);
+            // Streams that were under way when the first GOAWAY left are served.
+            for bytes in [7, 8, 9] {
+                let late = client.request("GET", &format!("/b/{bytes}"), &[], true);
+                assert_eq!(client.reply(late).body.len(), bytes);
+            }
             client.send(crate::support::h2::PING, 1, 0, &frame.payload);
-            assert_eq!(client.reply(late).body.len(), 7);
             client.send(crate::support::h2::DATA, 1, open, b"the end");
             let reply = client.reply(open);
             assert_eq!(reply.body, b"the end");
@@ -256,4 +261,81 @@ fn an_endpoint_that_does_not_answer_pings_is_left(engine: EngineKind) {
     let answer = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(answer.status, 503);
     assert!(proxy.metric("ringlb_cluster_keepalive_timeouts_total") >= 1);
+}
+
+fn a_connection_to_an_endpoint_ends_with_the_last_request_that_it_may_carry(engine: EngineKind) {
+    let origin = sized();
+    let last = Proxy::start(engine, &Setup::http(&[origin.at()]));
+    let options = "explicit_http_config: {http2_protocol_options: {}}
+        common_http_protocol_options: {max_requests_per_connection: 3}";
+    let cluster = HTTP2.replace(
+        "explicit_http_config: {http2_protocol_options: {}}",
+        options,
+    );
+    let yaml = Setup::default()
+        .listen(&HttpListener::default())
+        .cluster(
+            &Cluster {
+                cluster: &cluster,
+                ..Cluster::default()
+            },
+            &[last.at("http")],
+        )
+        .yaml();
+    let first = Proxy::start(engine, &yaml);
+    let mut client = H2::new(first.at("http"));
+    for _ in 0..9 {
+        assert_eq!(client.get("/b/5").body.len(), 5);
+    }
+    assert_eq!(last.metric("ringlb_listener_connections_total"), 3);
+}
+
+/// RFC 8441 §5: a success would mean that the tunnel is there.
+fn a_connect_that_is_no_tunnel_is_never_a_success(engine: EngineKind) {
+    let origin = Origin::fixed("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhtml");
+    for (upgrades, want) in [
+        ("", 403),
+        ("upgrade_configs: [{upgrade_type: websocket}]", 502),
+    ] {
+        let manager =
+            format!("http2_protocol_options: {{allow_connect: true}}\n          {upgrades}");
+        let yaml = Setup::default()
+            .listen(&HttpListener {
+                manager: &manager,
+                ..HttpListener::default()
+            })
+            .cluster(&Cluster::default(), &[origin.at()])
+            .yaml();
+        let proxy = Proxy::start(engine, &yaml);
+        let mut client = H2::new(proxy.at("http"));
+        let more = [(":protocol", "websocket"), ("sec-websocket-version", "13")];
+        let id = client.request("CONNECT", "/chat", &more, false);
+        assert_eq!(client.reply(id).status, want);
+        assert_eq!(client.get("/").body, b"html");
+    }
+}
+
+fn heads_that_are_late_end_a_connection_whatever_else_it_carries(engine: EngineKind) {
+    use crate::support::h2::{END, HEADERS, frame};
+    let origin = sized();
+    let yaml = Setup::default()
+        .listen(&HttpListener {
+            manager: "request_headers_timeout: 0.2s",
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()])
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    // A head whose end never comes, beside a request that is under way; and part of a frame.
+    let mut client = H2::new(proxy.at("http"));
+    client.request("POST", "/echo", &[], false);
+    let id = client.take_id();
+    let block = client.block(&[(":method", "GET")]);
+    client.send(HEADERS, END, id, &block);
+    while client.next().is_some() {}
+    let mut client = H2::new(proxy.at("http"));
+    let whole = frame(HEADERS, END | 4, 1, &[0x82, 0x86, 0x84]);
+    client.client.send(&whole[..whole.len() - 1]);
+    while client.next().is_some() {}
+    assert_eq!(proxy.metric("ringlb_listener_head_timeouts_total"), 2);
 }

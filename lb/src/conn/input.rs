@@ -67,6 +67,11 @@ impl Worker {
             self.keep(key, input);
             self.on_drained_input(key);
         }
+        if let Some(conn) = self.net.conns.get_mut(key)
+            && conn.codec.is_multiplexed()
+        {
+            conn.note_head(self.now);
+        }
         self.todo.push_back(Todo::Control(key));
         self.mark_conn(key);
     }
@@ -95,6 +100,9 @@ impl Worker {
             conn.codec = protocol.server(&http.limits);
         }
         self.start_keepalive(key);
+        if self.drain.is_draining() {
+            self.net.write(key, |codec, out| codec.drain(out));
+        }
         true
     }
 
@@ -146,10 +154,6 @@ impl Worker {
     /// Keeps what cannot be decoded yet; what was kept before is not copied again.
     fn keep(&mut self, key: ConnKey, input: Buf) {
         if let Some(conn) = self.net.conns.get_mut(key) {
-            if conn.codec.is_multiplexed() && (!input.is_empty()) {
-                // Part of a head: its time runs, whatever else the connection carries.
-                conn.since = self.now;
-            }
             conn.put_inbox(input);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Conn, ConnKey};
 use engines::Buf;
+use std::time::Instant;
 
 /// Lies apart from its connection.
 #[derive(Debug, Default)]
@@ -9,6 +10,8 @@ pub(super) struct Rare {
     /// Input that could not be decoded yet: part of a head, or what follows a held request.
     /// In memory of its own; what was decoded of it is not moved away before more is added.
     inbox: Buf,
+    /// Among many streams: when the first part of a head came whose end has not.
+    head_since: Option<Instant>,
     /// A keep-alive probe is not answered yet.
     awaits_pong: bool,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
@@ -17,7 +20,8 @@ pub(super) struct Rare {
 
 impl Rare {
     fn is_empty(&self) -> bool {
-        self.inbox.is_empty() && self.resting.is_empty() && !self.awaits_pong
+        let is_owed = self.awaits_pong || self.head_since.is_some();
+        self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
 
@@ -69,6 +73,24 @@ impl Conn {
             self.rare = None;
         }
         taken
+    }
+
+    /// Since when a head is incomplete, on a connection with many streams.
+    pub(super) fn head_since(&self) -> Option<Instant> {
+        self.rare.as_ref()?.head_since
+    }
+
+    /// Notes whether a head is incomplete now.
+    pub(super) fn note_head(&mut self, now: Instant) {
+        let is_in_head = self.has_inbox();
+        if is_in_head {
+            self.rare
+                .get_or_insert_default()
+                .head_since
+                .get_or_insert(now);
+        } else {
+            self.take(|rare| &mut rare.head_since);
+        }
     }
 
     /// Notes whether a keep-alive probe is under way; returns what was noted before.

@@ -22,7 +22,7 @@ impl Conn {
             ConnPhase::Connecting => Patience::Connect,
             ConnPhase::Lingering | ConnPhase::Flushing if !self.is_flushed() => Patience::Flush,
             ConnPhase::Lingering | ConnPhase::Flushing => Patience::Linger,
-            ConnPhase::Open if self.codec.is_multiplexed() && self.has_inbox() => Patience::Head,
+            ConnPhase::Open if self.head_since().is_some() => Patience::Head,
             ConnPhase::Open if !self.streams.is_empty() => return None,
             ConnPhase::Open if self.discarding.is_some() => Patience::Discard,
             ConnPhase::Open if self.has_inbox() => Patience::Head,
@@ -60,7 +60,15 @@ impl Worker {
             Patience::Idle => idle,
             Patience::Linger => Some(limits::LINGER_TIME),
         };
-        conn.since.checked_add(time?)
+        let since = match patience {
+            Patience::Head => conn.head_since().unwrap_or(conn.since),
+            Patience::Connect
+            | Patience::Discard
+            | Patience::Flush
+            | Patience::Idle
+            | Patience::Linger => conn.since,
+        };
+        since.checked_add(time?)
     }
 
     /// Tells the peer of a connection without streams that it ends, where the protocol can.
