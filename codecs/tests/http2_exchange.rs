@@ -4,6 +4,7 @@ mod http2_support;
 
 use codecs::http2::Options;
 use codecs::{Life, Limits, Reason, StreamId};
+use http2_support::wire::*;
 use http2_support::{Side, Told, answer, exchange, request};
 
 fn limits(options: Options) -> Limits {
@@ -250,6 +251,36 @@ fn a_websocket_is_http_1s_upgrade_on_both_sides() {
     let (at_client, at_server) = exchange(&mut client, &mut server);
     assert_eq!(at_client, [Told::Data(id, vec![], true)]);
     assert_eq!(at_server, [Told::Data(id, b"more".to_vec(), false)]);
+}
+
+/// A client's stream that was answered as that, to its end; then the server wants no more of it.
+fn left_after_its_end(head: &codecs::Head, status: u16) -> Vec<Told> {
+    let offers = limits(Options {
+        allow_connect: true,
+        ..Options::default()
+    });
+    let (mut client, mut server) = pair(&offers);
+    let id = open(&mut client);
+    client.head(id, head, false);
+    exchange(&mut client, &mut server);
+    let block = block(&[(":status", &status.to_string())]);
+    client.take(&frame(HEADERS, END_HEADERS, 1, &block));
+    client.take(&frame(DATA, END_STREAM, 1, b""));
+    client.take(&rst(1, 0))
+}
+
+#[test]
+fn a_reset_without_error_ends_a_tunnel_and_not_a_whole_answer() {
+    let post = request("POST", "/", &[]);
+    assert_eq!(left_after_its_end(&post, 413), []);
+    let mut chat = request("GET", "/chat", &[]);
+    chat.set_upgrade(b"websocket");
+    let detail = "http2-reset-no-error";
+    assert_eq!(
+        left_after_its_end(&chat, 200),
+        [Told::Reset(1, Reason::Cancel, detail)]
+    );
+    assert_eq!(left_after_its_end(&chat, 403), []);
 }
 
 #[test]

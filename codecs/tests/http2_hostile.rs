@@ -4,7 +4,7 @@
 mod http2_support;
 
 use codecs::http2::{LIMITS, Options};
-use codecs::{Limits, StreamId};
+use codecs::{Limits, Reason, StreamId};
 use http2_support::wire::*;
 use http2_support::{Side, Told, answer, exchange, request};
 
@@ -72,6 +72,23 @@ fn resets_are_limited_whoever_is_made_to_send_them() {
     let many = |n| post(id(n));
     assert_eq!(rounds(10, many), None);
     assert_eq!(rounds(1011, many), Some("http2-reset-flood"));
+}
+
+#[test]
+fn a_reset_without_error_is_told_of_a_request_as_any_other() {
+    let calm = |n| [get(id(n)), rst(id(n), 0)].concat();
+    assert_eq!(rounds(1000, calm), None);
+    assert_eq!(rounds(1001, calm), Some("http2-reset-flood"));
+    let mut server = server();
+    for n in 0..100 {
+        let told = server.take(&calm(n));
+        let [Told::Head(_, _, true), reset] = &told[..] else {
+            panic!("{told:?}");
+        };
+        let detail = "http2-reset-no-error";
+        let stream = u64::from(id(n));
+        assert_eq!(*reset, Told::Reset(stream, Reason::Cancel, detail));
+    }
 }
 
 #[test]
@@ -293,7 +310,7 @@ fn heads_of_stalled_streams_are_limited_together() {
     let refused = |told: &&Told| {
         matches!(
             told,
-            Told::Reset(_, codecs::Reason::Refused, "http2-heads-too-large-together")
+            Told::Reset(_, Reason::Refused, "http2-heads-too-large-together")
         )
     };
     let count = told.iter().filter(refused).count();
@@ -314,7 +331,7 @@ fn streams_beyond_the_limit_are_refused() {
         told[..],
         [
             ..,
-            Told::Reset(21, codecs::Reason::Refused, "http2-too-many-streams")
+            Told::Reset(21, Reason::Refused, "http2-too-many-streams")
         ]
     ));
 }
@@ -329,7 +346,7 @@ fn trailers_are_limited() {
             seen[..],
             [
                 _,
-                Told::Reset(1, codecs::Reason::Overload, "http2-trailers-too-large")
+                Told::Reset(1, Reason::Overload, "http2-trailers-too-large")
             ]
         ),
         "{seen:?}"
