@@ -45,7 +45,7 @@ impl Connection {
         }
         let window = stream.receive.left();
         self.take_out(id);
-        self.tombs.bury(id, window);
+        self.bury(id, window);
         Some(frame::reset(id, Code::NO_ERROR))
     }
 
@@ -118,7 +118,7 @@ impl Connection {
             return;
         }
         if !stream.is(Flags::REMOTE_END) {
-            self.tombs.bury(id, stream.receive.left());
+            self.bury(id, stream.receive.left());
         }
         self.pay(out);
         out.extend_from_slice(&frame::reset(id, Code::of(reason)));

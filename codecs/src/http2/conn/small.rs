@@ -122,7 +122,12 @@ impl Connection {
         }
         let Some(stream) = self.take_out(id) else {
             self.tombs.forget(id);
-            return self.guard.on_useless().map(|()| None);
+            return match self.role {
+                // It may have been under way when we ended the stream.
+                Role::Client => self.guard.on_late(),
+                Role::Server => self.guard.on_useless(),
+            }
+            .map(|()| None);
         };
         if self.role == Role::Server {
             self.guard.on_reset()?;
