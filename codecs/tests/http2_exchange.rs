@@ -109,7 +109,7 @@ fn a_shut_window_wakes_its_streams_when_it_opens_beginning_behind_the_last() {
     fill(&mut client, 1);
     exchange(&mut client, &mut server);
     // Each is woken in turn, and takes all there is.
-    for want in [1, 3, 5, 1, 3] {
+    for want in [3, 5, 1, 3, 5] {
         server.codec.release(StreamId(1), ALL, &mut server.out);
         let update = server.written();
         let told = client.take_one(&update);
@@ -121,7 +121,48 @@ fn a_shut_window_wakes_its_streams_when_it_opens_beginning_behind_the_last() {
     // Who takes nothing leaves it to the next.
     server.codec.release(StreamId(1), ALL, &mut server.out);
     let (told, _) = exchange(&mut client, &mut server);
-    assert_eq!(told, [5, 1, 3].map(Told::Window));
+    assert_eq!(told, [1, 3, 5].map(Told::Window));
+}
+
+#[test]
+fn endless_bodies_share_a_connections_window_however_late_they_are_served() {
+    const ALL: usize = 65_535;
+    for step in [1, 100, 1000, 40_000, ALL] {
+        let (mut client, mut server) = pair(&limits(Options {
+            connection_window: ALL as u32,
+            stream_window: 1 << 30,
+            ..Options::default()
+        }));
+        let ids = [1, 3, 5];
+        for id in ids {
+            assert_eq!(open(&mut client), id);
+            client.head(id, &request("POST", "/", &[]), false);
+        }
+        exchange(&mut client, &mut server);
+        let mut sent = [0_usize; 3];
+        let mut queue: Vec<u64> = ids.to_vec();
+        for _ in 0..600 {
+            // Who was woken is served in that order, and takes what there is.
+            for id in queue.drain(..) {
+                let before = client.out.len();
+                fill(&mut client, id);
+                sent[id as usize / 2] += client.out.len() - before;
+            }
+            client.written();
+            client.wait(10_000);
+            for told in client.take(&window_update(0, step as u32)) {
+                let Told::Window(id) = told else {
+                    panic!("{told:?}");
+                };
+                queue.push(id);
+            }
+            assert!(!queue.is_empty(), "nobody is woken");
+        }
+        // The first window is the first stream's.
+        let all = sent.iter().sum::<usize>() - ALL;
+        let least = sent.iter().min().map_or(0, |least| least * 4);
+        assert!(least >= all, "{sent:?} by {step}");
+    }
 }
 
 fn fill(side: &mut Side, id: u64) {

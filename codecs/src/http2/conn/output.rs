@@ -73,6 +73,9 @@ impl Connection {
         }
         stream.send.take(len as u32);
         self.send.take(len as u32);
+        if len > 0 {
+            self.pending.sent = id;
+        }
         let is_shut = !stream.send.is_open() || !self.send.is_open();
         let is_tiny = is_shut && len < TINY_BYTES && !end;
         if let Err(wrong) = self.guard.on_data_sent(is_tiny) {

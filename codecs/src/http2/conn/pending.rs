@@ -11,10 +11,12 @@ pub(super) struct Pending {
     pub(super) given_up: Vec<(u32, Reason, &'static str)>,
     /// Streams above this one were not taken by the peer.
     pub(super) refused_above: Option<u32>,
-    /// So many streams are still to be looked at, behind `served`.
+    /// So many streams are still to be looked at, behind `woken`.
     walk: u32,
-    /// The stream that was woken last.
-    served: u32,
+    /// The stream that was looked at last.
+    woken: u32,
+    /// The stream that sent last.
+    pub(super) sent: u32,
 }
 
 impl Pending {
@@ -24,10 +26,12 @@ impl Pending {
 }
 
 impl Connection {
-    /// Wakes all streams that may send again, beginning behind the one that was woken last: when a
-    /// window is not enough for all, the next one is for those that got nothing.
+    /// Wakes all streams that may send again, beginning behind the one that sent last: when a window is
+    /// not enough for all, the next one is for those that got nothing. Who is woken may be served much
+    /// later, so that the order of waking tells nothing of who got some.
     pub(super) fn wake_all(&mut self) {
         self.pending.walk = self.streams.len() as u32;
+        self.pending.woken = self.pending.sent;
     }
 
     pub(super) fn next_pending(&mut self) -> Option<Frame> {
@@ -59,13 +63,13 @@ impl Connection {
     fn next_woken(&mut self) -> Option<Frame> {
         while self.pending.walk > 0 {
             self.pending.walk -= 1;
-            let next = self.streams.next_above(self.pending.served);
+            let next = self.streams.next_above(self.pending.woken);
             let next = next.or_else(|| self.streams.next_above(0));
             let Some(stream) = next.filter(|_| self.send.is_open()) else {
                 self.pending.walk = 0;
                 return None;
             };
-            self.pending.served = stream.id;
+            self.pending.woken = stream.id;
             if stream.is_sending() && stream.send.is_open() {
                 return Some(Frame::Window {
                     id: stream_id(stream.id),
