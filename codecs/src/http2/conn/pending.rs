@@ -1,6 +1,7 @@
 //! Frames that follow from one that came: streams to wake, streams that were refused.
 
 use super::super::code::Code;
+use super::input::Input;
 use super::{Connection, reset_frame, stream_id};
 use crate::{Frame, Reason};
 
@@ -8,7 +9,8 @@ use crate::{Frame, Reason};
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Streams of ours that were given up without the peer.
-    pub(super) given_up: Vec<(u32, Reason, &'static str)>,
+    /// No reason: whether it can be had is known once the peer's SETTINGS came.
+    pub(super) given_up: Vec<(u32, Option<Reason>, &'static str)>,
     /// Streams above this one were not taken by the peer.
     pub(super) refused_above: Option<u32>,
     /// So many streams are still to be looked at, behind `woken`.
@@ -35,13 +37,27 @@ impl Connection {
     }
 
     pub(super) fn next_pending(&mut self) -> Option<Frame> {
-        // Whether a stream can be had is known once the peer's SETTINGS came.
-        if self.has_settings
-            && let Some((id, reason, detail)) = self.pending.given_up.pop()
+        if !self.pending.given_up.is_empty()
+            && let Some(frame) = self.next_given_up()
         {
-            return Some(reset_frame(id, reason, detail));
+            return Some(frame);
         }
         self.next_refused().or_else(|| self.next_woken())
+    }
+
+    #[cold]
+    fn next_given_up(&mut self) -> Option<Frame> {
+        let is_read = self.has_settings && !matches!(self.input, Input::Settings { .. });
+        let is_known = is_read || self.has_fin;
+        let mut given_up = self.pending.given_up.iter();
+        let at = given_up.position(|(_, reason, _)| is_known || reason.is_some())?;
+        let (id, reason, detail) = self.pending.given_up.remove(at);
+        // It may be tried again where it can be had by now.
+        let reason = reason.unwrap_or(match self.peer.takes_connect {
+            true => Reason::Refused,
+            false => Reason::Protocol,
+        });
+        Some(reset_frame(id, reason, detail))
     }
 
     /// RFC 9113 §6.8: streams above the last that GOAWAY names were not looked at.
