@@ -13,6 +13,7 @@ pub(super) const CONTINUATION_FLOOD: &str = "http2-continuation-flood";
 pub(super) const CONTROL_FLOOD: &str = "http2-control-flood";
 pub(super) const EMPTY_FRAMES: &str = "http2-empty-frames";
 pub(super) const HEAD_BLOCK_TOO_LONG: &str = "http2-head-block-too-long";
+pub(super) const LATE_FRAMES: &str = "http2-late-frames";
 pub(super) const PING_FLOOD: &str = "http2-ping-flood";
 pub(super) const PRIORITY_FLOOD: &str = "http2-priority-flood";
 pub(super) const RESET_FLOOD: &str = "http2-reset-flood";
@@ -36,6 +37,7 @@ pub static LIMITS: &[&str] = &[
     HEADS_TOO_LARGE_TOGETHER,
     HEAD_BLOCK_TOO_LONG,
     HEAD_TOO_LARGE,
+    LATE_FRAMES,
     PING_FLOOD,
     PRIORITY_FLOOD,
     RESET_FLOOD,
@@ -85,6 +87,16 @@ const UPDATES: Budget = Budget {
 const UPDATES_PER_STREAM: u32 = 4;
 const UPDATES_MAX: u32 = 100_000;
 
+/// HEADERS, DATA and RST_STREAM that come to a client for streams that are no more. An endpoint goes on
+/// until it learns of a reset, a round trip later, with as many frames as the window holds small
+/// messages; each stream pays for some.
+const LATE: Budget = Budget {
+    burst: 10_000,
+    per_second: 1000,
+};
+const LATE_PER_STREAM: u32 = 100;
+const LATE_MAX: u32 = 1_000_000;
+
 /// PRIORITY frames are paid for by streams alone.
 const PRIORITIES_MAX: u32 = 100_000;
 
@@ -130,6 +142,7 @@ pub(super) struct Guard {
     controls_max: u32,
     controls: u32,
     empties: u32,
+    late: u32,
     priorities: u32,
     resets: u32,
     settings: u32,
@@ -148,6 +161,7 @@ impl Guard {
             controls_max: options.control_frames_max,
             controls: options.control_frames_max,
             empties: 0,
+            late: LATE.burst,
             priorities: options.priority_frames_per_stream.min(PRIORITIES_MAX),
             resets: RESETS.burst,
             settings: SETTINGS.burst,
@@ -170,6 +184,7 @@ impl Guard {
     fn on_seconds(&mut self, seconds: u64, paid: Instant) {
         self.paid = paid.checked_add(Duration::from_secs(seconds));
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        LATE.pay(&mut self.late, seconds);
         RESETS.pay(&mut self.resets, seconds);
         SETTINGS.pay(&mut self.settings, seconds);
         TINY.pay(&mut self.tiny, seconds);
@@ -181,6 +196,7 @@ impl Guard {
 
     /// A stream was opened by either side.
     pub(super) fn on_stream(&mut self) {
+        pay(&mut self.late, LATE_PER_STREAM, LATE_MAX);
         pay(&mut self.updates, UPDATES_PER_STREAM, UPDATES_MAX);
         pay(
             &mut self.priorities,
@@ -217,6 +233,11 @@ impl Guard {
     /// A frame of a stream that is closed, or a head that we answer ourselves.
     pub(super) fn on_answered(&mut self) -> Result<(), Wrong> {
         spend(&mut self.controls, CONTROL_FLOOD)
+    }
+
+    /// A frame came to a client for a stream that has ended.
+    pub(super) fn on_late(&mut self) -> Result<(), Wrong> {
+        spend(&mut self.late, LATE_FRAMES)
     }
 
     pub(super) fn on_ping(&mut self) -> Result<(), Wrong> {

@@ -164,17 +164,25 @@ struct Tomb {
     window: u32,
 }
 
-/// Ended streams that are remembered. A peer that still sends on an older one has had the time of so
-/// many later resets to notice.
-const TOMBS_MAX: usize = 128;
+/// Ended streams that are remembered beside as many as may be under way at a time. A peer opens no
+/// stream in place of one before it knows that it ended: one that still sends on an older stream than
+/// these has had the time of so many later resets to notice.
+const TOMBS_MORE: usize = 128;
+
+/// And no more than so many, however many streams are allowed: they are looked through one by one.
+const TOMBS_MAX: usize = 4096;
+
+/// Tombs whose memory is kept while there are none.
+const TOMBS_KEPT: usize = 8;
 
 impl Tombs {
-    /// `window`: what the peer could send of it when it ended.
-    pub(super) fn bury(&mut self, id: u32, window: u32) {
+    /// `window`: what the peer could send of it when it ended. `streams_max`: how many it may have.
+    pub(super) fn bury(&mut self, id: u32, window: u32, streams_max: u32) {
         if self.has(id) {
             return;
         }
-        if self.0.len() == TOMBS_MAX {
+        let max = (streams_max as usize).saturating_add(TOMBS_MORE);
+        if self.0.len() >= max.min(TOMBS_MAX) {
             self.0.pop_front();
         }
         self.0.push_back(Tomb { id, window });
@@ -198,8 +206,8 @@ impl Tombs {
     /// The peer has ended it too.
     pub(super) fn forget(&mut self, id: u32) {
         self.0.retain(|tomb| tomb.id != id);
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
+        if self.0.is_empty() && self.0.capacity() > TOMBS_KEPT {
+            self.0.shrink_to(TOMBS_KEPT);
         }
     }
 }
@@ -240,20 +248,41 @@ mod tests {
 
     #[test]
     fn only_the_latest_tombs_are_kept() {
+        for (streams_max, kept) in [
+            (1, TOMBS_MORE + 1),
+            (100, TOMBS_MORE + 100),
+            (u32::MAX, TOMBS_MAX),
+        ] {
+            let mut tombs = Tombs::default();
+            (0..=kept as u32).for_each(|id| tombs.bury(id, 10, streams_max));
+            assert!(!tombs.has(0) && tombs.has(1), "{streams_max}");
+            tombs.forget(1);
+            assert!(!tombs.has(1));
+        }
+    }
+
+    #[test]
+    fn tombs_one_at_a_time_take_no_new_memory_and_many_give_theirs_back() {
         let mut tombs = Tombs::default();
-        (0..=TOMBS_MAX as u32).for_each(|id| tombs.bury(id, 10));
-        assert!(!tombs.has(0) && tombs.has(1));
-        tombs.forget(1);
-        assert!(!tombs.has(1));
+        let turn = |tombs: &mut Tombs| {
+            tombs.bury(1, 10, 100);
+            tombs.forget(1);
+        };
+        turn(&mut tombs);
+        let info = allocation_counter::measure(|| (0..100).for_each(|_| turn(&mut tombs)));
+        assert_eq!(info.count_total, 0);
+        (0..200).for_each(|id| tombs.bury(id, 10, 100));
+        (0..200).for_each(|id| tombs.forget(id));
+        assert!(tombs.0.capacity() <= TOMBS_KEPT * 2);
     }
 
     #[test]
     fn a_tomb_admits_what_its_window_allowed() {
         let mut tombs = Tombs::default();
-        tombs.bury(1, 10);
+        tombs.bury(1, 10, 100);
         assert!(tombs.admit(1, 9) && tombs.admit(1, 1) && tombs.admit(1, 0));
         assert!(!tombs.admit(1, 1) && !tombs.admit(3, 0));
-        tombs.bury(1, 10);
+        tombs.bury(1, 10, 100);
         assert!(!tombs.admit(1, 1), "it ends only once");
     }
 }

@@ -116,10 +116,10 @@ impl Connection {
         if self.is_closed {
             return Ok(None);
         }
+        self.has_fin = true;
         if let Some(frame) = self.next_pending() {
             return Ok(Some(frame));
         }
-        self.has_fin = true;
         if !self.is_between_frames() {
             self.is_closed = true;
             return Err(Wrong::protocol("eof-in-frame").malformed());

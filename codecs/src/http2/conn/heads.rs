@@ -72,10 +72,14 @@ impl Connection {
             return Ok(self.request_target(id));
         }
         let Some(stream) = self.streams.find(id) else {
-            return match self.tombs.has(id) || self.going.is_beyond(id) {
-                true => Ok(Ok(Target::Nobody)),
+            return match self.role {
+                // RFC 9113 §5.1: who reset a stream is prepared for what was under way.
+                Role::Client => self.guard.on_late().map(|()| Ok(Target::Nobody)),
+                Role::Server if self.tombs.has(id) || self.going.is_beyond(id) => {
+                    Ok(Ok(Target::Nobody))
+                }
                 // RFC 9113 §5.1: closed; §5.1.1: ids must not fall.
-                false => Err(Wrong::closed("http2-headers-of-closed-stream")),
+                Role::Server => Err(Wrong::closed("http2-headers-of-closed-stream")),
             };
         };
         Ok(match stream {
@@ -194,7 +198,7 @@ impl Connection {
                 self.owe_status(id, status, END_STREAM);
                 if !end {
                     // RFC 9113 §8.1: the rest of the request is not needed.
-                    self.tombs.bury(id, self.first_window());
+                    self.bury(id, self.first_window());
                     let reset = frame::reset(id, Code::NO_ERROR);
                     self.owed.extend_from_slice(&reset);
                 }

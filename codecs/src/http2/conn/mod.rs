@@ -200,6 +200,15 @@ impl Connection {
         Some(stream)
     }
 
+    /// Remembers a stream that ended before its peer was done. A client needs no such memory: of all
+    /// its streams it lets pass what still comes.
+    fn bury(&mut self, id: u32, window: u32) {
+        if self.role == Role::Server {
+            let streams_max = self.limits.options.streams_max;
+            self.tombs.bury(id, window, streams_max);
+        }
+    }
+
     /// Ends a stream for what the peer did wrong (RFC 9113 §5.4.2).
     fn fail_stream(&mut self, id: u32, wrong: Wrong) -> Result<Frame, Wrong> {
         self.guard.on_reset()?;
@@ -207,7 +216,7 @@ impl Connection {
         let is_ended = |stream: &Stream| stream.is(super::streams::Flags::REMOTE_END);
         if !stream.as_ref().is_some_and(is_ended) {
             let window = stream.map_or(self.first_window(), |stream| stream.receive.left());
-            self.tombs.bury(id, window);
+            self.bury(id, window);
         }
         self.owed.extend_from_slice(&frame::reset(id, wrong.code));
         Ok(reset_frame(id, wrong.code.reason(), wrong.detail))

@@ -45,7 +45,7 @@ impl Connection {
         }
         let window = stream.receive.left();
         self.take_out(id);
-        self.tombs.bury(id, window);
+        self.bury(id, window);
         Some(frame::reset(id, Code::NO_ERROR))
     }
 
@@ -73,6 +73,9 @@ impl Connection {
         }
         stream.send.take(len as u32);
         self.send.take(len as u32);
+        if len > 0 {
+            self.pending.sent = id;
+        }
         let is_shut = !stream.send.is_open() || !self.send.is_open();
         let is_tiny = is_shut && len < TINY_BYTES && !end;
         if let Err(wrong) = self.guard.on_data_sent(is_tiny) {
@@ -118,7 +121,7 @@ impl Connection {
             return;
         }
         if !stream.is(Flags::REMOTE_END) {
-            self.tombs.bury(id, stream.receive.left());
+            self.bury(id, stream.receive.left());
         }
         self.pay(out);
         out.extend_from_slice(&frame::reset(id, Code::of(reason)));

@@ -24,10 +24,12 @@ impl Connection {
         let is_extended = !is_connect && !head.upgrade().is_empty();
         if id < self.last_sent {
             // RFC 9113 §5.1.1: a later stream was opened, this one is closed by that.
-            return self.give_up(id, Reason::Refused, "http2-stream-id-overtaken");
+            return self.give_up(id, Some(Reason::Refused), "http2-stream-id-overtaken");
         }
         if is_extended && !self.can_extend(head) {
-            return self.give_up(id, Reason::Refused, "extended-connect-unsupported");
+            let is_known = self.has_settings || !is_websocket(head);
+            let reason = is_known.then_some(Reason::Protocol);
+            return self.give_up(id, reason, "extended-connect-unsupported");
         }
         if let Some(stream) = self.streams.find_mut(id) {
             stream.set(Flags::HEAD_SENT.and(match head.method() {
@@ -51,7 +53,7 @@ impl Connection {
 
     /// RFC 8441 §3: only where it was offered. Of what can be asked for, we know WebSocket.
     fn can_extend(&self, head: &Head) -> bool {
-        self.peer.takes_connect && head.upgrade().eq_ignore_ascii_case(b"websocket")
+        self.peer.takes_connect && is_websocket(head)
     }
 
     fn send_answer(&mut self, id: u32, head: &Head, end: bool, out: &mut Vec<u8>) {
@@ -64,9 +66,12 @@ impl Connection {
             // RFC 9113 §8.6: there is no such answer.
             101 => {
                 self.send_reset(id, Reason::Internal, out);
-                return self.give_up(id, Reason::Internal, "http2-switching-protocols");
+                return self.give_up(id, Some(Reason::Internal), "http2-switching-protocols");
             }
             100 if stream.is(Flags::TOLD_CONTINUE) => return,
+            _ if is_success && stream.is(Flags::IS_EXTENDED) => {
+                return self.answer_in_place(id, end, out);
+            }
             status @ 100..1000 => (status, stream.is(Flags::IS_CONNECT) && is_success),
             _ => (500, false),
         };
@@ -86,9 +91,27 @@ impl Connection {
         }
     }
 
+    /// RFC 8441 §5: any 2xx would mean that the other protocol is spoken from there on, and it is not.
+    fn answer_in_place(&mut self, id: u32, is_last: bool, out: &mut Vec<u8>) {
+        let start = self.begin_block(out);
+        self.encoder.begin(out);
+        self.encoder.status(502, out);
+        finish_block(out, start, id, END_STREAM, self.peer.frame_max);
+        if let Some(reset) = self.local_ends(id) {
+            out.extend_from_slice(&reset);
+        }
+        if !is_last {
+            self.give_up(id, Some(Reason::Internal), "extended-connect-not-accepted");
+        }
+    }
+
     /// Ends a stream of which the peer knows nothing, or no more: the next `decode` tells.
-    fn give_up(&mut self, id: u32, reason: Reason, detail: &'static str) {
+    fn give_up(&mut self, id: u32, reason: Option<Reason>, detail: &'static str) {
         self.take_out(id);
         self.pending.given_up.push((id, reason, detail));
     }
+}
+
+fn is_websocket(head: &Head) -> bool {
+    head.upgrade().eq_ignore_ascii_case(b"websocket")
 }

@@ -122,13 +122,22 @@ impl Connection {
         }
         let Some(stream) = self.take_out(id) else {
             self.tombs.forget(id);
-            return self.guard.on_useless().map(|()| None);
+            return match self.role {
+                // It may have been under way when we ended the stream.
+                Role::Client => self.guard.on_late(),
+                Role::Server => self.guard.on_useless(),
+            }
+            .map(|()| None);
         };
         if self.role == Role::Server {
             self.guard.on_reset()?;
         }
-        // RFC 9113 §8.1: a whole answer, and its server wants no more of the request.
-        match code == Code::NO_ERROR && stream.is(Flags::REMOTE_END) {
+        // RFC 9113 §8.1: a whole answer, and its server wants no more of the request. Of a tunnel, and
+        // of a request that waits for its answer, it is an end like any other.
+        let is_answered = self.role == Role::Client
+            && stream.is(Flags::REMOTE_END)
+            && !stream.is(Flags::IS_TUNNEL);
+        match code == Code::NO_ERROR && is_answered {
             true => Ok(None),
             false => Ok(Some(reset_frame(id, code.reason(), code.detail()))),
         }
