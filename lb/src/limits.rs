@@ -69,6 +69,11 @@ pub const STREAM_BYTES_MIN: usize = 8 << 10;
 /// `idle_timeout`. As long as `TcpProxy` leaves its tunnels by default.
 pub const TUNNEL_IDLE_TIME: Duration = Duration::from_secs(3600);
 
+/// Streams that may be given up on one connection to an endpoint, beyond those that were answered, before
+/// it takes no more requests: endpoints close connections that reset too much, as we do, and with them
+/// what other clients have on them.
+pub const UPSTREAM_RESETS_MAX: u16 = 200;
+
 /// How often a filter may send one request back to route matching.
 pub const REMATCHES_MAX: u8 = 4;
 

@@ -264,6 +264,8 @@ impl Guard {
     /// A DATA frame was sent; `is_tiny`: a window cut it down.
     pub(super) fn on_data_sent(&mut self, is_tiny: bool) -> Result<(), Wrong> {
         pay(&mut self.updates, self.updates_per_data, UPDATES_MAX);
+        // Who receives probes the round trip, and has nothing else to send (grpc-go).
+        pay(&mut self.controls, 1, self.controls_max);
         match is_tiny {
             true => spend(&mut self.tiny, TINY_WINDOWS),
             false => Ok(()),

@@ -48,6 +48,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Among turns that find more completions than they take, each so-manieth collects what the kernel owes.
+const LOOK_EVERY: u64 = 4;
+
 /// Events that one `wait` delivers.
 const EVENTS_MAX: usize = 256;
 /// Events that one completion or one turn of a socket may give.
@@ -218,8 +221,15 @@ impl Uring {
 
     /// How long the kernel may keep us: not at all while there is something to do here.
     fn stay(&mut self, deadline: Option<Instant>) -> Stay {
-        if self.ring.has_completions() {
-            return Stay::Not;
+        let waiting = self.ring.completions();
+        if waiting > 0 {
+            // What is submitted may complete at once, again and again: the others' completions would
+            // never be posted if those had to be taken first.
+            let is_turn = waiting < EVENTS_MAX || self.counters.waits.is_multiple_of(LOOK_EVERY);
+            return match is_turn && self.ring.owes_completions() {
+                true => Stay::Look,
+                false => Stay::Not,
+            };
         }
         if !self.ready.is_empty() || self.can_feed() {
             return Stay::Look;

@@ -137,9 +137,14 @@ impl Ring {
         self.ring.completion().next()
     }
 
-    /// True when completions can be taken without entering the kernel.
-    pub(super) fn has_completions(&mut self) -> bool {
-        !self.ring.completion().is_empty()
+    /// Completions that can be taken without entering the kernel.
+    pub(super) fn completions(&mut self) -> usize {
+        self.ring.completion().len()
+    }
+
+    /// The kernel has completions that it posts only when it is entered for them.
+    pub(super) fn owes_completions(&mut self) -> bool {
+        self.ring.submission().taskrun()
     }
 
     /// Submits everything queued and stays as told. A timeout, an interruption and a kernel that

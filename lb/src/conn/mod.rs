@@ -64,6 +64,8 @@ pub(crate) enum Side {
         has_answered: bool,
         /// It takes no more requests, and ends with the last that it has.
         is_retired: bool,
+        /// Streams that we gave up on it, less answers that came.
+        resets: u16,
     },
 }
 
@@ -150,6 +152,7 @@ impl Conn {
             credit,
             has_answered: false,
             is_retired: false,
+            resets: 0,
         };
         let conn = Self::new(sock, side, codec, config.buffer_limit, now);
         Self {
@@ -210,8 +213,26 @@ impl Conn {
 
     /// An answer came on it.
     pub(crate) fn note_answer(&mut self) {
-        if let Side::Up { has_answered, .. } = &mut self.side {
-            *has_answered = true;
+        if let Side::Up {
+            has_answered,
+            resets,
+            ..
+        } = &mut self.side
+        {
+            (*has_answered, *resets) = (true, resets.saturating_sub(1));
+        }
+    }
+
+    /// One of its streams is given up; true if it carries no more requests because of that, where it
+    /// carries many ([`limits::UPSTREAM_RESETS_MAX`]).
+    pub(crate) fn count_reset(&mut self) -> bool {
+        let is_multiplexed = self.codec.is_multiplexed();
+        match &mut self.side {
+            Side::Up { resets, .. } if is_multiplexed => {
+                *resets = resets.saturating_add(1);
+                *resets >= limits::UPSTREAM_RESETS_MAX
+            }
+            Side::Up { .. } | Side::Down { .. } => false,
         }
     }
 
@@ -364,6 +385,7 @@ impl Worker {
                 credit,
                 has_answered,
                 is_retired,
+                ..
             } => {
                 let connected = conn.phase != ConnPhase::Connecting;
                 self.pool_lost(key, target, credit, connected, is_retired);

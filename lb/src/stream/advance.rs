@@ -196,10 +196,10 @@ impl Worker {
         };
         if !stream.request.head_sent {
             stream.request.head_sent = true;
-            let end = ends_with_head(&stream.request);
+            let asks_upgrade = stream.upgrade == Upgrade::Asked;
+            let end = ends_with_head(&stream.request) && !asks_upgrade;
             stream.request.end_sent = end;
             stream.record.upstream_started = stream.record.moment(self.now);
-            let asks_upgrade = stream.upgrade == Upgrade::Asked;
             self.net.write(up.conn, |codec, out| {
                 codec.head(up.id, &stream.head, end, out)
             });
@@ -298,8 +298,10 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
+        // A tunnel that is only asked for cannot end.
+        let is_early = dir == Dir::Request && stream.upgrade == Upgrade::Asked;
         let half = stream.half(dir);
-        if !half.ready_end {
+        if !half.ready_end || is_early {
             return;
         }
         half.end_sent = true;

@@ -263,7 +263,7 @@ impl Worker {
         let down = stream.down;
         self.abandon(key);
         self.net.write(down.conn, |codec, out| {
-            codec.reset(down.id, Reason::Cancel, out)
+            codec.reset(down.id, Reason::Internal, out)
         });
         let Some(conn) = self.net.conns.get(down.conn) else {
             return;

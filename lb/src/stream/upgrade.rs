@@ -153,12 +153,13 @@ impl Worker {
     }
 }
 
-/// A WebSocket request for HTTP/1 has a key; one that came by HTTP/2 has none (RFC 8441 §5).
+/// A WebSocket request for HTTP/1 has a key; one that came by HTTP/2 has none that counts (RFC 8441 §5).
 pub(super) fn add_key(head: &mut Head, rng: &mut Rng) {
-    if head.upgrade().eq_ignore_ascii_case(b"websocket") && head.fields.get(KEY).is_none() {
+    let lacks_key = head.version == Version::Http2 || head.fields.get(KEY).is_none();
+    if head.upgrade().eq_ignore_ascii_case(b"websocket") && lacks_key {
         let nonce = [rng.next_u64().to_le_bytes(), rng.next_u64().to_le_bytes()].concat();
         let key = BASE64_STANDARD.encode(nonce);
-        head.fields.append(KEY, key.as_bytes());
+        head.fields.set(KEY, key.as_bytes());
     }
 }
 

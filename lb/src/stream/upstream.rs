@@ -3,7 +3,7 @@
 use super::{Failure, Flags, Leg, Phase, StreamKey};
 use crate::{
     cluster::Breaker,
-    conn::ConnKey,
+    conn::{Conn, ConnKey},
     filter::Dir,
     grpc::Outcome,
     pool::may_reuse,
@@ -181,6 +181,16 @@ impl Worker {
         self.net.write(up.conn, |codec, out| {
             codec.reset(up.id, Reason::Cancel, out)
         });
+        // What clients cancel must not make the endpoint take us for an attacker.
+        let is_much = self
+            .net
+            .conns
+            .get_mut(up.conn)
+            .is_some_and(Conn::count_reset);
+        if is_much && let Some(target) = self.net.conns.get(up.conn).and_then(Conn::target) {
+            self.net.write(up.conn, |codec, out| codec.drain(out));
+            self.retire(up.conn, target);
+        }
     }
 
     /// The stream needs no endpoint any more: a connection with an unfinished request is closed, unless

@@ -11,7 +11,7 @@ use crate::{Frame, Head, Heads};
 
 /// Heads of all streams of a connection together may have so many times the bytes of the largest. A
 /// few bytes of a block can mean a whole head, and streams whose windows are shut keep theirs.
-const HEADS_MAX: u32 = 32;
+const HEADS_MAX: u32 = 8;
 
 /// What a header block is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

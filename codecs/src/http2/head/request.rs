@@ -115,7 +115,9 @@ impl<'a> Request<'a> {
             if !field.value.eq_ignore_ascii_case(b"100-continue") {
                 return Err(Fault::Status(417, "unknown-expectation"));
             }
+            // RFC 9110 §10.1.1: the codec tells the client to go on, nobody else has to.
             self.expects_continue = true;
+            return Ok(());
         }
         self.section.common(kind, &field, &mut self.head.fields)
     }
