@@ -21,6 +21,13 @@ fn limits() -> Limits {
 }
 
 fn server() -> Side {
+    let mut server = new_server();
+    server.take(&frame(SETTINGS, ACK, 0, b""));
+    server
+}
+
+/// One whose client has not seen its SETTINGS.
+fn new_server() -> Side {
     let mut server = Side::server(&limits());
     server.take(&[PREFACE, &settings(&[])[..]].concat());
     server.written();
@@ -334,6 +341,27 @@ fn streams_beyond_the_limit_are_refused() {
             Told::Reset(21, Reason::Refused, "http2-too-many-streams")
         ]
     ));
+}
+
+#[test]
+fn streams_refused_to_a_client_that_cannot_know_the_limit_are_no_attack() {
+    let refused = |server: &mut Side, count: u32| {
+        let told = (0..count).flat_map(|n| server.take(&get(id(n))));
+        let is_refusal = |told: &Told| matches!(told, Told::Reset(_, Reason::Refused, _));
+        told.filter(is_refusal).count()
+    };
+    let mut server = new_server();
+    assert_eq!(refused(&mut server, 1110), 1100);
+    assert_eq!(outcome(&mut server), None);
+    // From there on it knows.
+    server.take(&frame(SETTINGS, ACK, 0, b""));
+    let late = (1110..2111).map(|n| get(id(n))).collect::<Vec<_>>();
+    server.take(&late.concat());
+    assert_eq!(outcome(&mut server), Some("http2-reset-flood"));
+    // And one that never acknowledges is not let go on.
+    let mut server = new_server();
+    assert_eq!(refused(&mut server, 12_000), 11_000);
+    assert_eq!(outcome(&mut server), Some("http2-reset-flood"));
 }
 
 #[test]

@@ -59,6 +59,10 @@ const RESETS: Budget = Budget {
     per_second: 33,
 };
 
+/// Streams that are refused before the peer acknowledged our SETTINGS: until then it may think that there
+/// is no limit, and opens in a round trip what it has. Behind so many they count as resets.
+const EARLY_REFUSALS: u32 = 10_000;
+
 /// What has to be answered: PING, SETTINGS, frames of closed streams. The burst is
 /// `max_outbound_control_frames`. gRPC probes once a round trip, but only while data comes: each frame
 /// that carries something pays for one.
@@ -141,6 +145,7 @@ pub(super) struct Guard {
     updates_per_data: u32,
     controls_max: u32,
     controls: u32,
+    early_refusals: u32,
     empties: u32,
     late: u32,
     priorities: u32,
@@ -160,6 +165,7 @@ impl Guard {
             updates_per_data: options.window_updates_per_data,
             controls_max: options.control_frames_max,
             controls: options.control_frames_max,
+            early_refusals: EARLY_REFUSALS,
             empties: 0,
             late: LATE.burst,
             priorities: options.priority_frames_per_stream.min(PRIORITIES_MAX),
@@ -228,6 +234,17 @@ impl Guard {
     /// A stream ended before its time.
     pub(super) fn on_reset(&mut self) -> Result<(), Wrong> {
         spend(&mut self.resets, RESET_FLOOD)
+    }
+
+    /// A stream was refused to a peer that may not know our SETTINGS.
+    pub(super) fn on_early_refusal(&mut self) -> Result<(), Wrong> {
+        match self.early_refusals.checked_sub(1) {
+            Some(left) => {
+                self.early_refusals = left;
+                Ok(())
+            }
+            None => self.on_reset(),
+        }
     }
 
     /// A frame of a stream that is closed, or a head that we answer ourselves.

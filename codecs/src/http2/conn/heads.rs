@@ -189,6 +189,9 @@ impl Connection {
     /// A message is refused.
     pub(super) fn on_fault(&mut self, id: u32, end: bool, fault: Fault) -> Result<Frame, Wrong> {
         let frame = match fault {
+            Fault::Reset(wrong) if wrong.code == Code::REFUSED_STREAM && !self.has_ack => {
+                self.refuse_early(id, wrong)?
+            }
             Fault::Reset(wrong) => self.fail_stream(id, wrong)?,
             Fault::Status(_, detail) if self.role == Role::Client => {
                 self.fail_stream(id, Wrong::protocol(detail))?
