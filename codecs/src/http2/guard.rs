@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub(super) const CONTINUATION_FLOOD: &str = "http2-continuation-flood";
 pub(super) const CONTROL_FLOOD: &str = "http2-control-flood";
+pub(super) const COSTLY_NAMES: &str = "http2-costly-names";
 pub(super) const EMPTY_FRAMES: &str = "http2-empty-frames";
 pub(super) const HEAD_BLOCK_TOO_LONG: &str = "http2-head-block-too-long";
 pub(super) const LATE_FRAMES: &str = "http2-late-frames";
@@ -33,6 +34,7 @@ pub(super) const TRAILERS_TOO_LARGE: &str = "http2-trailers-too-large";
 pub static LIMITS: &[&str] = &[
     CONTINUATION_FLOOD,
     CONTROL_FLOOD,
+    COSTLY_NAMES,
     EMPTY_FRAMES,
     HEADS_TOO_LARGE_TOGETHER,
     HEAD_BLOCK_TOO_LONG,

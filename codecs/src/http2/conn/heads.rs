@@ -4,6 +4,7 @@ use super::super::code::{Code, Wrong};
 use super::super::frame::{self, END_STREAM, HEADER, Header};
 use super::super::guard;
 use super::super::head::{Bounds, Fault, Nothing, Request, Sink, Trailers};
+use super::super::hpack::HpackError;
 use super::super::streams::{Flags, Stream};
 use super::output::finish_block;
 use super::{Connection, Role, reset_frame, stream_id};
@@ -111,7 +112,19 @@ impl Connection {
     /// RFC 9113 §4.3: a block that cannot be decoded ends the connection.
     pub(super) fn read(&mut self, block: &[u8], sink: &mut impl Sink) -> Result<(), Wrong> {
         let read = self.decoder.decode(block, &mut |field| sink.field(field));
-        read.map_err(|why| Wrong::new(Code::COMPRESSION_ERROR, why.detail()))
+        read.map_err(|why| match why {
+            HpackError::CostlyNames => Wrong::calm(guard::COSTLY_NAMES),
+            HpackError::EndOfString
+            | HpackError::LargeInteger
+            | HpackError::LargeTable
+            | HpackError::LateTableSize
+            | HpackError::LongPadding
+            | HpackError::MissingTableSize
+            | HpackError::Truncated
+            | HpackError::UnknownIndex
+            | HpackError::WrongPadding
+            | HpackError::ZeroIndex => Wrong::new(Code::COMPRESSION_ERROR, why.detail()),
+        })
     }
 
     pub(super) fn head_bounds(&self) -> Bounds {
