@@ -74,6 +74,11 @@ pub trait Codec: Send {
     fn is_finished(&self) -> bool {
         false
     }
+    /// Part of a head has come, and its end has not. Of a codec that is multiplexed; where it is not,
+    /// input that was left unused tells it.
+    fn is_in_head(&self) -> bool {
+        false
+    }
     /// Several streams may be under way at a time, and the peer may speak without being asked. Then one
     /// stream ends without the others ([`Codec::reset`], and an answer that ends before its request),
     /// and each is held back by its window alone ([`Codec::release`]), never by not reading.

@@ -54,6 +54,31 @@ fn a_request_and_its_answer_arrive() {
 }
 
 #[test]
+fn one_request_goes_out_before_the_endpoint_has_said_how_many_it_takes() {
+    let told = [
+        (settings(&[(3, 10)]), 9),
+        (settings(&[(3, 1)]), 0),
+        (settings(&[(4, 100), (3, 0)]), 0),
+        (settings(&[]), 99),
+    ];
+    for (settings, left) in told {
+        let mut client = Side::client(&Limits::default());
+        client.written();
+        assert_eq!(client.codec.life(), Life::Open { streams: 1 });
+        let id = open(&mut client);
+        assert_eq!((id, client.codec.open()), (1, None));
+        client.head(id, &request("GET", "/", &[]), true);
+        assert_eq!(frames(&client.written())[0].kind, HEADERS);
+        // Nothing is known before all of the frame came.
+        let (first, last) = settings.split_at(settings.len() - 1);
+        client.take(first);
+        assert_eq!(client.codec.life(), Life::Open { streams: 0 });
+        client.take(last);
+        assert_eq!(client.codec.life(), Life::Open { streams: left });
+    }
+}
+
+#[test]
 fn bodies_of_any_size_pass_through_small_windows_both_ways() {
     for window in [1, 2, 100, 65_535, 1 << 20] {
         let (mut client, mut server) = pair(&limits(Options {

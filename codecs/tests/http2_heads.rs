@@ -5,6 +5,8 @@
 
 mod http2_support;
 
+use codecs::Limits;
+use http2_support::Side;
 use http2_support::case::Want::*;
 use http2_support::case::*;
 use http2_support::wire::*;
@@ -316,4 +318,45 @@ fn trailers_end_a_message_and_frame_nothing() {
         ),
         ("upper case", bad, trailers(WHOLE, &[("X", "x")])),
     ]);
+}
+
+#[test]
+fn a_head_is_known_to_be_under_way_until_its_end() {
+    let whole = block(&GET);
+    let (first, last) = whole.split_at(10);
+    let pieces = [
+        (PREFACE.to_vec(), false),
+        (settings(&[]), false),
+        // The beginning of a frame, then all of its header, then its payload.
+        (frame(HEADERS, WHOLE, 1, &whole)[..8].to_vec(), false),
+        (frame(HEADERS, WHOLE, 1, &whole)[8..9].to_vec(), true),
+        (whole[..5].to_vec(), true),
+        (whole[5..].to_vec(), false),
+        // Over two frames, and what is between them.
+        (frame(HEADERS, END_STREAM, 3, first), true),
+        (
+            frame(CONTINUATION, END_HEADERS, 3, last)[..4].to_vec(),
+            true,
+        ),
+        (
+            frame(CONTINUATION, END_HEADERS, 3, last)[4..].to_vec(),
+            false,
+        ),
+        (post(5), false),
+        (frame(DATA, 0, 5, b"body")[..11].to_vec(), false),
+        (b"dy".to_vec(), false),
+        // Trailers are a section like a head.
+        (
+            frame(HEADERS, WHOLE, 5, &block(&[("x", "1")]))[..12].to_vec(),
+            true,
+        ),
+    ];
+    let mut server = Side::server(&Limits::default());
+    for (n, (bytes, is_in_head)) in pieces.iter().enumerate() {
+        server.take(bytes);
+        assert_eq!(server.codec.is_in_head(), *is_in_head, "piece {n}");
+    }
+    assert_eq!(server.refused, None);
+    server.take(&[0xff; 100]);
+    assert!(server.refused.is_some() && !server.codec.is_in_head());
 }

@@ -3,6 +3,7 @@
 
 mod http2_support;
 
+use codecs::http2::hpack::{Encoder, Indexing};
 use codecs::http2::{LIMITS, Options};
 use codecs::{Limits, Reason, StreamId};
 use http2_support::wire::*;
@@ -21,6 +22,13 @@ fn limits() -> Limits {
 }
 
 fn server() -> Side {
+    let mut server = new_server();
+    server.take(&frame(SETTINGS, ACK, 0, b""));
+    server
+}
+
+/// One whose client has not seen its SETTINGS.
+fn new_server() -> Side {
     let mut server = Side::server(&limits());
     server.take(&[PREFACE, &settings(&[])[..]].concat());
     server.written();
@@ -284,6 +292,54 @@ fn heads_are_limited_once_they_are_decoded_and_answered_by_the_codec() {
 }
 
 #[test]
+fn names_copied_within_the_table_are_limited_by_the_bytes_that_ask_for_it() {
+    // One name of almost the whole table, then the same with no value for two bytes each time.
+    let costly = |n: u32| {
+        let mut fields = vec![0x82, 0x86, 0x84, 0x01, 1, b'a'];
+        if n == 0 {
+            fields.extend([0x40, 0x7f, 0xa1, 0x1e]);
+            fields.extend([b'x'; 4000]);
+            fields.push(0);
+        }
+        fields.extend([0x7e, 0].repeat(10));
+        frame(HEADERS, WHOLE, id(n), &fields)
+    };
+    assert_eq!(rounds(1, costly), None);
+    assert_eq!(rounds(10, costly), Some("http2-costly-names"));
+    // Long names in earnest: of 120 bytes, with a new value each time, ten in each request.
+    let names: Vec<_> = (0..10)
+        .map(|n| format!("x-{n}{}", "n".repeat(117)))
+        .collect();
+    let mut encoder = Encoder::new(4096);
+    let mut server = server();
+    for n in 0..5000 {
+        let mut fields = Vec::new();
+        encoder.begin(&mut fields);
+        for (name, value) in GET {
+            encoder.field(
+                name.as_bytes(),
+                value.as_bytes(),
+                Indexing::Auto,
+                &mut fields,
+            );
+        }
+        for name in &names {
+            let value = (n * 7919 % 1000).to_string();
+            encoder.field(
+                name.as_bytes(),
+                value.as_bytes(),
+                Indexing::Auto,
+                &mut fields,
+            );
+        }
+        let told = server.take(&frame(HEADERS, WHOLE, id(n), &fields));
+        assert!(matches!(told[..], [Told::Head(..)]), "{told:?}");
+        server.head(u64::from(id(n)), &answer(200, &[]), true);
+    }
+    assert_eq!(outcome(&mut server), None);
+}
+
+#[test]
 fn heads_answered_by_the_codec_are_limited() {
     let large = "v".repeat(100);
     let fields: Vec<_> = (0..101).map(|_| ("x", &*large)).collect();
@@ -334,6 +390,27 @@ fn streams_beyond_the_limit_are_refused() {
             Told::Reset(21, Reason::Refused, "http2-too-many-streams")
         ]
     ));
+}
+
+#[test]
+fn streams_refused_to_a_client_that_cannot_know_the_limit_are_no_attack() {
+    let refused = |server: &mut Side, count: u32| {
+        let told = (0..count).flat_map(|n| server.take(&get(id(n))));
+        let is_refusal = |told: &Told| matches!(told, Told::Reset(_, Reason::Refused, _));
+        told.filter(is_refusal).count()
+    };
+    let mut server = new_server();
+    assert_eq!(refused(&mut server, 1110), 1100);
+    assert_eq!(outcome(&mut server), None);
+    // From there on it knows.
+    server.take(&frame(SETTINGS, ACK, 0, b""));
+    let late = (1110..2111).map(|n| get(id(n))).collect::<Vec<_>>();
+    server.take(&late.concat());
+    assert_eq!(outcome(&mut server), Some("http2-reset-flood"));
+    // And one that never acknowledges is not let go on.
+    let mut server = new_server();
+    assert_eq!(refused(&mut server, 12_000), 11_000);
+    assert_eq!(outcome(&mut server), Some("http2-reset-flood"));
 }
 
 #[test]

@@ -49,9 +49,12 @@ pub fn at_server(bytes: &[u8], step: usize) -> Trace {
     trace
 }
 
-/// What a client that has asked thrice makes of `bytes`.
+/// What a client that knows its server's settings and has asked thrice makes of `bytes`.
 pub fn at_client(bytes: &[u8], step: usize) -> Trace {
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
     let mut codec = Http2.client(&Limits::default());
+    let mut trace = Trace::default();
+    feed(codec.as_mut(), SETTINGS, usize::MAX, &mut trace, false);
     for method in ["GET", "HEAD", "POST"] {
         let mut head = Head::default();
         head.set_method(method.as_bytes());
@@ -61,7 +64,6 @@ pub fn at_client(bytes: &[u8], step: usize) -> Trace {
             codec.head(id, &head, method != "POST", &mut Vec::new());
         }
     }
-    let mut trace = Trace::default();
     feed(codec.as_mut(), bytes, step, &mut trace, false);
     trace
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub(super) const CONTINUATION_FLOOD: &str = "http2-continuation-flood";
 pub(super) const CONTROL_FLOOD: &str = "http2-control-flood";
+pub(super) const COSTLY_NAMES: &str = "http2-costly-names";
 pub(super) const EMPTY_FRAMES: &str = "http2-empty-frames";
 pub(super) const HEAD_BLOCK_TOO_LONG: &str = "http2-head-block-too-long";
 pub(super) const LATE_FRAMES: &str = "http2-late-frames";
@@ -33,6 +34,7 @@ pub(super) const TRAILERS_TOO_LARGE: &str = "http2-trailers-too-large";
 pub static LIMITS: &[&str] = &[
     CONTINUATION_FLOOD,
     CONTROL_FLOOD,
+    COSTLY_NAMES,
     EMPTY_FRAMES,
     HEADS_TOO_LARGE_TOGETHER,
     HEAD_BLOCK_TOO_LONG,
@@ -58,6 +60,10 @@ const RESETS: Budget = Budget {
     burst: 1000,
     per_second: 33,
 };
+
+/// Streams that are refused before the peer acknowledged our SETTINGS: until then it may think that there
+/// is no limit, and opens in a round trip what it has. Behind so many they count as resets.
+const EARLY_REFUSALS: u32 = 10_000;
 
 /// What has to be answered: PING, SETTINGS, frames of closed streams. The burst is
 /// `max_outbound_control_frames`. gRPC probes once a round trip, but only while data comes: each frame
@@ -141,6 +147,7 @@ pub(super) struct Guard {
     updates_per_data: u32,
     controls_max: u32,
     controls: u32,
+    early_refusals: u32,
     empties: u32,
     late: u32,
     priorities: u32,
@@ -160,6 +167,7 @@ impl Guard {
             updates_per_data: options.window_updates_per_data,
             controls_max: options.control_frames_max,
             controls: options.control_frames_max,
+            early_refusals: EARLY_REFUSALS,
             empties: 0,
             late: LATE.burst,
             priorities: options.priority_frames_per_stream.min(PRIORITIES_MAX),
@@ -228,6 +236,17 @@ impl Guard {
     /// A stream ended before its time.
     pub(super) fn on_reset(&mut self) -> Result<(), Wrong> {
         spend(&mut self.resets, RESET_FLOOD)
+    }
+
+    /// A stream was refused to a peer that may not know our SETTINGS.
+    pub(super) fn on_early_refusal(&mut self) -> Result<(), Wrong> {
+        match self.early_refusals.checked_sub(1) {
+            Some(left) => {
+                self.early_refusals = left;
+                Ok(())
+            }
+            None => self.on_reset(),
+        }
     }
 
     /// A frame of a stream that is closed, or a head that we answer ourselves.

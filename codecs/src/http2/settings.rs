@@ -16,18 +16,21 @@ const MAX_HEADER_LIST_SIZE: u16 = 0x6;
 /// RFC 8441 §3.
 const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 
-/// Streams that a server is taken to accept before it said so. RFC 9113 §6.5.2 has no limit there and
-/// asks nobody to set less than 100; more might be refused, each for a round trip.
-const STREAMS_UNTOLD: u32 = 100;
+/// Streams that a server is taken to accept before it said so. RFC 9113 §6.5.2 has no limit there, but
+/// what is beyond one is refused, after a round trip and perhaps again and again; one goes out so that
+/// nobody waits for a server that waits for a request.
+const STREAMS_UNTOLD: u32 = 1;
 
 /// What the peer told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     pub(super) table_bytes: u32,
     pub(super) streams_max: u32,
+    /// What it is to be once all of a frame came.
+    streams_told: u32,
     /// The window that a stream begins with.
     pub(super) window: u32,
-    /// And what it is to be once all of a frame came.
+    /// And what it is to be then.
     window_told: u32,
     pub(super) frame_max: u32,
     pub(super) takes_connect: bool,
@@ -38,6 +41,8 @@ impl Default for Peer {
         Self {
             table_bytes: super::hpack::TABLE_BYTES_DEFAULT,
             streams_max: STREAMS_UNTOLD,
+            // What the first SETTINGS frame leaves out has no limit.
+            streams_told: u32::MAX,
             window: WINDOW_DEFAULT,
             window_told: WINDOW_DEFAULT,
             frame_max: PAYLOAD_MAX as u32,
@@ -47,13 +52,9 @@ impl Default for Peer {
 }
 
 impl Peer {
-    /// The first SETTINGS frame: what it leaves out has no limit.
-    pub(super) fn begin(&mut self) {
-        self.streams_max = u32::MAX;
-    }
-
     /// A frame is over: how much all streams' windows change (RFC 9113 §6.9.2).
-    pub(super) fn take_window_change(&mut self) -> i64 {
+    pub(super) fn take_changes(&mut self) -> i64 {
+        self.streams_max = self.streams_told;
         let before = std::mem::replace(&mut self.window, self.window_told);
         i64::from(self.window) - i64::from(before)
     }
@@ -68,7 +69,7 @@ impl Peer {
             ENABLE_PUSH if value > 1 || value == 1 && is_server => {
                 return Err(Wrong::protocol("http2-invalid-enable-push"));
             }
-            MAX_CONCURRENT_STREAMS => self.streams_max = value,
+            MAX_CONCURRENT_STREAMS => self.streams_told = value,
             // RFC 9113 §6.5.2: above 2^31 - 1 it is a FLOW_CONTROL_ERROR.
             INITIAL_WINDOW_SIZE if value > WINDOW_MAX => {
                 return Err(Wrong::flow("http2-invalid-initial-window"));

@@ -84,9 +84,6 @@ impl Connection {
             return self.on_settings_ack();
         }
         self.guard.on_settings()?;
-        if !self.has_settings {
-            self.peer.begin();
-        }
         self.has_settings = true;
         match header.len {
             0 => self.on_settings(),

@@ -53,6 +53,12 @@ impl Connection {
         Ok(None)
     }
 
+    /// A header block has begun and not ended. The first bytes of a frame are no part of one yet: until
+    /// their type is known the connection is idle.
+    pub(super) fn has_begun_block(&self) -> bool {
+        self.block.is_some() || matches!(self.input, Input::Head(_))
+    }
+
     pub(super) fn begin_continuation(&mut self, header: Header) -> Result<(), Wrong> {
         let max = CONTINUATIONS_MIN + self.limits.head_bytes_max / BYTES_PER_CONTINUATION;
         let Some(block) = &mut self.block else {

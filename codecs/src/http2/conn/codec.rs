@@ -99,6 +99,10 @@ impl Codec for Connection {
         self.current_life()
     }
 
+    fn is_in_head(&self) -> bool {
+        self.has_begun_block() && !self.is_closed
+    }
+
     fn is_multiplexed(&self) -> bool {
         true
     }

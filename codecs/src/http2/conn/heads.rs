@@ -4,6 +4,7 @@ use super::super::code::{Code, Wrong};
 use super::super::frame::{self, END_STREAM, HEADER, Header};
 use super::super::guard;
 use super::super::head::{Bounds, Fault, Nothing, Request, Sink, Trailers};
+use super::super::hpack::HpackError;
 use super::super::streams::{Flags, Stream};
 use super::output::finish_block;
 use super::{Connection, Role, reset_frame, stream_id};
@@ -111,7 +112,19 @@ impl Connection {
     /// RFC 9113 §4.3: a block that cannot be decoded ends the connection.
     pub(super) fn read(&mut self, block: &[u8], sink: &mut impl Sink) -> Result<(), Wrong> {
         let read = self.decoder.decode(block, &mut |field| sink.field(field));
-        read.map_err(|why| Wrong::new(Code::COMPRESSION_ERROR, why.detail()))
+        read.map_err(|why| match why {
+            HpackError::CostlyNames => Wrong::calm(guard::COSTLY_NAMES),
+            HpackError::EndOfString
+            | HpackError::LargeInteger
+            | HpackError::LargeTable
+            | HpackError::LateTableSize
+            | HpackError::LongPadding
+            | HpackError::MissingTableSize
+            | HpackError::Truncated
+            | HpackError::UnknownIndex
+            | HpackError::WrongPadding
+            | HpackError::ZeroIndex => Wrong::new(Code::COMPRESSION_ERROR, why.detail()),
+        })
     }
 
     pub(super) fn head_bounds(&self) -> Bounds {
@@ -189,6 +202,9 @@ impl Connection {
     /// A message is refused.
     pub(super) fn on_fault(&mut self, id: u32, end: bool, fault: Fault) -> Result<Frame, Wrong> {
         let frame = match fault {
+            Fault::Reset(wrong) if wrong.code == Code::REFUSED_STREAM && !self.has_ack => {
+                self.refuse_early(id, wrong)?
+            }
             Fault::Reset(wrong) => self.fail_stream(id, wrong)?,
             Fault::Status(_, detail) if self.role == Role::Client => {
                 self.fail_stream(id, Wrong::protocol(detail))?

@@ -209,9 +209,19 @@ impl Connection {
         }
     }
 
+    /// Refuses a stream to a peer that need not know yet how many it may open.
+    fn refuse_early(&mut self, id: u32, wrong: Wrong) -> Result<Frame, Wrong> {
+        self.guard.on_early_refusal()?;
+        Ok(self.end_stream(id, wrong))
+    }
+
     /// Ends a stream for what the peer did wrong (RFC 9113 §5.4.2).
     fn fail_stream(&mut self, id: u32, wrong: Wrong) -> Result<Frame, Wrong> {
         self.guard.on_reset()?;
+        Ok(self.end_stream(id, wrong))
+    }
+
+    fn end_stream(&mut self, id: u32, wrong: Wrong) -> Frame {
         let stream = self.take_out(id);
         let is_ended = |stream: &Stream| stream.is(super::streams::Flags::REMOTE_END);
         if !stream.as_ref().is_some_and(is_ended) {
@@ -219,7 +229,7 @@ impl Connection {
             self.bury(id, window);
         }
         self.owed.extend_from_slice(&frame::reset(id, wrong.code));
-        Ok(reset_frame(id, wrong.code.reason(), wrong.detail))
+        reset_frame(id, wrong.code.reason(), wrong.detail)
     }
 
     /// What holds between any two calls.

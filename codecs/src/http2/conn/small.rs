@@ -75,7 +75,7 @@ impl Connection {
     /// All of a SETTINGS frame came.
     pub(super) fn on_settings(&mut self) -> Result<(), Wrong> {
         self.encoder.set_peer_max(self.peer.table_bytes);
-        let change = self.peer.take_window_change();
+        let change = self.peer.take_changes();
         if change != 0 {
             // They may become negative.
             let mut is_opened = false;

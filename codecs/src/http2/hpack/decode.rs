@@ -1,16 +1,26 @@
 //! Decodes header blocks (RFC 7541 §3, §6).
 //!
-//! Time is of the order of the block's bytes and of those handed out, with one exception: a field that
-//! is inserted with a name of the dynamic table copies that name, at most the table's size.
+//! Time is of the order of the block's bytes and of those handed out. A field that is inserted with a
+//! name of the dynamic table copies that name, which two bytes can ask for: what is copied so is
+//! bounded by the blocks' bytes.
 
 use super::table::{Entry, Table};
 use super::{HpackError, TABLE_BYTES_DEFAULT, huffman, integer, policy, static_table};
 use static_table::STATIC_LEN;
 
+/// Bytes of names that may be copied for each byte of a block. A field of such a name takes two bytes at
+/// least, mostly more, and names are hardly ever longer than this.
+const COPIED_PER_BYTE: u32 = 64;
+
+/// And so many more, in all blocks of which that is not true.
+const COPIED_MORE: u32 = 64 << 10;
+
 /// Decodes the header blocks of one peer.
 #[derive(Debug)]
 pub struct Decoder {
     table: Table,
+    /// Bytes of names that may be copied.
+    copies_left: u32,
     /// The largest size that the peer may choose, in bytes.
     allowed: u32,
     /// The size that the next block has to begin with, or a smaller one.
@@ -92,6 +102,7 @@ impl Decoder {
     pub fn with_table(max: u32) -> Self {
         Self {
             table: Table::new(max),
+            copies_left: COPIED_MORE,
             allowed: max,
             required: None,
         }
@@ -119,6 +130,9 @@ impl Decoder {
             call: sink,
             is_open: true,
         };
+        let bytes = u32::try_from(block.len()).unwrap_or(u32::MAX);
+        let more = bytes.saturating_mul(COPIED_PER_BYTE);
+        self.copies_left = self.copies_left.min(COPIED_MORE).saturating_add(more);
         self.table_sizes(&mut block)?;
         while let Some(first) = block.first() {
             match first {
@@ -256,6 +270,8 @@ impl Decoder {
         let (name_len, id) = match name {
             Name::Static(id) => (Text::Plain(static_table::name(id)).copy(tail)?, id),
             Name::Dynamic(entry) => {
+                let left = self.copies_left.checked_sub(name_room as u32);
+                self.copies_left = left.ok_or(HpackError::CostlyNames)?;
                 self.table.copy_name(entry);
                 (name_room, entry.name_id)
             }

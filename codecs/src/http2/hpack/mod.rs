@@ -30,6 +30,8 @@ pub const TABLE_BYTES_MAX: u32 = 16 << 20;
 /// Why a block cannot be decoded; all of them end the connection (RFC 9113 §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HpackError {
+    /// Names of the dynamic table were copied to more bytes than blocks of such lengths have a use for.
+    CostlyNames,
     /// §5.2: a string holds the code of EOS.
     EndOfString,
     /// §5.1: an integer above 2^31, or of more than five bytes behind its prefix.
@@ -56,6 +58,7 @@ impl HpackError {
     /// The error in kebab-case, for counters, logs and `%RESPONSE_CODE_DETAILS%`.
     pub fn detail(self) -> &'static str {
         match self {
+            Self::CostlyNames => "hpack-costly-names",
             Self::EndOfString => "hpack-end-of-string",
             Self::LargeInteger => "hpack-large-integer",
             Self::LargeTable => "hpack-large-table",
