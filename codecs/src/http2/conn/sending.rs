@@ -26,6 +26,10 @@ impl Connection {
             // RFC 9113 §5.1.1: a later stream was opened, this one is closed by that.
             return self.give_up(id, Reason::Refused, "http2-stream-id-overtaken");
         }
+        if self.streams.len() > self.peer.streams_max as usize {
+            // RFC 9113 §5.1.2: fewer are allowed than when it was opened.
+            return self.give_up(id, Reason::Refused, "http2-too-many-streams-by-now");
+        }
         if is_extended && !self.can_extend(head) {
             return self.give_up(id, Reason::Refused, "extended-connect-unsupported");
         }
