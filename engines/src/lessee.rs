@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_tells_when_its_socket_holds_more_than_half_of_its_quota() {
+    fn a_block_tells_when_its_socket_holds_half_of_its_quota() {
         let limits = BlockLimits {
             socket_max: 4,
             ..BlockLimits::default()
@@ -241,8 +241,20 @@ mod tests {
             .map(BufMut::freeze)
             .collect();
         let crowded: Vec<_> = held.iter().map(Buf::is_crowded).collect();
-        assert_eq!(crowded, [false, false, true, true]);
+        assert_eq!(crowded, [false, true, true, true]);
         assert!(!Buf::copy_of(&held[3]).is_crowded());
+        // Those that are not crowded keep no socket from going on.
+        assert!(
+            lessee
+                .lease(1, &blocks, 4, &mut EngineCounters::default())
+                .is_none()
+        );
+        let goes_on: Vec<_> = crowded
+            .iter()
+            .filter(|is| **is)
+            .map(|_| lessee.on_home(4))
+            .collect();
+        assert_eq!(goes_on, [false, false, true]);
     }
 
     #[test]

@@ -240,7 +240,8 @@ impl Pool {
     }
 
     pub(super) fn is_crowded(&self, block: u32) -> bool {
-        self.table[block as usize].leases.get() > self.socket_max / 2
+        // Fewer than half may stay: a socket that waits at its quota goes on when fewer are left.
+        self.table[block as usize].leases.get() >= self.socket_max.div_ceil(2)
     }
 
     pub(super) fn retain(&self, block: u32) {

@@ -227,7 +227,7 @@ impl Buf {
         self.0.group() == Some(Group::Reserve)
     }
 
-    /// True if the socket that received it held more than half of its quota of blocks. Who sends slices
+    /// True if the socket that received it held half of its quota of blocks or more. Who sends slices
     /// of one source to many targets has to copy such a one: else slow targets could keep the source
     /// from receiving what is for the others.
     pub fn is_crowded(&self) -> bool {

@@ -59,9 +59,6 @@ pub(crate) struct Peer {
     /// Received and not given back to the connection's window.
     pub(crate) owed: i64,
     pub(crate) streams: BTreeMap<u32, Stream>,
-    /// The most streams that we ever allowed: one that got its number before it was lowered may come
-    /// behind the ack.
-    streams_max: usize,
     /// The last stream that either end opened.
     last: u32,
     /// The last stream that the other end takes.
@@ -97,7 +94,6 @@ impl Peer {
             window: frame::WINDOW_DEFAULT,
             owed: 0,
             streams: BTreeMap::new(),
-            streams_max: usize::MAX,
             last: 0,
             their_last: None,
             our_last: None,
@@ -359,10 +355,6 @@ impl Peer {
             if now.table != self.acked.table {
                 self.decoder.allow(now.table);
             }
-            self.streams_max = match self.streams_max {
-                usize::MAX => now.streams,
-                before => before.max(now.streams),
-            };
             self.acked = now;
             return Ok(None);
         }
@@ -520,8 +512,11 @@ impl Peer {
         // What comes behind our GOAWAY is not looked at.
         stream.sent_reset = self.our_last.is_some_and(|last| id > last);
         self.streams.insert(id, stream);
-        if self.open_streams() > self.streams_max {
-            return Err(format!("{} streams", self.open_streams()));
+        // As with windows: more may be used as soon as it is told.
+        let unacked = self.unacked.iter().map(|told| told.streams);
+        let max = unacked.fold(self.acked.streams, usize::max);
+        if self.open_streams() > max {
+            return Err(format!("{} streams of {max}", self.open_streams()));
         }
         Ok(Told::Head { id, head, end })
     }

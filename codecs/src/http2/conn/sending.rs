@@ -26,6 +26,10 @@ impl Connection {
             // RFC 9113 §5.1.1: a later stream was opened, this one is closed by that.
             return self.give_up(id, Some(Reason::Refused), "http2-stream-id-overtaken");
         }
+        if self.streams.len() > self.peer.streams_max as usize {
+            // RFC 9113 §5.1.2: fewer are allowed than when it was opened.
+            return self.give_up(id, Reason::Refused, "http2-too-many-streams-by-now");
+        }
         if is_extended && !self.can_extend(head) {
             let is_known = self.has_settings || !is_websocket(head);
             let reason = is_known.then_some(Reason::Protocol);
