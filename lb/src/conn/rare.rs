@@ -82,7 +82,7 @@ impl Conn {
 
     /// Notes whether a head is incomplete now.
     pub(super) fn note_head(&mut self, now: Instant) {
-        let is_in_head = self.has_inbox();
+        let is_in_head = self.has_inbox() || self.codec.is_in_head();
         if is_in_head {
             self.rare
                 .get_or_insert_default()
