@@ -28,7 +28,7 @@ impl Connection {
         }
         if self.streams.len() > self.peer.streams_max as usize {
             // RFC 9113 §5.1.2: fewer are allowed than when it was opened.
-            return self.give_up(id, Reason::Refused, "http2-too-many-streams-by-now");
+            return self.give_up(id, Some(Reason::Refused), "http2-too-many-streams-by-now");
         }
         if is_extended && !self.can_extend(head) {
             let is_known = self.has_settings || !is_websocket(head);
