@@ -19,6 +19,7 @@ on_each_engine!(
     a_connection_to_an_endpoint_ends_with_the_last_request_that_it_may_carry,
     a_connect_that_is_no_tunnel_is_never_a_success,
     heads_that_are_late_end_a_connection_whatever_else_it_carries,
+    answers_share_the_window_of_their_connection,
 );
 
 const HTTP2: &str = "typed_extension_protocol_options:
@@ -338,4 +339,33 @@ fn heads_that_are_late_end_a_connection_whatever_else_it_carries(engine: EngineK
     client.client.send(&whole[..whole.len() - 1]);
     while client.next().is_some() {}
     assert_eq!(proxy.metric("ringlb_listener_head_timeouts_total"), 2);
+}
+
+fn answers_share_the_window_of_their_connection(engine: EngineKind) {
+    use crate::support::h2::{DATA, WINDOW_UPDATE};
+    let origin = sized();
+    for proxy in &chain(engine, &origin) {
+        // INITIAL_WINDOW_SIZE: the connection's window is what they have to share.
+        let mut client = H2::with_settings(proxy.at("http"), &[(4, 8 << 20)]);
+        let ids: Vec<_> = (0..3)
+            .map(|_| client.request("GET", "/b/3000000", &[], true))
+            .collect();
+        let mut bytes = std::collections::BTreeMap::new();
+        let mut sum = 0;
+        while sum < 3_000_000 {
+            let frame = client.next().unwrap();
+            if frame.kind == DATA && !frame.payload.is_empty() {
+                *bytes.entry(frame.id).or_insert(0) += frame.payload.len();
+                sum += frame.payload.len();
+                let more = (frame.payload.len() as u32).to_be_bytes();
+                client.send(WINDOW_UPDATE, 0, 0, &more);
+            }
+        }
+        for id in ids {
+            assert!(
+                bytes.get(&id).is_some_and(|one| *one > sum / 6),
+                "{bytes:?}"
+            );
+        }
+    }
 }

@@ -274,7 +274,12 @@ impl Worker {
                 return;
             };
             let room = target.codec.room(id);
-            if target.is_crammed() || room == 0 {
+            let has_others = target.streams.len() > 1;
+            let is_stopped = match has_others {
+                true => target.is_full(),
+                false => target.is_crammed(),
+            };
+            if is_stopped || room == 0 {
                 return;
             }
             let Some(data) = half.ready.take(room) else {
@@ -290,6 +295,9 @@ impl Worker {
             self.net.write_data(conn, id, &data, end, is_shared);
             if end {
                 self.end_tunnel_half(key, conn);
+            } else if has_others {
+                // They take turns, a frame each: window and socket may not be enough for all.
+                return self.wake_stream(key);
             }
         }
     }
