@@ -1,6 +1,6 @@
 //! HTTP/2 (RFC 9113) and its header compression (RFC 7541).
 //!
-//! One [`conn::Connection`] is the codec of either side. Its sub-machines know nothing of each other:
+//! One `conn::Connection` is the codec of either side. Its sub-machines know nothing of each other:
 //! frames, settings, windows, the table of streams, heads, and the guard against peers that make work
 //! for nothing. What one stream does wrong ends that stream, what could mean two things for all of them
 //! ends the connection.
