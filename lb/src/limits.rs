@@ -74,6 +74,9 @@ pub const TUNNEL_IDLE_TIME: Duration = Duration::from_secs(3600);
 /// what other clients have on them.
 pub const UPSTREAM_RESETS_MAX: u16 = 200;
 
+/// Bytes of a local reply's text that its `grpc-message` tells; clients allow 8 KiB of metadata in all.
+pub const GRPC_MESSAGE_BYTES_MAX: usize = 1 << 10;
+
 /// How often a filter may send one request back to route matching.
 pub const REMATCHES_MAX: u8 = 4;
 

@@ -4,11 +4,13 @@
 //! sends is encoded into the worker's one outbox and leaves in as few pieces as possible. It is read
 //! only while what it feeds has room (`wants_reading`).
 
+mod ending;
 mod input;
 mod keepalive;
 mod linger;
 mod outbox;
 mod rare;
+mod reading;
 mod streams;
 mod timers;
 
@@ -24,9 +26,9 @@ use crate::{
     worker::Worker,
 };
 use codecs::{Codec, Life, Protocol};
-use engines::{SlotKey, Sock, SockAddr, slot_key};
+use engines::{Sock, SockAddr, slot_key};
 use rare::Rare;
-use std::{io, time::Instant};
+use std::time::Instant;
 use streams::Streams;
 
 slot_key! {
@@ -46,9 +48,6 @@ pub(crate) enum ConnPhase {
     /// Frames flow.
     Open,
 }
-
-/// Spreads numbers that follow one another (2^64 over the golden ratio).
-const MIXED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Which side of the proxy a connection is on.
 #[derive(Debug)]
@@ -308,229 +307,5 @@ impl Worker {
             self.pool_connected(key, target);
         }
         self.mark_conn(key);
-    }
-
-    /// Part of what was queued has left.
-    pub(crate) fn on_sent(&mut self, key: ConnKey, bytes: usize) {
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        let was_full = conn.is_full();
-        debug_assert!(conn.unsent >= bytes, "more was sent than queued");
-        conn.unsent = conn.unsent.saturating_sub(bytes);
-        conn.pinned = conn
-            .pinned
-            .saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
-        if conn.has_resting() {
-            self.end_rests(key);
-        }
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
-            self.drop_conn(key);
-        } else if matches!(conn.phase, ConnPhase::Flushing | ConnPhase::Lingering) {
-            conn.since = self.now;
-            self.mark_conn(key);
-        } else if was_full && !conn.is_full() && !cfg!(planted = "lost_resume") {
-            // Each time another one is first, as the first may fill it again.
-            let first = (self.turns.wrapping_mul(MIXED) >> 33) as usize;
-            let first = first % conn.streams.len().max(1);
-            let (later, sooner) = conn.streams.split_at(first);
-            let streams = sooner.iter().chain(later);
-            self.todo
-                .extend(streams.map(|(_, stream)| crate::worker::Todo::Advance(*stream)));
-            if conn.codec.is_multiplexed() {
-                self.check_life(key);
-            }
-        }
-    }
-
-    /// The socket is gone: reset, failed, or broken.
-    pub(crate) fn on_closed(&mut self, key: ConnKey, _cause: Option<io::Error>) {
-        self.lose_conn(key);
-    }
-
-    /// Closes a connection at once. Its streams are told.
-    pub(crate) fn drop_conn(&mut self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get(key) else {
-            return;
-        };
-        let sock = conn.sock;
-        self.net.forget(key);
-        self.close_sock(sock);
-        self.lose_conn(key);
-    }
-
-    /// A connection is no more: what it carried is told, pool and counters are settled.
-    fn lose_conn(&mut self, key: ConnKey) {
-        self.net.forget(key);
-        let Some(mut conn) = self.net.conns.remove(key) else {
-            return;
-        };
-        self.wheels.conns.set(key.index(), None);
-        self.wheels.pings.set(key.index(), None);
-        match conn.side {
-            Side::Down { listener, .. } => {
-                self.listener_stats(listener).connections_active.dec();
-                for rested in conn.take_resting() {
-                    self.end_rest(rested);
-                }
-                for (_, stream) in conn.streams.iter() {
-                    self.on_downstream_lost(*stream);
-                }
-            }
-            Side::Up {
-                target,
-                credit,
-                has_answered,
-                is_retired,
-                ..
-            } => {
-                let connected = conn.phase != ConnPhase::Connecting;
-                self.pool_lost(key, target, credit, connected, is_retired);
-                if !connected {
-                    self.pool_connect_failed(target);
-                }
-                let unsent = !conn.is_committed;
-                for (_, stream) in conn.streams.iter() {
-                    self.on_upstream_lost(*stream, unsent, has_answered);
-                }
-            }
-        }
-    }
-
-    /// Brings the engine's receiving and the alarm of a connection in line with its state; see
-    /// `mark_conn`.
-    pub(crate) fn sync_conn(&mut self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get(key) else {
-            return;
-        };
-        let (wanted, reading, sock) = (self.wants_reading(conn), conn.reading, conn.sock);
-        let alarm = self.missing_alarm(conn);
-        if wanted != reading {
-            if wanted {
-                self.net.engine.resume(sock);
-            } else {
-                self.count_backpressure(key);
-                self.net.engine.pause(sock);
-            }
-        }
-        if let Some(conn) = self.net.conns.get_mut(key) {
-            (conn.reading, conn.is_marked) = (wanted, false);
-            if let Some((patience, end)) = alarm {
-                conn.alarm = Some(patience);
-                self.wheels.conns.set(key.index(), end);
-            }
-        }
-    }
-
-    fn wants_reading(&self, conn: &Conn) -> bool {
-        match conn.phase {
-            ConnPhase::Connecting | ConnPhase::Flushing => return false,
-            ConnPhase::Lingering => return !conn.peer_done,
-            ConnPhase::Open => {}
-        }
-        if conn.peer_done || (conn.held && conn.has_inbox()) {
-            return false;
-        }
-        if conn.codec.is_multiplexed() {
-            return true;
-        }
-        let useless = |bytes: u32| bytes as usize > limits::DISCARD_BYTES_MAX;
-        if !conn.streams.is_empty() && conn.discarding.is_some_and(useless) {
-            return false;
-        }
-        conn.streams.iter().all(|(_, key)| {
-            let Some(stream) = self.streams.get(*key) else {
-                return true;
-            };
-            let (waiting, far) = if conn.is_down() {
-                (stream.request_waiting(), stream.up.map(|up| up.conn))
-            } else {
-                (stream.response_waiting(), Some(stream.down.conn))
-            };
-            if !conn.is_down() && stream.response.passing > 0 {
-                return false;
-            }
-            let full = far.is_some_and(|far| self.net.is_full(far));
-            waiting < self.net.stream_bytes_max(far) && !full
-        })
-    }
-
-    fn count_backpressure(&self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get(key) else {
-            return;
-        };
-        let down = match (&conn.side, conn.streams.first()) {
-            _ if conn.phase != ConnPhase::Open || conn.peer_done || conn.held => return,
-            (Side::Down { listener, .. }, _) => Some(*listener),
-            (Side::Up { .. }, Some((_, stream))) => self.streams.get(*stream).map(|s| s.listener),
-            (Side::Up { .. }, None) => None,
-        };
-        if let Some(listener) = down {
-            self.listener_stats(listener).backpressure.inc();
-        }
-    }
-
-    /// An answer went out completely, or its stream was given up: what becomes of the connection.
-    pub(crate) fn after_answer(&mut self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        if conn.streams.is_empty() {
-            conn.since = self.now;
-        }
-        if conn.phase != ConnPhase::Open {
-            return;
-        }
-        let life = conn.codec.life();
-        if life == Life::Over && conn.may_close_at_once() {
-            self.end_conn(key);
-        } else if life.is_closed() {
-            self.linger(key);
-        } else if conn.held {
-            if conn.unhold() {
-                self.todo.push_back(crate::worker::Todo::Decode(key));
-            }
-        } else if conn.peer_done && conn.streams.is_empty() {
-            self.flush_and_close(key);
-        }
-        self.mark_conn(key);
-    }
-
-    /// The worker drains: an idle connection is closed, another with its current answer.
-    pub(crate) fn drain_conn(&mut self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        let idle = conn.streams.is_empty() && conn.phase == ConnPhase::Open;
-        if idle && conn.is_down() && !conn.has_inbox() && !conn.codec.is_multiplexed() {
-            self.linger(key);
-        } else if idle && !conn.is_down() {
-            self.drop_conn(key);
-        } else if conn.is_down() {
-            self.net.write(key, |codec, out| codec.drain(out));
-            self.check_life(key);
-        }
-        self.mark_conn(key);
-    }
-
-    /// The codec of a connection with many streams may have come to its end, or its pool may not know
-    /// that it has room.
-    pub(crate) fn check_life(&mut self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get(key).filter(|conn| conn.is_open()) else {
-            return;
-        };
-        let (life, is_empty) = (conn.codec.life(), conn.streams.is_empty());
-        match (life, conn.target()) {
-            (Life::Closed | Life::Over, None) if is_empty => self.linger(key),
-            (Life::Closed | Life::Over, Some(_)) if !is_empty => self.drop_conn(key),
-            (Life::Closed | Life::Draining | Life::Over, Some(_)) if is_empty => {
-                self.flush_and_close(key);
-            }
-            (Life::Open { streams }, Some(target)) => self.on_room(key, target, streams),
-            (Life::Closed | Life::Draining | Life::Over, _) | (Life::Open { .. }, None) => {}
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Answers that the proxy gives itself.
 
-use crate::{grpc, short_text::ShortText};
+use crate::{grpc, limits, short_text::ShortText};
 use codecs::{Fields, Head, Length};
 use engines::Buf;
 
@@ -65,7 +65,8 @@ impl LocalReply {
         head.fields.append(b"content-type", grpc::CONTENT_TYPE);
         let status = ShortText::of(self.grpc_status());
         head.fields.append(b"grpc-status", &status);
-        let text = self.body.trim_ascii_end();
+        let text = &self.body[..self.body.len().min(limits::GRPC_MESSAGE_BYTES_MAX)];
+        let text = text.trim_ascii_end();
         if !text.is_empty() {
             let mut message = Vec::new();
             grpc::write_message(text, &mut message);

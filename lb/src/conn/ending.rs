@@ -1,0 +1,124 @@
+//! What ends a connection, and what becomes of one when something on it has ended.
+
+use super::{ConnKey, ConnPhase, Side};
+use crate::worker::{Todo, Worker};
+use codecs::Life;
+use engines::SlotKey;
+use std::io;
+
+impl Worker {
+    /// The socket is gone: reset, failed, or broken.
+    pub(crate) fn on_closed(&mut self, key: ConnKey, _cause: Option<io::Error>) {
+        self.lose_conn(key);
+    }
+
+    /// Closes a connection at once. Its streams are told.
+    pub(crate) fn drop_conn(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
+        };
+        let sock = conn.sock;
+        self.net.forget(key);
+        self.close_sock(sock);
+        self.lose_conn(key);
+    }
+
+    /// A connection is no more: what it carried is told, pool and counters are settled.
+    fn lose_conn(&mut self, key: ConnKey) {
+        self.net.forget(key);
+        let Some(mut conn) = self.net.conns.remove(key) else {
+            return;
+        };
+        self.wheels.conns.set(key.index(), None);
+        self.wheels.pings.set(key.index(), None);
+        match conn.side {
+            Side::Down { listener, .. } => {
+                self.listener_stats(listener).connections_active.dec();
+                for rested in conn.take_resting() {
+                    self.end_rest(rested);
+                }
+                for (_, stream) in conn.streams.iter() {
+                    self.on_downstream_lost(*stream);
+                }
+            }
+            Side::Up {
+                target,
+                credit,
+                has_answered,
+                is_retired,
+                ..
+            } => {
+                let connected = conn.phase != ConnPhase::Connecting;
+                self.pool_lost(key, target, credit, connected, is_retired);
+                if !connected {
+                    self.pool_connect_failed(target);
+                }
+                let unsent = !conn.is_committed;
+                for (_, stream) in conn.streams.iter() {
+                    self.on_upstream_lost(*stream, unsent, has_answered);
+                }
+            }
+        }
+    }
+
+    /// An answer went out completely, or its stream was given up: what becomes of the connection.
+    pub(crate) fn after_answer(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        if conn.streams.is_empty() {
+            conn.since = self.now;
+        }
+        if conn.phase != ConnPhase::Open {
+            return;
+        }
+        let life = conn.codec.life();
+        if life == Life::Over && conn.may_close_at_once() {
+            self.end_conn(key);
+        } else if life.is_closed() {
+            self.linger(key);
+        } else if conn.held {
+            if conn.unhold() {
+                self.todo.push_back(Todo::Decode(key));
+            }
+        } else if conn.peer_done && conn.streams.is_empty() {
+            self.flush_and_close(key);
+        }
+        self.mark_conn(key);
+    }
+
+    /// The worker drains: an idle connection is closed, another with its current answer.
+    pub(crate) fn drain_conn(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let idle = conn.streams.is_empty() && conn.phase == ConnPhase::Open;
+        if idle && conn.is_down() && !conn.has_inbox() && !conn.codec.is_multiplexed() {
+            self.linger(key);
+        } else if idle && !conn.is_down() {
+            self.drop_conn(key);
+        } else if conn.is_down() {
+            self.net.write(key, |codec, out| codec.drain(out));
+            self.check_life(key);
+        }
+        self.mark_conn(key);
+    }
+
+    /// The codec of a connection with many streams may have come to its end, or its pool may not know
+    /// that it has room.
+    pub(crate) fn check_life(&mut self, key: ConnKey) {
+        let Some(conn) = self.net.conns.get(key).filter(|conn| conn.is_open()) else {
+            return;
+        };
+        let (life, is_empty) = (conn.codec.life(), conn.streams.is_empty());
+        match (life, conn.target()) {
+            (Life::Closed | Life::Over, None) if is_empty => self.linger(key),
+            (Life::Closed | Life::Over, Some(_)) if !is_empty => self.drop_conn(key),
+            (Life::Closed | Life::Draining | Life::Over, Some(_)) if is_empty => {
+                self.flush_and_close(key);
+            }
+            (Life::Open { streams }, Some(target)) => self.on_room(key, target, streams),
+            (Life::Closed | Life::Draining | Life::Over, _) | (Life::Open { .. }, None) => {}
+        }
+    }
+}
