@@ -2,7 +2,7 @@
 //! enough), is counted by the name of its limit, leaves memory flat and a neighbour unharmed.
 
 use crate::support::{
-    Origin, Proxy, Setup,
+    Cluster, HttpListener, Origin, Proxy, Setup,
     h2::{
         CONTINUATION, DATA, END, END_HEADERS, ENHANCE_YOUR_CALM, GOAWAY, H2, HEADERS, PING,
         PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame,
@@ -30,6 +30,7 @@ on_each_engine!(
     trailers_that_are_too_large,
     more_streams_than_are_allowed,
     answers_that_nobody_takes,
+    a_window_that_stays_shut,
     bodies_beyond_the_window,
 );
 
@@ -44,17 +45,22 @@ struct Scene {
     _origin: Origin,
 }
 
+/// Answers with as many bytes as the path says.
+fn sized() -> Origin {
+    Origin::new(|request, stream| {
+        let bytes = request
+            .path()
+            .strip_prefix("/b/")
+            .and_then(|n| n.parse().ok());
+        let body = vec![b'x'; bytes.unwrap_or(2)];
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), &body].concat()).is_ok()
+    })
+}
+
 impl Scene {
     fn new(engine: EngineKind) -> Self {
-        let origin = Origin::new(|request, stream| {
-            let bytes = request
-                .path()
-                .strip_prefix("/b/")
-                .and_then(|n| n.parse().ok());
-            let body = vec![b'x'; bytes.unwrap_or(2)];
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-            stream.write_all(&[head.as_bytes(), &body].concat()).is_ok()
-        });
+        let origin = sized();
         let proxy = Proxy::start(engine, &Setup::http(&[origin.at()]));
         let mut neighbour = H2::new(proxy.at("http"));
         assert_eq!(neighbour.get("/before").status, 200);
@@ -341,6 +347,25 @@ fn answers_that_nobody_takes(engine: EngineKind) {
     drop((attackers, neighbour));
     drop(scene.neighbour);
     scene.proxy.settle();
+}
+
+/// For the whole idle time.
+fn a_window_that_stays_shut(engine: EngineKind) {
+    let origin = sized();
+    let yaml = Setup::default()
+        .listen(&HttpListener {
+            manager: "stream_idle_timeout: 0.2s",
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()])
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    let mut attacker = H2::with_settings(proxy.at("http"), &[(4, 0)]);
+    let id = attacker.request("GET", "/b/1000", &[], true);
+    assert_eq!(attacker.reply(id).reset, Some(ENHANCE_YOUR_CALM));
+    assert_eq!(proxy.http2_limit("http2-stalled-window"), 1);
+    let mut neighbour = H2::new(proxy.at("http"));
+    assert_eq!(neighbour.get("/b/10").body.len(), 10);
 }
 
 /// More than the window of a stream whose endpoint does not read.

@@ -2,17 +2,18 @@
 
 use crate::{
     grpc::HTTP2,
-    support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, closed_port, scratch},
+    support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, closed_port, h2::H2, scratch},
 };
 use engines::EngineKind;
 use nix::sys::signal::Signal;
-use std::net::SocketAddr;
+use std::{io::Write, net::SocketAddr};
 
 on_each_engine!(
     the_proxy_s_own_answers_are_in_their_head,
     a_client_s_deadline_is_obeyed_and_passed_on,
     an_endpoint_is_told_what_the_route_leaves_of_a_deadline,
     the_log_tells_the_status,
+    an_answer_that_is_cut_ends_with_a_status,
 );
 
 /// The head of a call whose one message has five bytes of prefix and nothing else.
@@ -158,4 +159,24 @@ fn the_log_tells_the_status(engine: EngineKind) {
         "404 - - NR route_not_found",
     ];
     assert_eq!(lines, expected);
+}
+
+/// A reset would mean that the protocol was broken, or that the client has cancelled.
+fn an_answer_that_is_cut_ends_with_a_status(engine: EngineKind) {
+    let origin = Origin::new(|_, stream| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ntransfer-encoding: chunked\r\n\r\n";
+        let _ = stream.write_all(format!("{head}5\r\n\0\0\0\0\0\r\n").as_bytes());
+        false
+    });
+    let proxy = Proxy::start(engine, &setup("", origin.at(), ""));
+    let mut client = H2::new(proxy.at("http"));
+    let more = [("content-type", "application/grpc"), ("te", "trailers")];
+    let id = client.request("POST", "/c", &more, true);
+    let reply = client.reply(id);
+    assert_eq!((reply.status, reply.reset), (200, None));
+    let status = reply
+        .trailers
+        .iter()
+        .find(|(name, _)| name == "grpc-status");
+    assert_eq!(status.map(|(_, value)| value.as_str()), Some("14"));
 }

@@ -23,6 +23,9 @@ pub(super) const TINY_WINDOWS: &str = "http2-tiny-windows";
 pub(super) const USELESS_FRAMES: &str = "http2-useless-frames";
 pub(super) const WINDOW_UPDATE_FLOOD: &str = "http2-window-update-flood";
 
+/// A stream whose window stayed shut for the whole idle time; who keeps that time gives it up.
+pub const STALLED_WINDOW: &str = "http2-stalled-window";
+
 /// Streams that are refused, one at a time.
 pub(super) const HEADS_TOO_LARGE_TOGETHER: &str = "http2-heads-too-large-together";
 pub(super) const HEAD_TOO_LARGE: &str = "http2-head-too-large";
@@ -44,6 +47,7 @@ pub static LIMITS: &[&str] = &[
     PRIORITY_FLOOD,
     RESET_FLOOD,
     SETTINGS_FLOOD,
+    STALLED_WINDOW,
     TINY_WINDOWS,
     TOO_MANY_FIELDS,
     TOO_MANY_STREAMS,

@@ -19,7 +19,7 @@ mod options;
 mod settings;
 mod streams;
 
-pub use guard::LIMITS;
+pub use guard::{LIMITS, STALLED_WINDOW};
 pub use options::Options;
 
 use crate::{Codec, Detected, Limits, Protocol};

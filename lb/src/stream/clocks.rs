@@ -255,6 +255,9 @@ impl Worker {
         stream.record.flags.set(Flags::STREAM_IDLE);
         let (listener, status) = (stream.listener, stream.timeout_status());
         self.listener_stats(listener).stream_idle_timeouts.inc();
+        if self.is_stalled(key) {
+            return self.give_stalled_up(key);
+        }
         self.fail(key, LocalReply::new(status, "stream_idle_timeout"));
     }
 }

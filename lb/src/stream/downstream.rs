@@ -9,6 +9,7 @@ use crate::{
     filter::Dir,
     grpc::{self, Outcome},
     limits,
+    short_text::ShortText,
     worker::{Todo, Worker},
 };
 use codecs::{Fields, Head, Reason, StreamId};
@@ -175,7 +176,7 @@ impl Worker {
             return;
         };
         if stream.response.head_sent {
-            return self.reset_stream(key);
+            return self.reset_stream(key, Reason::Internal);
         }
         let mut head = self.net.heads.take();
         match stream.is_grpc {
@@ -256,15 +257,14 @@ impl Worker {
     }
 
     /// Gives the stream up and lets the client see that its answer is not complete.
-    pub(crate) fn reset_stream(&mut self, key: StreamKey) {
+    pub(crate) fn reset_stream(&mut self, key: StreamKey, reason: Reason) {
         let Some(stream) = self.streams.get(key) else {
             return;
         };
         let down = stream.down;
         self.abandon(key);
-        self.net.write(down.conn, |codec, out| {
-            codec.reset(down.id, Reason::Internal, out)
-        });
+        self.net
+            .write(down.conn, |codec, out| codec.reset(down.id, reason, out));
         let Some(conn) = self.net.conns.get(down.conn) else {
             return;
         };
@@ -340,11 +340,40 @@ impl Worker {
             return;
         };
         stream.record.detail = reply.detail;
-        if stream.response.head_sent {
-            self.reset_stream(key);
-        } else {
+        if !stream.response.head_sent {
             self.answer(key, reply, None);
+        } else if !self.end_call(key, &reply) {
+            self.reset_stream(key, Reason::Internal);
         }
+    }
+
+    /// Ends a gRPC answer that was begun with trailers that say what went wrong: a client takes a reset
+    /// for a fault of the protocol, or for its own. False if it is no such answer, or not on a stream
+    /// that can be ended so.
+    fn end_call(&mut self, key: StreamKey, reply: &LocalReply) -> bool {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return false;
+        };
+        let down = stream.down;
+        let is_shared = self
+            .net
+            .conns
+            .get(down.conn)
+            .is_some_and(|conn| conn.codec.is_multiplexed());
+        if !stream.is_grpc || !is_shared {
+            return false;
+        }
+        let status = reply.grpc_status();
+        stream.record.grpc = Outcome::of(status);
+        let mut fields = Fields::default();
+        fields.append(b"grpc-status", &ShortText::of(status));
+        fields.append(b"grpc-message", reply.detail.as_bytes());
+        self.abandon(key);
+        self.net.write(down.conn, |codec, out| {
+            codec.trailers(down.id, &fields, out);
+        });
+        self.after_answer(down.conn);
+        true
     }
 
     /// The stream may go on, once the input at hand is decoded: one step for all its frames.

@@ -90,7 +90,7 @@ impl Worker {
             Flow::Reset(_) => {
                 stream.record.flags.set(Flags::LOCAL_RESET);
                 stream.record.detail = "filter_reset";
-                self.reset_stream(key);
+                self.reset_stream(key, codecs::Reason::Internal);
             }
             Flow::Respond { reply, behind } => self.answer(key, *reply, Some(behind)),
         }

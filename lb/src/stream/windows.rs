@@ -5,6 +5,7 @@
 
 use super::{Stream, StreamKey};
 use crate::{filter::Dir, worker::Worker};
+use codecs::{Reason, http2::STALLED_WINDOW};
 
 impl Worker {
     /// Opens the windows of a stream as far as its bytes were handed on, at the end of a turn.
@@ -31,6 +32,27 @@ impl Worker {
         if !cfg!(planted = "lost_window") {
             self.release(key, dir, 0);
         }
+    }
+
+    /// Some of the answer waits for a window that its client does not open.
+    pub(super) fn is_stalled(&self, key: StreamKey) -> bool {
+        let Some(stream) = self.streams.get(key) else {
+            return false;
+        };
+        let Some(conn) = self.net.conns.get(stream.down.conn) else {
+            return false;
+        };
+        let waits = stream.response.head_sent && !stream.response.ready.is_empty();
+        waits && !conn.is_full() && conn.codec.room(stream.down.id) == 0
+    }
+
+    /// The client let the window shut for the whole idle time.
+    pub(super) fn give_stalled_up(&mut self, key: StreamKey) {
+        self.stats.count_limit(STALLED_WINDOW);
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.record.detail = STALLED_WINDOW;
+        }
+        self.reset_stream(key, Reason::Overload);
     }
 
     fn release(&mut self, key: StreamKey, dir: Dir, waiting: u64) {
