@@ -13,7 +13,7 @@ const SLICES_MAX: usize = 64;
 /// Emptied queues kept for the next sends. One that had room for more slices than
 /// [`SPARE_SLICES_MAX`] goes.
 const SPARES_MAX: usize = 256;
-const SPARE_SLICES_MAX: usize = 16;
+const SPARE_SLICES_MAX: usize = SLICES_MAX;
 
 /// The sending side of a socket.
 #[derive(Debug, Default)]
