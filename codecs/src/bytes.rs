@@ -75,6 +75,19 @@ fn controls(word: u64) -> u64 {
     (!is_printed | is_delete) & !word & HIGH
 }
 
+/// A number in decimal; 20 digits are enough for any.
+pub(crate) fn decimal_in(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[start..];
+        }
+    }
+}
+
 /// A control character that no field value may hold (RFC 9110 §5.5).
 pub(crate) fn is_control(byte: u8) -> bool {
     (byte < b' ') & (byte != b'\t') | (byte == 0x7f)

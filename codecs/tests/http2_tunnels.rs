@@ -5,25 +5,7 @@ mod http2_support;
 use codecs::http2::Options;
 use codecs::{Frame, Life, Limits, Reason, StreamId};
 use http2_support::wire::*;
-use http2_support::{Side, Told, answer, exchange, request};
-
-fn limits(options: Options) -> Limits {
-    Limits {
-        http2: options,
-        ..Limits::default()
-    }
-}
-
-fn pair(limits: &Limits) -> (Side, Side) {
-    let (mut client, mut server) = (Side::client(limits), Side::server(limits));
-    let told = exchange(&mut client, &mut server);
-    assert_eq!(told, (vec![], vec![]));
-    (client, server)
-}
-
-fn open(client: &mut Side) -> u64 {
-    client.codec.open().map_or(0, |id| id.0)
-}
+use http2_support::{Side, Told, answer, exchange, limits, open, pair, request};
 
 #[test]
 fn a_websocket_is_http_1s_upgrade_on_both_sides() {

@@ -199,7 +199,7 @@ impl Default for ListenOptions {
 /// How a connection is opened.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
-    /// The socket's buffer class.
+    /// The class that the socket's buffers begin with; `uring` always begins with small ones.
     pub class: Class,
 }
 

@@ -307,6 +307,8 @@ pub struct ClusterStats {
     pub resets: Counter,
     /// Requests that an endpoint gave up or did not take, on a connection that goes on.
     pub stream_resets: Counter,
+    /// Connections that take no more requests because `UPSTREAM_RESETS_MAX` were given up on them.
+    pub reset_overflows: Counter,
     /// Connections that an endpoint ends with GOAWAY.
     pub connections_drained: Counter,
     /// Connections closed because a PING was not answered in time.

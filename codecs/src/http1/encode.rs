@@ -6,7 +6,7 @@
 use super::fields;
 use super::status;
 use super::target::is_target;
-use crate::bytes::{any, is_token, is_token_byte};
+use crate::bytes::{any, decimal_in, is_token, is_token_byte};
 use crate::fields::write_text;
 use crate::kind::Kind;
 use crate::{Fields, Head, Inline, Wrap};
@@ -225,17 +225,8 @@ pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break out.extend_from_slice(&digits[start..]);
-        }
-    }
+pub(super) fn decimal(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(decimal_in(number, &mut [0; 20]));
 }
 
 #[cfg(test)]

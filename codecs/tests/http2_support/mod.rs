@@ -10,7 +10,7 @@ pub(crate) mod case;
 pub(crate) mod rng;
 pub(crate) mod wire;
 
-use codecs::http2::Http2;
+use codecs::http2::{Http2, Options};
 use codecs::{
     Codec, Fields, Frame, Head, Heads, Length, Limits, Malformed, Protocol, Reason, StreamId, Wait,
 };
@@ -238,4 +238,25 @@ pub(crate) fn exchange(client: &mut Side, server: &mut Side) -> (Vec<Told>, Vec<
         at_server.extend(server.take(&up));
         at_client.extend(client.take(&down));
     }
+}
+
+/// Limits with these options.
+pub(crate) fn limits(options: Options) -> Limits {
+    Limits {
+        http2: options,
+        ..Limits::default()
+    }
+}
+
+/// A client and a server that have told each other their settings.
+pub(crate) fn pair(limits: &Limits) -> (Side, Side) {
+    let (mut client, mut server) = (Side::client(limits), Side::server(limits));
+    let told = exchange(&mut client, &mut server);
+    assert_eq!(told, (vec![], vec![]));
+    (client, server)
+}
+
+/// Opens a stream; its id.
+pub(crate) fn open(client: &mut Side) -> u64 {
+    client.codec.open().map_or(0, |id| id.0)
 }

@@ -171,6 +171,11 @@ const CLUSTER_COUNTERS: &[Metric<ClusterStats, Counter>] = &[
         |s| &s.stream_resets,
     ),
     (
+        "reset_overflows_total",
+        "Connections retired because too many requests were given up on them",
+        |s| &s.reset_overflows,
+    ),
+    (
         "connections_drained_total",
         "Connections that the endpoint ends with GOAWAY",
         |s| &s.connections_drained,

@@ -227,9 +227,11 @@ impl Conn {
     pub(crate) fn count_reset(&mut self) -> bool {
         let is_multiplexed = self.codec.is_multiplexed();
         match &mut self.side {
-            Side::Up { resets, .. } if is_multiplexed => {
+            Side::Up {
+                resets, is_retired, ..
+            } if is_multiplexed => {
                 *resets = resets.saturating_add(1);
-                *resets >= limits::UPSTREAM_RESETS_MAX
+                !*is_retired && *resets >= limits::UPSTREAM_RESETS_MAX
             }
             Side::Up { .. } | Side::Down { .. } => false,
         }

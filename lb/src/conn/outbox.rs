@@ -74,10 +74,6 @@ impl Net {
         is_shared: bool,
     ) {
         let copied = must_copy(data);
-        let own = match is_shared && !copied && data.is_crowded() {
-            true => Buf::copy_of(data),
-            false => data.clone(),
-        };
         let wrap = self.write(key, |codec, out| {
             let wrap = codec.data(id, data, end);
             out.extend_from_slice(&wrap.before);
@@ -92,6 +88,10 @@ impl Net {
         };
         self.flush();
         if let Some(conn) = self.conns.get_mut(key) {
+            let own = match is_shared && data.is_crowded() {
+                true => Buf::copy_of(data),
+                false => data.clone(),
+            };
             conn.queue(data.len());
             if own.is_leased() {
                 conn.pinned = u32::try_from(conn.unsent).unwrap_or(u32::MAX);
@@ -120,6 +120,13 @@ impl Net {
             .map_or(1, |conn| conn.streams.len());
         let share = limits::CONN_BYTES_MAX / streams.max(1);
         share.clamp(limits::STREAM_BYTES_MIN, limits::STREAM_BYTES_MAX)
+    }
+
+    /// Whether a connection carries many streams.
+    pub(crate) fn is_multiplexed(&self, key: ConnKey) -> bool {
+        self.conns
+            .get(key)
+            .is_some_and(|conn| conn.codec.is_multiplexed())
     }
 
     /// No more should be queued on a connection now.

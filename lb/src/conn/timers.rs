@@ -73,12 +73,7 @@ impl Worker {
 
     /// Tells the peer of a connection without streams that it ends, where the protocol can.
     fn say_goodbye(&mut self, key: ConnKey) {
-        if self
-            .net
-            .conns
-            .get(key)
-            .is_some_and(|conn| conn.codec.is_multiplexed())
-        {
+        if self.net.is_multiplexed(key) {
             self.net.write(key, |codec, out| {
                 codec.drain(out);
                 codec.drain(out);

@@ -263,9 +263,14 @@ impl Worker {
         };
         let config = self.epoch.cluster(target.cluster);
         if conn.codec.is_multiplexed() && !may_reuse(config, conn.requests) {
-            self.net.write(key, |codec, out| codec.drain(out));
-            self.retire(key, target);
+            self.dismiss(key, target);
         }
+    }
+
+    /// Tells the endpoint of a connection that it takes no more requests.
+    pub(crate) fn dismiss(&mut self, key: ConnKey, target: Target) {
+        self.net.write(key, |codec, out| codec.drain(out));
+        self.retire(key, target);
     }
 
     /// Streams that a connection still to be opened is likely to carry at a time.

@@ -355,12 +355,7 @@ impl Worker {
             return false;
         };
         let down = stream.down;
-        let is_shared = self
-            .net
-            .conns
-            .get(down.conn)
-            .is_some_and(|conn| conn.codec.is_multiplexed());
-        if !stream.is_grpc || !is_shared {
+        if !stream.is_grpc || !self.net.is_multiplexed(down.conn) {
             return false;
         }
         let status = reply.grpc_status();

@@ -83,9 +83,7 @@ impl Worker {
         let (down, unfinished) = (stream.down, !stream.request.incoming_end);
         let large =
             matches!(stream.head.length, Length::Known(n) if n > limits::DISCARD_BYTES_MAX as u64);
-        let shared = |conn: &crate::conn::Conn| conn.codec.is_multiplexed();
-        let is_shared = self.net.conns.get(down.conn).is_some_and(shared);
-        let is_cut = stream.is_local && unfinished && !is_shared;
+        let is_cut = stream.is_local && unfinished && !self.net.is_multiplexed(down.conn);
         if is_cut && (large || stream.record.status == 408) {
             // The rest of the request will not be read to its end, or did not come: the answer says
             // so.

@@ -138,8 +138,8 @@ impl Worker {
 
     /// One direction of a tunnel was sent whole: a connection that carries nothing else is half-closed.
     pub(super) fn end_tunnel_half(&mut self, stream: StreamKey, key: ConnKey) {
-        let is_tunnel = |stream: &Stream| stream.upgrade == Upgrade::Open;
-        if !self.streams.get(stream).is_some_and(|s| is_tunnel(s)) {
+        let stream = self.streams.get(stream);
+        if !stream.is_some_and(|stream| stream.upgrade == Upgrade::Open) {
             return;
         }
         let Some(conn) = self.net.conns.get(key) else {

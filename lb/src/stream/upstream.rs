@@ -188,8 +188,8 @@ impl Worker {
             .get_mut(up.conn)
             .is_some_and(Conn::count_reset);
         if is_much && let Some(target) = self.net.conns.get(up.conn).and_then(Conn::target) {
-            self.net.write(up.conn, |codec, out| codec.drain(out));
-            self.retire(up.conn, target);
+            self.cluster_stats(target.cluster).reset_overflows.inc();
+            self.dismiss(up.conn, target);
         }
     }
 

@@ -4,7 +4,7 @@
 //! written, and no byte of a name or value can mean something else to who writes it as HTTP/1.
 
 use super::super::hpack::{Encoder, Indexing};
-use crate::bytes::{any, is_control, is_token, is_token_byte};
+use crate::bytes::{any, decimal_in, is_control, is_token, is_token_byte};
 use crate::fields::{Field, write_text};
 use crate::http1::field_rules::{is_target, keeps_trailer, trim, write_target};
 use crate::kind::Kind;
@@ -120,18 +120,6 @@ fn content_length(coder: &mut Encoder, length: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let digits = decimal_in(length, &mut digits);
     coder.field(b"content-length", digits, Indexing::Auto, out);
-}
-
-fn decimal_in(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &digits[start..];
-        }
-    }
 }
 
 fn fields(
