@@ -1,4 +1,31 @@
 //! TLS for ringlb: bytes in, bytes out, on rustls.
 //!
-//! Nothing stands here yet; the crate marks the place and the edges that `tests/layers` guards.
+//! A [`Session`] is the TLS of one connection. It is made from a context, [`ServerContext`] or
+//! [`ClientContext`], which holds what connections share: certificates, trust, tickets. Nothing here
+//! owns a socket, a file or a clock; what the peer sent goes in as exclusive bytes that are decrypted
+//! where they lie, what is to be sent comes out as bytes, and the time is an argument. rustls does the
+//! handshakes, records after that are ours (`record`). No type of rustls shows outside the crate.
 #![deny(unsafe_code)]
+
+mod context;
+mod facts;
+mod fault;
+pub mod hello;
+mod identity;
+pub mod limits;
+mod session;
+mod settings;
+
+pub use context::{ClientContext, ServerContext, Tickets};
+pub use facts::{Certificate, Facts};
+pub use fault::{Fault, SettingsError};
+pub use hello::Offer;
+pub use identity::Identity;
+pub use session::{Session, Step, What};
+pub use settings::{
+    Client, ClientAuth, ClientSettings, Group, KeyLog, Provider, SanKind, SanMatcher,
+    ServerSettings, Suite, Trust, Version,
+};
+
+/// Time since the Unix epoch.
+pub type Now = std::time::Duration;

@@ -1,0 +1,38 @@
+//! What a client offers, read from the first bytes of its connection without answering them
+//! (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2): for the choice of a filter chain, and of a certificate.
+
+/// What a ClientHello says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// `server_name` (RFC 6066 §3), in lower case, without a final dot.
+    pub sni: Option<Box<str>>,
+    /// `application_layer_protocol_negotiation` (RFC 7301), in the client's order.
+    pub alpn: Vec<Box<[u8]>>,
+    /// Highest version offered: 0x0303, 0x0304 …; GREASE left out.
+    pub version_max: u16,
+    /// Cipher suites in the client's order; GREASE left out.
+    pub suites: Vec<u16>,
+    /// `supported_groups`.
+    pub groups: Vec<u16>,
+    /// `signature_algorithms`.
+    pub schemes: Vec<u16>,
+}
+
+/// How far the first bytes of a connection are understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hello {
+    /// All that came may be the beginning of a ClientHello.
+    Incomplete,
+    /// What the client offers.
+    Offer(Box<Offer>),
+    /// The connection does not begin with a TLS handshake record.
+    Plain,
+    /// It does, but what follows is no ClientHello, or one longer than [`crate::limits::HELLO_BYTES_MAX`].
+    Malformed(&'static str),
+}
+
+/// Reads the first bytes of a connection, all that came so far; the ClientHello may be split over records.
+pub fn read(bytes: &[u8]) -> Hello {
+    let _ = bytes;
+    todo!()
+}

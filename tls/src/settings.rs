@@ -1,0 +1,189 @@
+//! What contexts are made from. Plain values; where they come from is the caller's affair.
+
+use crate::{Identity, SettingsError, Tickets};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// A protocol version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// A cipher suite, by its code in the IANA registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suite(pub u16);
+
+impl Suite {
+    /// By its IANA name (`TLS_AES_128_GCM_SHA256`, `TLS_SM4_GCM_SM3`) or OpenSSL's
+    /// (`ECDHE-ECDSA-AES128-GCM-SHA256`); `None`: unknown, or not supported by this build.
+    pub fn parse(name: &str) -> Option<Self> {
+        let _ = name;
+        todo!()
+    }
+
+    /// Its name as OpenSSL writes it.
+    pub fn name(self) -> &'static str {
+        todo!()
+    }
+}
+
+/// A key exchange group, by its code in the IANA registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group(pub u16);
+
+impl Group {
+    /// By the names that BoringSSL knows (`X25519`, `P-256`, `P-384`, `X25519MLKEM768`) and `curveSM2`;
+    /// `None`: unknown, or not supported by this build.
+    pub fn parse(name: &str) -> Option<Self> {
+        let _ = name;
+        todo!()
+    }
+}
+
+/// Where the cryptography comes from.
+#[derive(Clone)]
+pub struct Provider {}
+
+impl Provider {
+    /// ring, or aws-lc with feature `aws-lc`; with feature `sm` the algorithms of RFC 8998 besides.
+    pub fn system() -> Self {
+        todo!()
+    }
+
+    /// For simulation: every random draw, key exchanges and signatures among them, follows from the seed.
+    #[cfg(feature = "simulation")]
+    pub fn seeded(seed: u64) -> Self {
+        let _ = seed;
+        todo!()
+    }
+}
+
+/// Which subject alternative names a matcher looks at (`SubjectAltNameMatcher.SanType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SanKind {
+    Dns,
+    Email,
+    Ip,
+    Uri,
+}
+
+/// A condition on one subject alternative name.
+#[derive(Clone)]
+pub struct SanMatcher {
+    /// Which names.
+    pub kind: SanKind,
+    /// Whether one is wanted.
+    pub matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+/// Whom to believe (`CertificateValidationContext`).
+#[derive(Clone, Default)]
+pub struct Trust {
+    /// CA certificates, PEM; `None` with no hashes: nobody is believed.
+    pub ca: Option<Vec<u8>>,
+    /// Certificate revocation lists, PEM or DER. Every certificate of a chain has to be covered by one,
+    /// only the leaf with `leaf_crl_only`.
+    pub crl: Option<Vec<u8>>,
+    /// `only_verify_leaf_cert_crl`.
+    pub leaf_crl_only: bool,
+    /// One has to match a name of the leaf; none: any name will do (a client checks the server's name besides,
+    /// see [`ClientSettings::name`]).
+    pub sans: Vec<SanMatcher>,
+    /// SHA-256 of the leaf's SubjectPublicKeyInfo; one of these or of `certificate_hashes` has to match, if any.
+    pub spki_hashes: Vec<[u8; 32]>,
+    /// SHA-256 of the leaf's DER.
+    pub certificate_hashes: Vec<[u8; 32]>,
+    /// `max_verify_depth`: CA certificates between leaf and root.
+    pub depth_max: Option<u32>,
+    /// `allow_expired_certificate`.
+    pub accept_expired: bool,
+    /// `trust_chain_verification: ACCEPT_UNTRUSTED`: a chain that does not verify is taken, as not validated.
+    pub accept_untrusted: bool,
+}
+
+/// What a server asks of clients.
+#[derive(Clone)]
+pub enum ClientAuth {
+    /// No certificate is asked for.
+    None,
+    /// One may be presented and is verified then.
+    Optional(Trust),
+    /// One has to be presented.
+    Required(Trust),
+}
+
+/// Receives the secrets of sessions in the format of NSS key logs.
+pub trait KeyLog: Send + Sync {
+    /// One line, without its end.
+    fn write(&self, line: &str);
+}
+
+/// `DownstreamTlsContext`.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Certificates to choose from: by name, then by what the client can verify; the first is the default.
+    pub identities: Vec<Identity>,
+    /// Protocols in order of preference; empty: ALPN is not negotiated.
+    pub alpn: Vec<Vec<u8>>,
+    /// Lowest and highest version.
+    pub versions: (Version, Version),
+    /// TLS 1.2 and 1.3 suites in order of preference; empty: the provider's.
+    pub suites: Vec<Suite>,
+    /// Groups in order of preference; empty: the provider's.
+    pub groups: Vec<Group>,
+    /// Client certificates.
+    pub client_auth: ClientAuth,
+    /// Keys of session tickets, shared by all workers; `None`: no tickets (`disable_stateless_session_resumption`).
+    pub tickets: Option<Arc<Tickets>>,
+    /// Sessions remembered for clients that take no tickets; 0: none (`disable_stateful_session_resumption`).
+    pub sessions_max: usize,
+    /// `session_timeout`: how long a session may be resumed.
+    pub session_time: Duration,
+    /// `full_scan_certs_on_sni_mismatch`: where no name matches, the first certificate that the client can verify;
+    /// `false`: the default.
+    pub scan_all: bool,
+    /// `key_log`.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+}
+
+/// Whom a client expects.
+#[derive(Clone)]
+pub enum Client {
+    /// Nobody in particular: the connection is encrypted, the server may be anybody
+    /// (no `validation_context`).
+    Unverified,
+    /// A server that these certificates vouch for.
+    Verified(Trust),
+}
+
+/// `UpstreamTlsContext`.
+#[derive(Clone)]
+pub struct ClientSettings {
+    /// Verification of the server.
+    pub server: Client,
+    /// Our certificate, for servers that ask for one.
+    pub identity: Option<Identity>,
+    /// Protocols offered.
+    pub alpn: Vec<Vec<u8>>,
+    /// Lowest and highest version.
+    pub versions: (Version, Version),
+    /// See [`ServerSettings::suites`].
+    pub suites: Vec<Suite>,
+    /// See [`ServerSettings::groups`].
+    pub groups: Vec<Group>,
+    /// `max_session_keys`: sessions remembered for resumption; 0: none.
+    pub sessions_max: usize,
+    /// See [`ServerSettings::key_log`].
+    pub key_log: Option<Arc<dyn KeyLog>>,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Provider")
+    }
+}
+
+const _: fn() -> Option<SettingsError> = || None;
