@@ -96,6 +96,11 @@ impl Session {
         todo!()
     }
 
+    /// The peer has sent something, or we have.
+    pub fn has_begun(&self) -> bool {
+        todo!()
+    }
+
     /// What the handshake has agreed on, once it is over.
     pub fn facts(&self) -> Option<&Arc<Facts>> {
         todo!()

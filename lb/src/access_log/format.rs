@@ -332,7 +332,7 @@ mod tests {
         let facts = Facts {
             record: &record,
             epoch: &epoch,
-            listener: 0,
+            place: Place::default(),
             request: Some(&head),
             response: None,
             addresses: Some(&Addresses::new(

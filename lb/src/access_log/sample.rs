@@ -68,7 +68,7 @@ impl Sample {
         self.ring.add(&Facts {
             record: &self.record,
             epoch: &self.epoch,
-            listener: 0,
+            place: Place::default(),
             request: Some(&self.request),
             response: Some(&self.response),
             addresses: Some(&self.addresses),

@@ -5,31 +5,36 @@
 //! only while what it feeds has room (`wants_reading`).
 
 mod ending;
+mod handshakes;
 mod input;
 mod keepalive;
 mod linger;
 mod outbox;
+mod agree;
 mod rare;
 mod reading;
+mod secure;
 mod streams;
 mod timers;
 
+pub(crate) use handshakes::Handshakes;
 pub(crate) use outbox::Net;
 
 use timers::Patience;
 
 use crate::{
     addresses::Addresses,
-    config::{ClusterConfig, CodecType, HttpConfig},
+    config::ClusterConfig,
+    epoch::Place,
     limits,
     stream::Target,
-    worker::Worker,
 };
-use codecs::{Codec, Life, Protocol};
-use engines::{Sock, SockAddr, slot_key};
+use codecs::{Codec, Life};
+use engines::{Sock, slot_key};
 use rare::Rare;
 use std::time::Instant;
 use streams::Streams;
+use tls::Session;
 
 slot_key! {
     /// Names one connection of one worker.
@@ -43,6 +48,8 @@ pub(crate) enum ConnPhase {
     Connecting,
     /// Closed as soon as what is queued has left; input is not read any more.
     Flushing,
+    /// TLS is not yet established.
+    Handshaking,
     /// We have finished; input is read and dropped until the peer finishes too.
     Lingering,
     /// Frames flow.
@@ -53,7 +60,7 @@ pub(crate) enum ConnPhase {
 #[derive(Debug)]
 pub(crate) enum Side {
     Down {
-        listener: usize,
+        place: Place,
         addresses: Addresses,
     },
     Up {
@@ -73,6 +80,8 @@ pub(crate) struct Conn {
     pub(crate) sock: Sock,
     pub(crate) side: Side,
     pub(crate) codec: Box<dyn Codec>,
+    /// What lies between the socket and the codec, if anything does.
+    pub(crate) tls: Option<Session>,
     pub(crate) phase: ConnPhase,
     rare: Option<Box<Rare>>,
     pub(crate) streams: Streams,
@@ -100,6 +109,8 @@ pub(crate) struct Conn {
     pub(crate) is_marked: bool,
     /// The peer has finished.
     pub(crate) peer_done: bool,
+    /// It did so without saying so in TLS: what has no other end is cut short.
+    is_cut: bool,
     /// Bytes read and dropped: of a request that is already answered, or while lingering.
     discarding: Option<u32>,
     /// When the present state began: idle, part of a head, lingering, connecting.
@@ -117,6 +128,7 @@ impl Conn {
             sock,
             side,
             codec,
+            tls: None,
             phase: ConnPhase::Open,
             rare: None,
             streams: Streams::default(),
@@ -132,6 +144,7 @@ impl Conn {
             is_undetected: false,
             is_marked: false,
             peer_done: false,
+            is_cut: false,
             discarding: None,
             since: now,
             alarm: None,
@@ -145,7 +158,7 @@ impl Conn {
         credit: bool,
         now: Instant,
     ) -> Self {
-        let codec = target.wire.protocol().client(&config.limits);
+        let codec = target.wire.first_protocol().client(&config.limits);
         let side = Side::Up {
             target,
             credit,
@@ -257,57 +270,5 @@ impl Conn {
 
     fn is_down(&self) -> bool {
         matches!(self.side, Side::Down { .. })
-    }
-}
-
-/// What a connection speaks as long as its first bytes say nothing else.
-fn first_protocol(codec: CodecType) -> &'static dyn Protocol {
-    match codec {
-        CodecType::Auto | CodecType::Http1 => &codecs::http1::Http1,
-        CodecType::Http2 => &codecs::http2::Http2,
-    }
-}
-
-impl Worker {
-    /// A connection was accepted by an HTTP listener.
-    pub(crate) fn open_downstream(
-        &mut self,
-        listener: usize,
-        http: &HttpConfig,
-        sock: Sock,
-        peer: SockAddr,
-        local: SockAddr,
-    ) {
-        let codec = first_protocol(http.codec).server(&http.limits);
-        let high = self.epoch.listener(listener).buffer_limit;
-        let side = Side::Down {
-            listener,
-            addresses: Addresses::new(peer, local),
-        };
-        let conn = Conn::new(sock, side, codec, high, self.now);
-        let key = self.net.conns.insert(Conn {
-            is_undetected: http.codec == CodecType::Auto,
-            ..conn
-        });
-        self.own(sock, crate::worker::Owner::Conn(key));
-        self.start_keepalive(key);
-        self.mark_conn(key);
-    }
-
-    /// A connection that we began is open.
-    pub(crate) fn on_connected(&mut self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        (conn.phase, conn.since) = (ConnPhase::Open, self.now);
-        if conn.codec.is_multiplexed() {
-            // What the protocol begins with goes before the first request.
-            self.net.write(key, |codec, out| codec.control(out));
-            self.start_keepalive(key);
-        }
-        if let Some(target) = self.net.conns.get(key).and_then(Conn::target) {
-            self.pool_connected(key, target);
-        }
-        self.mark_conn(key);
     }
 }

@@ -14,13 +14,15 @@ pub(super) struct Rare {
     head_since: Option<Instant>,
     /// A keep-alive probe is not answered yet.
     awaits_pong: bool,
+    /// Upstream: why TLS was not established.
+    fault: Option<&'static str>,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
     resting: Vec<ConnKey>,
 }
 
 impl Rare {
     fn is_empty(&self) -> bool {
-        let is_owed = self.awaits_pong || self.head_since.is_some();
+        let is_owed = self.awaits_pong || self.head_since.is_some() || self.fault.is_some();
         self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
@@ -73,6 +75,16 @@ impl Conn {
             self.rare = None;
         }
         taken
+    }
+
+    /// Why TLS was not established.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        self.rare.as_ref()?.fault
+    }
+
+    /// TLS was not established, and this is why.
+    pub(super) fn note_fault(&mut self, detail: &'static str) {
+        self.rare.get_or_insert_default().fault = Some(detail);
     }
 
     /// Since when a head is incomplete, on a connection with many streams.
