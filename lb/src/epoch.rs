@@ -21,7 +21,7 @@ impl Epoch {
 
     /// The HTTP settings of a listener that has streams.
     pub(crate) fn http(&self, index: usize) -> &Arc<HttpConfig> {
-        match &self.listener(index).chain.terminal {
+        match &self.listener(index).chains.only_chain().terminal {
             Terminal::Http(http) => http,
             Terminal::Tcp(_) => unreachable!("a TCP listener has no streams"),
         }

@@ -341,7 +341,7 @@ impl Worker {
         stats.connections.inc();
         stats.connections_active.inc();
         let epoch = self.epoch.clone();
-        match &epoch.listener(listener).chain.terminal {
+        match &epoch.listener(listener).chains.only_chain().terminal {
             Terminal::Http(http) => self.open_downstream(listener, http, sock, peer, local),
             Terminal::Tcp(tcp) => self.open_tunnel(listener, tcp, sock, peer, local),
         }

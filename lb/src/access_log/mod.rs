@@ -41,7 +41,7 @@ pub(crate) struct Facts<'a> {
 
 /// The access logs of a listener.
 pub(crate) fn logs(epoch: &Epoch, listener: usize) -> &[Arc<AccessLogConfig>] {
-    match &epoch.listener(listener).chain.terminal {
+    match &epoch.listener(listener).chains.only_chain().terminal {
         Terminal::Http(http) => &http.access_logs,
         Terminal::Tcp(tcp) => &tcp.access_logs,
     }

@@ -43,7 +43,7 @@ impl Writer {
         let mut by_target: HashMap<LogTarget, usize> = HashMap::new();
         for listener in &snapshot.listeners {
             first_log.push(u32::try_from(logs.len()).unwrap_or(u32::MAX));
-            let configs = match &listener.chain.terminal {
+            let configs = match &listener.chains.only_chain().terminal {
                 Terminal::Http(http) => &http.access_logs,
                 Terminal::Tcp(tcp) => &tcp.access_logs,
             };

@@ -17,7 +17,7 @@ impl Wire {
     /// What the endpoints of a cluster are asked in for a request of that version.
     pub(crate) fn of(config: &ClusterConfig, request: Version) -> Self {
         match (config.protocol, request) {
-            (UpstreamProtocol::Http1, _) => Self::Http1,
+            (UpstreamProtocol::Http1 | UpstreamProtocol::Auto, _) => Self::Http1,
             (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Downstream, Version::Http2) => {
                 Self::Http2
             }
