@@ -16,7 +16,7 @@ pub struct Epoch {
 
 /// Where a connection came in: a listener, and which of its filter chains took it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The listener's index.
     pub listener: u32,
     /// The chain's index in it.
@@ -29,7 +29,9 @@ impl Epoch {
     }
 
     pub(crate) fn chain(&self, place: Place) -> &FilterChain {
-        self.listener(place.listener).chains.get(place.chain as usize)
+        self.listener(place.listener)
+            .chains
+            .get(place.chain as usize)
     }
 
     /// The HTTP settings of a chain that has streams.

@@ -31,5 +31,5 @@ pub(crate) fn seal(
     let data = pieces.iter().map(|piece| piece.len()).sum();
     let mut sealed = vec![0; session.sealed_len(now, data)];
     session.seal(now, pieces, &mut sealed)?;
-    Ok(blocks.write_owned(sealed))
+    Ok(blocks.write_vec(sealed))
 }

@@ -364,7 +364,11 @@ pub struct HandshakeStats {
 impl TlsStats {
     /// Counts a completed handshake.
     pub(crate) fn count_handshake(&self, facts: &tls::Facts, is_down: bool) {
-        let stats = if is_down { &self.downstream } else { &self.upstream };
+        let stats = if is_down {
+            &self.downstream
+        } else {
+            &self.upstream
+        };
         stats.versions[usize::from(facts.version == tls::Version::Tls13)].inc();
         stats.resumed.add(u64::from(facts.is_resumed));
         stats.certified.add(u64::from(facts.peer.is_some()));

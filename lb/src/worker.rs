@@ -290,7 +290,7 @@ impl Worker {
         match event {
             Event::AcceptFailed { listener, .. } => {
                 if let Some(Owner::Listener(index)) = self.owner(listener) {
-                    self.listener_stats(index as usize).accept_failures.inc();
+                    self.stats.listeners[index as usize].accept_failures.inc();
                 }
             }
             Event::Accepted {

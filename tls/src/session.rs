@@ -4,7 +4,7 @@ use crate::{ClientContext, Facts, Fault, Now, Offer, ServerContext};
 use std::{ops::Range, sync::Arc};
 
 /// The TLS of one connection, either side.
-pub struct Session {}
+pub struct Session(Box<()>);
 
 /// What one call of [`Session::receive`] did.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //! only ever tried.
 
 use super::{Facts, logs};
+use crate::epoch::Place;
 use std::{
     sync::{Arc, Mutex, TryLockError},
     thread::Thread,

@@ -1,7 +1,7 @@
 //! The thread that formats entries and writes them.
 
 use super::{LogRing, ring::Shared};
-use crate::config::{AccessLogConfig, LogTarget, Snapshot, Terminal};
+use crate::config::{AccessLogConfig, LogTarget, Snapshot};
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions},

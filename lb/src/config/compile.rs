@@ -5,14 +5,13 @@ use engines::SockAddr;
 use prost_types::Duration as ProtoDuration;
 use std::{
     collections::HashMap,
-    fs, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 use xds::api::envoy::config::{
     bootstrap::v3::Bootstrap,
-    core::v3::{Address, DataSource, address, data_source, socket_address},
+    core::v3::{Address, address, socket_address},
 };
 
 /// A problem of meaning.
@@ -69,22 +68,6 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
     } else {
         Err(compiler.problems)
     }
-}
-
-/// Bytes of a file that a configuration names.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
-fn read_file(name: &str) -> io::Result<Vec<u8>> {
-    // What is no plain file may never end, or never begin.
-    let metadata = fs::metadata(name)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a plain file"));
-    }
-    if metadata.len() > FILE_BYTES_MAX {
-        let reason = format!("it is longer than {FILE_BYTES_MAX} bytes");
-        return Err(io::Error::other(reason));
-    }
-    fs::read(name)
 }
 
 /// Collects what is wrong, and knows what can be referred to.
@@ -238,22 +221,6 @@ impl Compiler {
             self.wrong(path, format!("{value} is not between {low} and {high}"));
         }
         value
-    }
-
-    /// Bytes given inline or in a file.
-    pub(super) fn data(&mut self, path: &str, source: Option<&DataSource>) -> Vec<u8> {
-        match source.and_then(|source| source.specifier.as_ref()) {
-            Some(data_source::Specifier::Filename(name)) => match read_file(name) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    self.wrong(&format!("{path}.filename"), format!("{name}: {error}"));
-                    Vec::new()
-                }
-            },
-            Some(data_source::Specifier::InlineBytes(bytes)) => bytes.clone(),
-            Some(data_source::Specifier::InlineString(text)) => text.clone().into_bytes(),
-            None => Vec::new(),
-        }
     }
 
     /// A required name that nothing else in `names` has.

@@ -3,8 +3,11 @@
 //! `load` reads a file, `compile` turns its message into a snapshot. Both tell every problem at once.
 
 mod access_log;
+mod chains;
+mod client_cert;
 mod cluster;
 mod compile;
+mod data;
 mod fuzz;
 mod http2;
 mod listener;
@@ -14,11 +17,14 @@ mod route;
 mod sample;
 mod snapshot;
 mod timeouts;
+mod tls;
 mod upgrades;
 mod upstream;
 
 pub(crate) use route::{header_match, percent};
 
+pub use chains::{ChainFacts, Cidr, FilterChains, SourceType, Transport};
+pub use client_cert::{ClientCertForwarding, ForwardMode};
 pub use compile::{Wrong, compile};
 pub use fuzz::fuzz_config;
 pub use quickstart::{Quickstart, QuickstartError};
@@ -26,6 +32,7 @@ pub use snapshot::{
     AccessLogConfig, ClusterConfig, CodecType, FilterChain, HttpConfig, Keepalive, ListenerConfig,
     LogTarget, ServerHeader, Snapshot, TcpConfig, Terminal, UpstreamProtocol,
 };
+pub use tls::{DownstreamTls, EndpointTls, Live, UpstreamTls};
 
 use xds::{Problem, api::envoy::config::bootstrap::v3::Bootstrap};
 

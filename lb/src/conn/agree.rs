@@ -5,15 +5,13 @@ use crate::{
     addresses::Addresses,
     config::{CodecType, HttpConfig},
     epoch::Place,
-    limits,
     listener::Arrived,
     pool::Wire,
     stream::Target,
     worker::{Owner, Worker},
 };
 use codecs::Protocol;
-use engines::SlotKey;
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 use tls::{ServerContext, Session};
 
 /// What a connection speaks as long as nothing says otherwise.

@@ -305,15 +305,18 @@ impl Worker {
             return;
         }
         let is_cut = conn.tls.is_some();
-        self.on_end(key, is_cut);
+        self.on_input_end(key, is_cut);
     }
 
     /// No more input comes; `is_cut`: TLS did not say so.
-    pub(super) fn on_end(&mut self, key: ConnKey, is_cut: bool) {
+    pub(super) fn on_input_end(&mut self, key: ConnKey, is_cut: bool) {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        (conn.peer_done, conn.is_cut) = (true, is_cut);
+        conn.peer_done = true;
+        if is_cut {
+            conn.note_cut();
+        }
         match conn.phase {
             ConnPhase::Lingering => self.flush_and_close(key),
             ConnPhase::Open if !conn.held => self.end_of_input(key),
@@ -332,7 +335,7 @@ impl Worker {
             };
             match conn.codec.eof() {
                 // Only the end of the connection ends this message, and anybody may have made that.
-                Ok(Some(Frame::Data { .. })) if conn.is_cut => return self.drop_conn(key),
+                Ok(Some(Frame::Data { .. })) if conn.is_cut() => return self.drop_conn(key),
                 Ok(Some(frame)) => self.on_frame(key, frame, Buf::default()),
                 Ok(None) => break,
                 Err(why) => return self.on_malformed(key, &why),

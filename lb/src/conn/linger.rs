@@ -5,6 +5,7 @@
 
 use super::{Conn, ConnKey, ConnPhase, Side};
 use crate::{
+    epoch::Place,
     limits,
     stream::{Flags, Record},
     worker::Worker,

@@ -4,13 +4,13 @@
 //! sends is encoded into the worker's one outbox and leaves in as few pieces as possible. It is read
 //! only while what it feeds has room (`wants_reading`).
 
+mod agree;
 mod ending;
 mod handshakes;
 mod input;
 mod keepalive;
 mod linger;
 mod outbox;
-mod agree;
 mod rare;
 mod reading;
 mod secure;
@@ -22,13 +22,7 @@ pub(crate) use outbox::Net;
 
 use timers::Patience;
 
-use crate::{
-    addresses::Addresses,
-    config::ClusterConfig,
-    epoch::Place,
-    limits,
-    stream::Target,
-};
+use crate::{addresses::Addresses, config::ClusterConfig, epoch::Place, limits, stream::Target};
 use codecs::{Codec, Life};
 use engines::{Sock, slot_key};
 use rare::Rare;
@@ -109,8 +103,6 @@ pub(crate) struct Conn {
     pub(crate) is_marked: bool,
     /// The peer has finished.
     pub(crate) peer_done: bool,
-    /// It did so without saying so in TLS: what has no other end is cut short.
-    is_cut: bool,
     /// Bytes read and dropped: of a request that is already answered, or while lingering.
     discarding: Option<u32>,
     /// When the present state began: idle, part of a head, lingering, connecting.
@@ -120,7 +112,7 @@ pub(crate) struct Conn {
 }
 
 /// An idle connection costs this much, of which there may be very many.
-const _: () = assert!(size_of::<Conn>() <= 152);
+const _: () = assert!(size_of::<Conn>() <= 160);
 
 impl Conn {
     fn new(sock: Sock, side: Side, codec: Box<dyn Codec>, high: usize, now: Instant) -> Self {
@@ -144,7 +136,6 @@ impl Conn {
             is_undetected: false,
             is_marked: false,
             peer_done: false,
-            is_cut: false,
             discarding: None,
             since: now,
             alarm: None,

@@ -22,7 +22,7 @@ pub(crate) struct Net {
     pub(crate) heads: Heads,
     pub(super) outbox: Outbox,
     /// Where TLS writes what is to be sent.
-    pub(super) records: Vec<u8>,
+    pub(crate) records: Vec<u8>,
 }
 
 /// Encoded bytes of one connection that are not yet handed to the engine.

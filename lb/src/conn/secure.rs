@@ -4,7 +4,7 @@
 //! decrypted in the block that it lies in and goes on as a slice of it; what a codec has written in a turn
 //! is encrypted when it is handed to the engine, payloads and the heads around them in the same records.
 
-use super::{Conn, ConnKey, ConnPhase, Net, Side, outbox::SLICES_MAX};
+use super::{ConnKey, ConnPhase, Net, Side, outbox::SLICES_MAX};
 use crate::{
     secure,
     worker::{Todo, Worker},
@@ -127,7 +127,7 @@ impl Worker {
                 }
                 (_, What::Joined(joined)) => self.on_plain(key, Buf::from(joined)),
                 (_, What::Established) => self.on_established(key),
-                (_, What::Closed) => self.on_end(key, false),
+                (_, What::Closed) => self.on_input_end(key, false),
             }
         }
         self.mark_conn(key);
@@ -142,20 +142,19 @@ impl Worker {
         let is_new = conn.phase == ConnPhase::Handshaking;
         match conn.side {
             Side::Down { place, .. } => {
-                if is_new {
-                    self.listener_stats(place).handshake_failures.inc();
-                }
                 let streams = std::mem::take(&mut conn.streams);
+                self.listener_stats(place)
+                    .handshake_failures
+                    .add(is_new.into());
                 for (_, stream) in streams.iter() {
                     self.on_downstream_lost(*stream);
                 }
                 self.linger(key);
             }
             Side::Up { target, .. } => {
-                if is_new {
-                    self.cluster_stats(target.cluster).handshake_failures.inc();
-                }
                 conn.note_fault(fault.detail);
+                let stats = self.cluster_stats(target.cluster);
+                stats.handshake_failures.add(is_new.into());
                 self.drop_conn(key);
             }
         }

@@ -143,7 +143,6 @@ impl Worker {
                 | Patience::Flush
                 | Patience::Handshake
                 | Patience::Head
-                | Patience::Idle
                 | Patience::Linger,
                 _,
             ) => self.drop_conn(key),

@@ -23,7 +23,10 @@ pub(crate) struct Arrival {
 impl Worker {
     /// Waits for as much of a connection as tells which filter chain is for it.
     pub(super) fn inspect(&mut self, listener: u32, mut arrived: Arrived) {
-        let (sock, time) = (arrived.sock, self.epoch.listener(listener).chains.inspect_timeout);
+        let (sock, time) = (
+            arrived.sock,
+            self.epoch.listener(listener).chains.inspect_timeout,
+        );
         let end = time.and_then(|time| arrived.since.checked_add(time));
         arrived.is_read = true;
         let key = self.arrivals.insert(Arrival {

@@ -8,7 +8,7 @@ mod inspect;
 pub(crate) use inspect::{Arrival, ArrivalKey};
 
 use crate::{
-    config::{ChainFacts, Terminal},
+    config::{ChainFacts, Terminal, Transport},
     epoch::Place,
     worker::Worker,
 };
@@ -63,7 +63,16 @@ impl Worker {
     fn enter_chain(&mut self, listener: u32, offer: Option<&Offer>, arrived: Arrived) {
         let epoch = self.epoch.clone();
         let chains = &epoch.listener(listener).chains;
-        let facts = ChainFacts::new(&arrived.local, &arrived.peer, offer);
+        let facts = ChainFacts {
+            destination: arrived.local.inet(),
+            source: arrived.peer.inet(),
+            server_name: offer.and_then(|offer| offer.sni.as_deref()),
+            transport: match offer {
+                Some(_) => Transport::Tls,
+                None => Transport::RawBuffer,
+            },
+            protocols: offer.map_or(&[], |offer| &offer.alpn),
+        };
         let Some(chain) = chains.choose(&facts) else {
             let stats = &self.stats.listeners[listener as usize];
             stats.no_chain.inc();

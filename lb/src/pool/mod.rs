@@ -83,8 +83,7 @@ impl Worker {
     /// Finds a connection to the stream's target.
     pub(crate) fn acquire(&mut self, stream: StreamKey, target: Target, fresh: bool) -> Acquired {
         // A stream that came first is served first.
-        let may_take =
-            (!fresh || self.is_shared(target)) && self.pool(target).waiting.is_empty();
+        let may_take = (!fresh || self.is_shared(target)) && self.pool(target).waiting.is_empty();
         if may_take && let Some(conn) = self.find_free(target) {
             return Acquired::Conn(conn);
         }

@@ -53,7 +53,11 @@ impl Worker {
         let epoch = stream.epoch.clone();
         let routes = &epoch.http(stream.place).routes;
         let rng = &mut self.rng;
-        let found = routes.find(&stream.head, &mut |bound| rng.below(bound));
+        let found = routes.find(
+            &stream.head,
+            crate::route::ClientCert::default(),
+            &mut |bound| rng.below(bound),
+        );
         (stream.record.route, stream.record.cluster) = (found, None);
         if let Some(chain) = &mut stream.chain {
             chain.give_back(&mut stream.request);

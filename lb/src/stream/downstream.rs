@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     conn::{ConnKey, Side},
+    epoch::Place,
     filter::Dir,
     grpc::{self, Outcome},
     limits,

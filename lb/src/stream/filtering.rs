@@ -1,6 +1,7 @@
 //! A stream's filters: running a direction through them, and doing what they decide.
 
 use super::{Flags, Half, LocalReply, Phase, StreamKey};
+use crate::epoch::Place;
 use crate::{
     filter::{Chain, Dir, Env, Flow},
     limits,

@@ -23,6 +23,7 @@ use upgrade::Upgrade;
 
 use crate::{
     conn::ConnKey,
+    epoch::Place,
     filter::{Chain, Dir},
     limits,
     pool::Wire,

@@ -88,10 +88,7 @@ impl Stream {
         check_accept(&self.head, answer)?;
         self.upgrade = Upgrade::Open;
         (self.deadlines.route, self.deadlines.request) = (None, None);
-        let route = self
-            .record
-            .route
-            .map(|id| self.epoch.route(self.place, id));
+        let route = self.record.route.map(|id| self.epoch.route(self.place, id));
         if let Some(Action::Forward(forward)) = route.map(|route| &route.action) {
             self.idle_time = forward
                 .idle_timeout

@@ -165,7 +165,7 @@ impl Worker {
             return;
         };
         tunnel.since = self.now;
-        let stats = self.listener_stats(tunnel.place);
+        let stats = &self.stats.listeners[tunnel.place.listener as usize];
         if from == tunnel.down {
             tunnel.record.request_bytes += bytes;
             stats.received_bytes.add(bytes);

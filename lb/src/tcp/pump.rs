@@ -2,15 +2,10 @@
 //! the other, and a socket is read while the other one takes what it brings.
 
 use super::TunnelKey;
-use crate::{
-    config::EndpointTls,
-    secure,
-    stream::Flags,
-    worker::Worker,
-};
+use crate::{config::EndpointTls, secure, stream::Flags, worker::Worker};
 use engines::{Buf, BufMut, Sock};
 use std::sync::Arc;
-use tls::{Fault, Facts, ServerContext, Session, What};
+use tls::{Facts, Fault, ServerContext, Session, What};
 
 /// What a tunnel with TLS has more than another.
 #[derive(Default)]
@@ -62,7 +57,11 @@ impl Pump {
     }
 
     fn end(&mut self, is_down: bool) -> &mut End {
-        if is_down { &mut self.down } else { &mut self.up }
+        if is_down {
+            &mut self.down
+        } else {
+            &mut self.up
+        }
     }
 }
 
@@ -176,7 +175,11 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        let sock = if is_down { Some(tunnel.down) } else { tunnel.up };
+        let sock = if is_down {
+            Some(tunnel.down)
+        } else {
+            tunnel.up
+        };
         if let (Some(sock), Some(pump)) = (sock, &mut tunnel.pump) {
             pump.end(is_down).unsent += data.len();
             self.net.engine.send(sock, data);
@@ -188,7 +191,10 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        let session = tunnel.pump.as_mut().and_then(|p| p.end(is_down).tls.as_ref());
+        let session = tunnel
+            .pump
+            .as_mut()
+            .and_then(|p| p.end(is_down).tls.as_ref());
         if let Some(facts) = session.and_then(Session::facts) {
             self.stats.tls.count_handshake(facts, is_down);
         }
@@ -279,7 +285,11 @@ impl Worker {
         if let Some(session) = &mut pump.end(!from_down).tls {
             session.close(&mut records);
         }
-        let sock = if from_down { tunnel.up } else { Some(tunnel.down) };
+        let sock = if from_down {
+            tunnel.up
+        } else {
+            Some(tunnel.down)
+        };
         self.send_tunnel_records(key, !from_down, &records);
         if let Some(sock) = sock {
             self.net.engine.finish(sock);
