@@ -305,6 +305,7 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::epoch::Place;
     use crate::{
         addresses::Addresses,
         config::Snapshot,
