@@ -4,15 +4,34 @@ use crate::{ClientSettings, Provider, ServerSettings, SettingsError};
 use std::sync::Arc;
 
 /// What the sessions of one listener share.
-pub struct ServerContext {}
+pub struct ServerContext {
+    config: Arc<rustls::ServerConfig>,
+}
 
 /// What the sessions to the endpoints of one cluster share.
-pub struct ClientContext {}
+pub struct ClientContext {
+    config: Arc<rustls::ClientConfig>,
+}
 
 /// Keys of session tickets: the first seals, all open. Shared by all workers, and by contexts that replace one another.
 pub struct Tickets {}
 
 impl ServerContext {
+    /// For tests of sessions: any configuration of rustls.
+    #[doc(hidden)]
+    pub fn from_config(mut config: rustls::ServerConfig) -> Arc<Self> {
+        config.enable_secret_extraction = true;
+        config.time_provider = Arc::new(crate::time::PassedTime);
+        Arc::new(Self {
+            config: config.into(),
+        })
+    }
+
+    /// The configuration for a client that offers this.
+    pub(crate) fn config(&self, _offer: &crate::Offer) -> &Arc<rustls::ServerConfig> {
+        &self.config
+    }
+
     /// # Errors
     /// A setting that cannot be used.
     pub fn new(provider: &Provider, settings: ServerSettings) -> Result<Arc<Self>, SettingsError> {
@@ -22,6 +41,20 @@ impl ServerContext {
 }
 
 impl ClientContext {
+    /// For tests of sessions: any configuration of rustls.
+    #[doc(hidden)]
+    pub fn from_config(mut config: rustls::ClientConfig) -> Arc<Self> {
+        config.enable_secret_extraction = true;
+        config.time_provider = Arc::new(crate::time::PassedTime);
+        Arc::new(Self {
+            config: config.into(),
+        })
+    }
+
+    pub(crate) fn config(&self) -> &Arc<rustls::ClientConfig> {
+        &self.config
+    }
+
     /// # Errors
     /// A setting that cannot be used.
     pub fn new(provider: &Provider, settings: ClientSettings) -> Result<Arc<Self>, SettingsError> {

@@ -29,6 +29,10 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    pub(crate) fn new(der: &[u8]) -> Self {
+        Self { der: der.into() }
+    }
+
     /// Its DER encoding.
     pub fn der(&self) -> &[u8] {
         &self.der

@@ -13,8 +13,10 @@ mod fault;
 pub mod hello;
 mod identity;
 pub mod limits;
+mod record;
 mod session;
 mod settings;
+mod time;
 
 pub use context::{ClientContext, ServerContext, Tickets};
 pub use facts::{Certificate, Facts};
