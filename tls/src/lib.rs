@@ -11,6 +11,8 @@
 mod context;
 mod facts;
 mod fault;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod hello;
 mod identity;
 pub mod limits;

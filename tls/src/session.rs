@@ -8,8 +8,9 @@ mod traffic;
 
 use crate::{ClientContext, Facts, Fault, Now, Offer, ServerContext, time};
 use handshake::Handshake;
+pub(crate) use peer::{Later, Peer};
 use std::{fmt, ops::Range, sync::Arc};
-use traffic::Traffic;
+pub(crate) use traffic::Traffic;
 
 /// The TLS of one connection, either side.
 pub struct Session {
@@ -120,16 +121,13 @@ impl Session {
     ///
     /// # Errors
     /// The keys are used up (TLS 1.2 only: RFC 8446 §5.5 has no remedy there), the session has failed, or it has
-    /// sent `close_notify`. What `out` holds then must not be sent.
+    /// sent `close_notify`. What `out` holds then must not be sent; [`Self::close`] still can be.
     pub fn seal(&mut self, now: Now, data: &[&[u8]], out: &mut [u8]) -> Result<(), Fault> {
-        let sealed = match &mut self.state {
-            State::Handshake(_) => {
-                return Err(Fault::internal("data before the handshake is over"));
-            }
+        match &mut self.state {
+            State::Handshake(_) => Err(Fault::internal("data before the handshake is over")),
             State::Traffic(traffic) => traffic.seal(now, data, out),
-            State::Failed(fault) => return Err((**fault).clone()),
-        };
-        sealed.inspect_err(|fault| self.state = State::Failed(fault.clone().into()))
+            State::Failed(fault) => Err((**fault).clone()),
+        }
     }
 
     /// Tells the peer that no more is sent (`close_notify`). Later calls write nothing, nor does one before the
@@ -182,6 +180,13 @@ impl Session {
         match &self.state {
             State::Handshake(handshake) => handshake.offer(),
             State::Traffic(_) | State::Failed(_) => None,
+        }
+    }
+
+    pub(crate) fn traffic_mut(&mut self) -> Option<&mut Traffic> {
+        match &mut self.state {
+            State::Traffic(traffic) => Some(traffic),
+            State::Handshake(_) | State::Failed(_) => None,
         }
     }
 

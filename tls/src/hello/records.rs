@@ -30,12 +30,13 @@ pub(crate) enum Gathered {
 impl Gather {
     /// Reads all that came so far.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Gathered {
+        let bytes = &bytes[..bytes.len().min(HELLO_BYTES_MAX)];
         if let Some(refused) = refuse_start(bytes) {
             return refused;
         }
         loop {
             let Some((header, rest)) = bytes[self.at..].split_first_chunk() else {
-                return self.wait(bytes);
+                return wait(bytes);
             };
             let len = match body_len(header) {
                 Ok(len) => len,
@@ -52,16 +53,9 @@ impl Gather {
             }
             if body.len() < len {
                 self.message.truncate(part);
-                return self.wait(bytes);
+                return wait(bytes);
             }
             self.at += HEADER_BYTES + len;
-        }
-    }
-
-    fn wait(&self, bytes: &[u8]) -> Gathered {
-        match bytes.len() > HELLO_BYTES_MAX {
-            true => Gathered::Malformed(TOO_LONG),
-            false => Gathered::Incomplete,
         }
     }
 
@@ -90,6 +84,13 @@ impl Gather {
 
 /// The reason of a ClientHello over [`HELLO_BYTES_MAX`].
 pub(crate) const TOO_LONG: &str = "the ClientHello is too long";
+
+fn wait(bytes: &[u8]) -> Gathered {
+    match bytes.len() < HELLO_BYTES_MAX {
+        true => Gathered::Incomplete,
+        false => Gathered::Malformed(TOO_LONG),
+    }
+}
 
 /// What the very first bytes tell.
 fn refuse_start(bytes: &[u8]) -> Option<Gathered> {

@@ -4,7 +4,7 @@ use super::{
     Keys, kind,
     plan::{Pace, Plan, Planned},
 };
-use crate::{Now, limits::RECORD_BYTES_MAX};
+use crate::Now;
 
 /// KeyUpdate with `update_not_requested` (RFC 8446 §4.6.3).
 const KEY_UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
@@ -61,6 +61,10 @@ impl Sealer {
         mut next_keys: impl FnMut() -> Result<Keys, String>,
     ) -> Result<(), Refused> {
         let mut plan = self.plan(now, data.iter().map(|piece| piece.len()).sum());
+        // Before any of it: a record that is made and not sent would leave a gap before the alert that follows.
+        if !plan.has_update && plan.into_iter().any(|planned| planned == Planned::UsedUp) {
+            return Err(Refused::UsedUp);
+        }
         let mut pieces = Pieces {
             rest: data,
             first: &[],
@@ -88,7 +92,6 @@ impl Sealer {
         data: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
-        debug_assert!(data.len() <= RECORD_BYTES_MAX);
         let start = out.len();
         out.resize(start + data.len() + self.keys.overhead(), 0);
         let sealed = self.record(

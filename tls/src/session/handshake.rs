@@ -141,22 +141,38 @@ impl Handshake {
     /// Lets rustls take the records that are whole, and writes what it has to say.
     fn drive(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         loop {
-            let records = self.held.records();
-            let (len, wants) = match &mut self.side {
-                Side::Hello(..) | Side::Done => break,
-                Side::Server(server) => advance(server.process_tls_records(records), out),
-                Side::Client(client) => advance(client.process_tls_records(records), out),
-            };
-            self.held.discard(len);
-            match wants {
+            match self.advance(out) {
                 Ok(Wants::Call) => {}
-                Ok(Wants::Record) => break,
+                Ok(Wants::Record) => return self.check_held(),
                 Err(fault) => {
-                    self.write_alerts(out);
+                    // Not once more than there is to write: rustls would go on with the bytes it failed at.
+                    while self.has_alert() && self.advance(out).is_ok() {}
                     return Err(fault);
                 }
             }
         }
+    }
+
+    fn advance(&mut self, out: &mut Vec<u8>) -> Result<Wants, Fault> {
+        let records = self.held.records();
+        let (len, wants) = match &mut self.side {
+            Side::Hello(..) | Side::Done => return Ok(Wants::Record),
+            Side::Server(server) => advance(server.process_tls_records(records), out),
+            Side::Client(client) => advance(client.process_tls_records(records), out),
+        };
+        self.held.discard(len);
+        wants
+    }
+
+    fn has_alert(&self) -> bool {
+        match &self.side {
+            Side::Hello(..) | Side::Done => false,
+            Side::Server(server) => server.wants_write(),
+            Side::Client(client) => client.wants_write(),
+        }
+    }
+
+    fn check_held(&mut self) -> Result<(), Fault> {
         match self.held.records().len() > HANDSHAKE_BYTES_MAX {
             true => Err(Cause {
                 alert: Alert::UNEXPECTED_MESSAGE,
@@ -165,20 +181,6 @@ impl Handshake {
             }
             .into()),
             false => Ok(()),
-        }
-    }
-
-    /// After an error rustls has nothing but alerts left.
-    fn write_alerts(&mut self, out: &mut Vec<u8>) {
-        loop {
-            let (_, wants) = match &mut self.side {
-                Side::Hello(..) | Side::Done => return,
-                Side::Server(server) => advance(server.process_tls_records(&mut []), out),
-                Side::Client(client) => advance(client.process_tls_records(&mut []), out),
-            };
-            if !matches!(wants, Ok(Wants::Call)) {
-                return;
-            }
         }
     }
 
@@ -203,7 +205,7 @@ impl Handshake {
             Side::Server(server) => Peer::client(*server, sni),
             Side::Client(client) => Peer::server(*client, sni),
         };
-        Traffic::new(peer?, now)
+        Ok(Traffic::new(peer?, now))
     }
 }
 

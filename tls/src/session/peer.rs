@@ -11,17 +11,17 @@ use rustls::{
 use std::sync::Arc;
 
 /// The secrets of a session, and what becomes of them.
-pub(super) struct Peer {
-    pub(super) facts: Arc<Facts>,
-    pub(super) opens: Keys,
-    pub(super) seals: Keys,
+pub(crate) struct Peer {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) opens: Keys,
+    pub(crate) seals: Keys,
     /// Records that one key may be used for.
-    pub(super) records_max: u64,
-    pub(super) later: Later,
+    pub(crate) records_max: u64,
+    pub(crate) later: Later,
 }
 
 /// What rustls still does: KeyUpdate, and the tickets that a server sends. Nothing in TLS 1.2.
-pub(super) enum Later {
+pub(crate) enum Later {
     Nothing { is_server: bool },
     Server(KernelConnection<ServerConnectionData>),
     Client(KernelConnection<ClientConnectionData>),

@@ -22,7 +22,7 @@ mod message {
 }
 
 /// A session whose handshake is over.
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     opener: Opener,
     sealer: Sealer,
     later: Later,
@@ -53,8 +53,8 @@ impl From<Cause> for Trouble {
 }
 
 impl Traffic {
-    pub(super) fn new(peer: Peer, now: Now) -> Result<Self, Fault> {
-        Ok(Self {
+    pub(crate) fn new(peer: Peer, now: Now) -> Self {
+        Self {
             opener: Opener::new(peer.opens),
             sealer: Sealer::new(peer.seals, peer.records_max, now),
             later: peer.later,
@@ -66,7 +66,7 @@ impl Traffic {
             was_canceled: false,
             is_closed: false,
             has_closed: false,
-        })
+        }
     }
 
     pub(super) fn is_partial(&self) -> bool {
@@ -78,7 +78,7 @@ impl Traffic {
         self.is_closed
     }
 
-    pub(super) fn receive(&mut self, input: &mut [u8], out: &mut Vec<u8>) -> Result<Step, Fault> {
+    pub(crate) fn receive(&mut self, input: &mut [u8], out: &mut Vec<u8>) -> Result<Step, Fault> {
         self.open(input, out).map_err(|trouble| match trouble {
             Trouble::Cause(cause) => {
                 self.alert(cause.alert, out);
@@ -243,11 +243,11 @@ impl Traffic {
         Ok(())
     }
 
-    pub(super) fn sealed_len(&self, now: Now, data: usize) -> usize {
+    pub(crate) fn sealed_len(&self, now: Now, data: usize) -> usize {
         self.sealer.sealed_len(now, data)
     }
 
-    pub(super) fn seal(&mut self, now: Now, data: &[&[u8]], out: &mut [u8]) -> Result<(), Fault> {
+    pub(crate) fn seal(&mut self, now: Now, data: &[&[u8]], out: &mut [u8]) -> Result<(), Fault> {
         if self.has_closed {
             return Err(Fault::internal("data behind close_notify"));
         }
@@ -270,14 +270,18 @@ impl Traffic {
         }
     }
 
+    /// Appends a record of any kind.
+    pub(crate) fn write(&mut self, kind: u8, contents: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        if self.sealer.write(kind, contents, out).is_err() {
+            out.truncate(start);
+        }
+    }
+
     /// Writes an alert; none follows close_notify.
     fn alert(&mut self, alert: Alert, out: &mut Vec<u8>) {
-        if self.has_closed {
-            return;
-        }
-        let start = out.len();
-        if self.sealer.write(kind::ALERT, &alert.bytes(), out).is_err() {
-            out.truncate(start);
+        if !self.has_closed {
+            self.write(kind::ALERT, &alert.bytes(), out);
         }
     }
 }

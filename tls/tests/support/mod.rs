@@ -9,7 +9,8 @@ pub(crate) mod raw;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
+    CipherSuiteCommon, ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite,
+    SupportedProtocolVersion, Tls12CipherSuite, Tls13CipherSuite,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
     server::WebPkiClientVerifier,
@@ -242,4 +243,38 @@ impl Pair {
         let server = ServerContext::from_config(server_config(suites));
         Self::establish(&client, &server, usize::MAX)
     }
+}
+
+/// A suite whose keys may be used for `records_max` records.
+pub(crate) fn limited(suite: SupportedCipherSuite, records_max: u64) -> SupportedCipherSuite {
+    let common = |common: &CipherSuiteCommon| CipherSuiteCommon {
+        suite: common.suite,
+        hash_provider: common.hash_provider,
+        confidentiality_limit: records_max,
+    };
+    match suite {
+        SupportedCipherSuite::Tls13(suite) => {
+            SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
+                common: common(&suite.common),
+                hkdf_provider: suite.hkdf_provider,
+                aead_alg: suite.aead_alg,
+                quic: None,
+            })))
+        }
+        SupportedCipherSuite::Tls12(suite) => {
+            SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+                common: common(&suite.common),
+                prf_provider: suite.prf_provider,
+                kx: suite.kx,
+                sign: suite.sign,
+                aead_alg: suite.aead_alg,
+            })))
+        }
+    }
+}
+
+/// Bytes that are not all alike.
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
+    let bytes = (0..len as u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8);
+    bytes.collect()
 }
