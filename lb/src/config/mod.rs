@@ -15,6 +15,7 @@ mod quickstart;
 mod route;
 #[cfg(test)]
 mod sample;
+mod secrets;
 mod snapshot;
 mod timeouts;
 mod tls;
@@ -25,9 +26,10 @@ pub(crate) use route::{header_match, percent};
 
 pub use chains::{ChainFacts, Cidr, FilterChains, SourceType, Transport};
 pub use client_cert::{ClientCertForwarding, ForwardMode};
-pub use compile::{Wrong, compile};
+pub use compile::{Wrong, compile, compile_with};
 pub use fuzz::fuzz_config;
 pub use quickstart::{Quickstart, QuickstartError};
+pub use secrets::{Outcome, SecretStats, Secrets};
 pub use snapshot::{
     AccessLogConfig, ClusterConfig, CodecType, FilterChain, HttpConfig, Keepalive, ListenerConfig,
     LogTarget, ServerHeader, Snapshot, TcpConfig, Terminal, UpstreamProtocol,
