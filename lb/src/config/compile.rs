@@ -1,6 +1,6 @@
 //! What all parts of the compiler share: collecting problems, and small conversions.
 
-use super::{ListenerConfig, Snapshot};
+use super::{ListenerConfig, Secrets, Snapshot, secrets::Store};
 use engines::SockAddr;
 use prost_types::Duration as ProtoDuration;
 use std::{
@@ -28,8 +28,23 @@ pub struct Wrong {
 /// # Errors
 /// Every problem of meaning.
 pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
-    let mut compiler = Compiler::default();
+    compile_with(bootstrap, None)
+}
+
+/// The same with TLS that has its cryptography from elsewhere than the system.
+///
+/// # Errors
+/// Every problem of meaning.
+pub fn compile_with(
+    bootstrap: &Bootstrap,
+    provider: Option<tls::Provider>,
+) -> Result<Snapshot, Vec<Wrong>> {
+    let mut compiler = Compiler {
+        provider,
+        ..Compiler::default()
+    };
     let resources = bootstrap.static_resources.clone().unwrap_or_default();
+    compiler.named_secrets(&resources.secrets);
     compiler.name_clusters(&resources.clusters);
     let clusters = resources.clusters.iter().enumerate();
     let clusters =
@@ -64,6 +79,8 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
             listeners,
             clusters,
             admin,
+            secrets: Arc::new(Secrets::new(compiler.secrets)),
+            warnings: compiler.warnings,
         })
     } else {
         Err(compiler.problems)
@@ -74,6 +91,10 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
 #[derive(Default)]
 pub(super) struct Compiler {
     pub(super) problems: Vec<Wrong>,
+    /// What is allowed but surprising.
+    pub(super) warnings: Vec<Wrong>,
+    pub(super) secrets: Store,
+    provider: Option<tls::Provider>,
     pub(super) clusters: HashMap<String, usize>,
     pub(super) listener_names: HashMap<String, usize>,
 }
@@ -89,6 +110,20 @@ impl Compiler {
             path: path.to_owned(),
             reason: reason.into(),
         });
+    }
+
+    /// Tells of something that is allowed but surprising.
+    pub(super) fn warn(&mut self, path: &str, reason: impl Into<String>) {
+        self.warnings.push(Wrong {
+            path: path.to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    /// Where TLS has its cryptography from.
+    pub(super) fn provider(&mut self) -> tls::Provider {
+        let provider = self.provider.get_or_insert_with(tls::Provider::system);
+        provider.clone()
     }
 
     /// A cluster's index by its name.

@@ -1,7 +1,11 @@
 //! Bytes from where a configuration says they are. Nothing else in `config` reads a file.
 
 use super::compile::Compiler;
-use std::{fs, io, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
 use xds::api::envoy::config::core::v3::{DataSource, data_source::Specifier};
 
 /// Bytes of a file that a configuration names.
@@ -45,6 +49,41 @@ pub(super) fn read(source: &DataSource) -> Result<Vec<u8>, (&'static str, String
         },
         None => Ok(Vec::new()),
     }
+}
+
+/// Symbolic links that are followed, as many as the kernel follows.
+const LINKS_MAX: usize = 40;
+
+/// Adds the directories in which a change may give a file other bytes: its own, and that of every symbolic
+/// link on the way to it. In place of one that is missing, the one that it would lie in.
+pub(super) fn directories(file: &Path, found: &mut BTreeSet<PathBuf>) {
+    let mut file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    found.extend(existing(file.parent()));
+    for _ in 0..LINKS_MAX {
+        let mut parts: Vec<_> = file.ancestors().map(Path::to_owned).collect();
+        parts.reverse();
+        let link = parts
+            .iter()
+            .find_map(|part| Some((part, fs::read_link(part).ok()?)));
+        let Some((link, target)) = link else { break };
+        let parent = link.parent().unwrap_or(Path::new("/"));
+        found.insert(parent.to_owned());
+        let rest = file.strip_prefix(link).unwrap_or(Path::new(""));
+        let joined = parent.join(target);
+        // Joining an empty rest would add a slash.
+        file = match rest.as_os_str().is_empty() {
+            true => joined,
+            false => joined.join(rest),
+        };
+        found.extend(existing(file.parent()));
+    }
+}
+
+fn existing(directory: Option<&Path>) -> Option<PathBuf> {
+    let mut above = directory?.ancestors();
+    above
+        .find(|directory| directory.is_dir())
+        .map(Path::to_owned)
 }
 
 impl Compiler {

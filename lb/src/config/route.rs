@@ -318,7 +318,7 @@ pub(crate) fn header_match(from: &HeaderMatcher) -> Result<HeaderMatch, String> 
     })
 }
 
-fn string_match(from: &StringMatcher) -> Result<StringMatch, String> {
+pub(super) fn string_match(from: &StringMatcher) -> Result<StringMatch, String> {
     use string_matcher::MatchPattern as Pattern;
     let (kind, text) = match &from.match_pattern {
         Some(Pattern::Contains(text)) => (StringKind::Contains, text),

@@ -1,7 +1,7 @@
 //! The compiled configuration: names resolved to indices, filter configs parsed, nothing left to look
 //! up or to fail on the request path.
 
-use super::{ClientCertForwarding, DownstreamTls, FilterChains};
+use super::{ClientCertForwarding, DownstreamTls, FilterChains, Secrets, Wrong};
 use crate::{
     access_log::LogFormat,
     cluster::{Endpoint, LbPolicy, Thresholds},
@@ -20,6 +20,10 @@ pub struct Snapshot {
     pub clusters: Vec<Arc<ClusterConfig>>,
     /// Where the admin interface listens, if anywhere.
     pub admin: Option<SocketAddr>,
+    /// What TLS is made of, to be changed while it is used.
+    pub secrets: Arc<Secrets>,
+    /// What is allowed but surprising.
+    pub warnings: Vec<Wrong>,
 }
 
 /// `envoy.config.listener.v3.Listener`.

@@ -1,13 +1,18 @@
 //! TLS contexts: from messages to what sessions are made from, again whenever a secret changes.
 
 mod downstream;
+mod key_log;
 mod live;
+mod params;
+mod secrets;
 mod socket;
+pub(super) mod trust;
 mod upstream;
 
 pub use live::Live;
 pub(super) use socket::Sockets;
 
+use super::secrets::Value;
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// `envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`.
@@ -61,6 +66,28 @@ impl UpstreamTls {
         };
         named.or_else(|| Some(address?.to_string().into()))
     }
+}
+
+/// The certificates at these places.
+fn identities(
+    certificates: &[secrets::CertificateRef],
+    values: &super::secrets::Values<'_>,
+) -> Vec<tls::Identity> {
+    let found = certificates.iter().map(|(place, _)| values.get(*place));
+    let identity = |value: &Value| match value {
+        Value::Certificate(identity) => Some(identity.clone()),
+        Value::Tickets(_) | Value::Trust(_) => None,
+    };
+    found.filter_map(identity).collect()
+}
+
+/// The index in a field such as `identities[2].key`.
+fn element(field: &str, list: &str) -> Option<usize> {
+    let (index, _) = field
+        .strip_prefix(list)?
+        .strip_prefix('[')?
+        .split_once(']')?;
+    index.parse().ok()
 }
 
 impl fmt::Debug for DownstreamTls {
