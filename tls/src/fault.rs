@@ -18,17 +18,6 @@ pub struct Fault {
     pub is_ours: bool,
 }
 
-impl Fault {
-    /// The peer's bytes ended before the handshake did.
-    pub fn cut_short() -> Self {
-        Self {
-            detail: "tls_truncated",
-            reason: "the peer went away during the handshake".to_owned(),
-            is_ours: false,
-        }
-    }
-}
-
 /// A setting cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {

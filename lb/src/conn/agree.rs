@@ -45,7 +45,7 @@ impl Worker {
         let key = self.net.conns.insert(Conn {
             is_undetected: http.codec == CodecType::Auto,
             reading: arrived.is_read,
-            tls: tls.map(Session::accept),
+            tls: tls.map(|context| Box::new(Session::accept(context))),
             phase,
             ..conn
         });

@@ -59,12 +59,13 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        let has_begun = conn.tls.as_ref().is_some_and(tls::Session::has_begun);
-        let fault = tls::Fault::cut_short();
-        if has_begun || !conn.is_down() {
-            return self.on_fault(key, &fault);
+        let Some(session) = &conn.tls else { return };
+        // Who only looks whether anybody is there breaks nothing off.
+        let has_begun = session.is_partial() || session.offer().is_some() || !conn.is_down();
+        match session.on_eof() {
+            Err(fault) if has_begun => self.on_fault(key, &fault),
+            Err(_) | Ok(()) => self.drop_conn(key),
         }
-        self.drop_conn(key);
     }
 }
 
@@ -78,7 +79,7 @@ impl Net {
         };
         conn.phase = ConnPhase::Handshaking;
         match session {
-            Ok(session) => conn.tls = Some(session),
+            Ok(session) => conn.tls = Some(Box::new(session)),
             Err(fault) => {
                 conn.note_fault(fault.detail);
                 self.engine.close(conn.sock);

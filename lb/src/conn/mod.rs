@@ -75,7 +75,7 @@ pub(crate) struct Conn {
     pub(crate) side: Side,
     pub(crate) codec: Box<dyn Codec>,
     /// What lies between the socket and the codec, if anything does.
-    pub(crate) tls: Option<Session>,
+    pub(crate) tls: Option<Box<Session>>,
     pub(crate) phase: ConnPhase,
     rare: Option<Box<Rare>>,
     pub(crate) streams: Streams,

@@ -10,7 +10,7 @@ use crate::{
     worker::{Todo, Worker},
 };
 use engines::{Buf, BufMut};
-use tls::{Fault, Session, Step, What};
+use tls::{Fault, Step, What};
 
 impl Net {
     /// Whether what is sent on a connection is encrypted.
@@ -45,6 +45,10 @@ impl Net {
         }
         pieces[count] = &self.outbox.bytes[from..];
         plain += self.outbox.bytes.len();
+        if session.is_ended() {
+            conn.unsent = conn.unsent.saturating_sub(plain);
+            return;
+        }
         let now = self.engine.wall().0;
         match secure::seal(session, now, &self.blocks, &pieces[..=count]) {
             Ok(sealed) => {
@@ -166,7 +170,7 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        let facts = conn.tls.as_ref().and_then(Session::facts).cloned();
+        let facts = conn.tls.as_ref().and_then(|tls| tls.facts().cloned());
         let Some(facts) = facts else { return };
         self.stats.tls.count_handshake(&facts, conn.is_down());
         match conn.side {

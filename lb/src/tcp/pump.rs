@@ -259,8 +259,9 @@ impl Worker {
         let Some(pump) = &mut tunnel.pump else { return };
         let end = pump.end(is_down);
         end.is_read = false;
-        if !end.is_open() {
-            let fault = Fault::cut_short();
+        if let Some(session) = end.tls.as_ref().filter(|tls| !tls.is_established())
+            && let Err(fault) = session.on_eof()
+        {
             return self.on_tunnel_fault(key, is_down, &fault);
         }
         self.end_pump_half(key, is_down);
