@@ -336,6 +336,7 @@ mod tests {
             place: Place::default(),
             request: Some(&head),
             response: None,
+            tls: None,
             addresses: Some(&Addresses::new(
                 SockAddr::Inet(([192, 0, 2, 1], 4711).into()),
                 SockAddr::Inet((std::net::Ipv6Addr::LOCALHOST, 80).into()),

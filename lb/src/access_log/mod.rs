@@ -6,6 +6,7 @@ mod grpc_status;
 mod operator;
 mod ring;
 mod sample;
+mod tls_value;
 mod writer;
 
 pub use format::LogFormat;
@@ -33,6 +34,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) place: Place,
     pub(crate) request: Option<&'a Head>,
     pub(crate) response: Option<&'a Head>,
+    /// What TLS with the client has agreed on.
+    pub(crate) tls: Option<&'a tls::Facts>,
     /// Peer and own address of the downstream connection.
     pub(crate) addresses: Option<&'a Addresses>,
     /// When the entry is made, and how long after the start that is.
@@ -70,6 +73,7 @@ impl Worker {
             place: stream.place,
             request: Some(&stream.head),
             response: stream.answer.as_deref(),
+            tls: stream.tls.as_deref(),
             addresses,
             wall: self.net.engine.wall(),
             duration: self.now.saturating_duration_since(stream.record.started),
@@ -78,8 +82,10 @@ impl Worker {
 
     /// Logs a request that was refused before it became a stream.
     pub(crate) fn log_refused(&mut self, conn: ConnKey, place: Place, record: &Record) {
-        let Some(Side::Down { addresses, .. }) = self.net.conns.get(conn).map(|conn| &conn.side)
-        else {
+        let Some(conn) = self.net.conns.get(conn) else {
+            return;
+        };
+        let Side::Down { addresses, .. } = &conn.side else {
             return;
         };
         self.log.add(&Facts {
@@ -88,6 +94,7 @@ impl Worker {
             place,
             request: None,
             response: None,
+            tls: conn.tls.as_ref().and_then(|tls| tls.facts()).map(|facts| &**facts),
             addresses: Some(addresses),
             wall: self.net.engine.wall(),
             duration: Duration::ZERO,
@@ -102,6 +109,7 @@ impl Worker {
             place: tunnel.place,
             request: None,
             response: None,
+            tls: tunnel.facts().map(|facts| &**facts),
             addresses: Some(&tunnel.addresses),
             wall: self.net.engine.wall(),
             duration: self.now.saturating_duration_since(tunnel.record.started),

@@ -58,6 +58,7 @@ impl Sample {
             record,
             request,
             response,
+            tls: None,
             addresses: Addresses::new(address(40_000), address(80)),
             ring: LogRing::new(Arc::new(shared)),
         }

@@ -55,7 +55,7 @@ impl Worker {
         let rng = &mut self.rng;
         let found = routes.find(
             &stream.head,
-            crate::route::ClientCert::default(),
+            stream.client_cert(),
             &mut |bound| rng.below(bound),
         );
         (stream.record.route, stream.record.cluster) = (found, None);

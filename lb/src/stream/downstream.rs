@@ -35,12 +35,13 @@ impl Worker {
         owner.end_discarding();
         let requests = owner.requests;
         let is_multiplexed = owner.codec.is_multiplexed();
+        let tls = owner.tls.as_ref().and_then(|tls| tls.facts().cloned());
         let stats = self.listener_stats(place);
         stats.requests.inc();
         stats.requests_active.inc();
         let mut stream = self.spare.pop().unwrap_or_else(|| self.blank_stream());
         stream.reset(Leg { conn, id }, place, epoch.clone(), self.now);
-        stream.upgrade = upgrade;
+        (stream.upgrade, stream.tls) = (upgrade, tls);
         self.net
             .heads
             .put(std::mem::replace(&mut stream.head, head));
@@ -81,6 +82,7 @@ impl Worker {
             phase: Phase::Match,
             epoch: self.epoch.clone(),
             place: Place::default(),
+            tls: None,
             head: Box::default(),
             answer: None,
             request: Half::default(),

@@ -18,7 +18,7 @@ use crate::{
 use engines::{BufList, Class, ConnectOptions, SlotKey, Sock, slot_key};
 use pump::Pump;
 use std::{rc::Rc, sync::Arc, time::Instant};
-use tls::ServerContext;
+use tls::{Facts, ServerContext};
 
 slot_key! {
     /// Names one tunnel of one worker.
@@ -52,6 +52,13 @@ pub(crate) struct Tunnel {
     early: BufList,
     /// What a tunnel with TLS has more than another.
     pump: Option<Box<Pump>>,
+}
+
+impl Tunnel {
+    /// What TLS with the client has agreed on.
+    pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
+        self.pump.as_ref()?.facts()
+    }
 }
 
 impl Worker {

@@ -52,7 +52,7 @@ impl Pump {
     }
 
     /// What TLS has agreed on with the client.
-    pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
+    pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.down.tls.as_ref()?.facts()
     }
 
