@@ -15,6 +15,9 @@ pub const KEY_UPDATE_BYTES: u64 = 1 << 20;
 /// Records without data that a peer may send one after another.
 pub const EMPTY_RECORDS_MAX: u32 = 32;
 
+/// Bytes of a session ticket; a session that would need more, because of the client's certificates, gets none.
+pub const TICKET_BYTES_MAX: usize = 16 << 10;
+
 /// The details of [`crate::Fault`] that tell of a limit, for counters.
 pub const LIMITS: &[&str] = &[
     "tls_empty_records",
