@@ -4,7 +4,7 @@ use super::compile::Compiler;
 use std::{
     collections::BTreeSet,
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 use xds::api::envoy::config::core::v3::{DataSource, data_source::Specifier};
 
@@ -58,32 +58,47 @@ const LINKS_MAX: usize = 40;
 /// link on the way to it. In place of one that is missing, the one that it would lie in.
 pub(super) fn directories(file: &Path, found: &mut BTreeSet<PathBuf>) {
     let mut file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    found.extend(existing(file.parent()));
     for _ in 0..LINKS_MAX {
-        let mut parts: Vec<_> = file.ancestors().map(Path::to_owned).collect();
-        parts.reverse();
-        let link = parts
-            .iter()
-            .find_map(|part| Some((part, fs::read_link(part).ok()?)));
-        let Some((link, target)) = link else { break };
+        let Some((link, target)) = first_link(&file) else {
+            break;
+        };
         let parent = link.parent().unwrap_or(Path::new("/"));
-        found.insert(parent.to_owned());
-        let rest = file.strip_prefix(link).unwrap_or(Path::new(""));
+        found.insert(without_dots(parent));
+        let rest = file.strip_prefix(&link).unwrap_or(Path::new(""));
         let joined = parent.join(target);
         // Joining an empty rest would add a slash.
         file = match rest.as_os_str().is_empty() {
             true => joined,
             false => joined.join(rest),
         };
-        found.extend(existing(file.parent()));
     }
+    let above = without_dots(&file);
+    let existing = above
+        .ancestors()
+        .skip(1)
+        .find(|directory| directory.is_dir());
+    found.extend(existing.map(Path::to_owned));
 }
 
-fn existing(directory: Option<&Path>) -> Option<PathBuf> {
-    let mut above = directory?.ancestors();
-    above
-        .find(|directory| directory.is_dir())
-        .map(Path::to_owned)
+/// The first symbolic link in a path, and where it leads.
+fn first_link(file: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut parts: Vec<_> = file.ancestors().collect();
+    parts.reverse();
+    let link = |part: &Path| Some((part.to_owned(), fs::read_link(part).ok()?));
+    parts.into_iter().find_map(link)
+}
+
+/// A path that has no links, in its one form.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            Component::Normal(_) | Component::Prefix(_) | Component::RootDir => plain.push(part),
+        }
+    }
+    plain
 }
 
 impl Compiler {
