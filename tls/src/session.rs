@@ -156,6 +156,11 @@ impl Session {
         })
     }
 
+    /// We have told the peer that no more is sent.
+    pub fn is_ended(&self) -> bool {
+        self.traffic().is_some_and(Traffic::is_ended)
+    }
+
     /// Data can be sent.
     pub fn is_established(&self) -> bool {
         self.traffic().is_some()

@@ -1,7 +1,7 @@
 //! What contexts are made from. Plain values; where they come from is the caller's affair.
 
-use crate::{Identity, SettingsError, Tickets};
-use std::{fmt, sync::Arc, time::Duration};
+use crate::{Identity, Tickets};
+use std::{sync::Arc, time::Duration};
 
 /// A protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,50 +16,9 @@ pub enum Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suite(pub u16);
 
-impl Suite {
-    /// By its IANA name (`TLS_AES_128_GCM_SHA256`, `TLS_SM4_GCM_SM3`) or OpenSSL's
-    /// (`ECDHE-ECDSA-AES128-GCM-SHA256`); `None`: unknown, or not supported by this build.
-    pub fn parse(name: &str) -> Option<Self> {
-        let _ = name;
-        todo!()
-    }
-
-    /// Its name as OpenSSL writes it.
-    pub fn name(self) -> &'static str {
-        todo!()
-    }
-}
-
 /// A key exchange group, by its code in the IANA registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group(pub u16);
-
-impl Group {
-    /// By the names that BoringSSL knows (`X25519`, `P-256`, `P-384`, `X25519MLKEM768`) and `curveSM2`;
-    /// `None`: unknown, or not supported by this build.
-    pub fn parse(name: &str) -> Option<Self> {
-        let _ = name;
-        todo!()
-    }
-}
-
-/// Where the cryptography comes from.
-#[derive(Clone)]
-pub struct Provider {}
-
-impl Provider {
-    /// ring, or aws-lc with feature `aws-lc`; with feature `sm` the algorithms of RFC 8998 besides.
-    pub fn system() -> Self {
-        todo!()
-    }
-
-    /// For simulation: every random draw, key exchanges and signatures among them, follows from the seed.
-    #[cfg(feature = "simulation")]
-    pub fn seeded(seed: u64) -> Self {
-        let _ = seed;
-        todo!()
-    }
-}
 
 /// Which subject alternative names a matcher looks at (`SubjectAltNameMatcher.SanType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +48,8 @@ pub struct Trust {
     pub crl: Option<Vec<u8>>,
     /// `only_verify_leaf_cert_crl`.
     pub leaf_crl_only: bool,
-    /// One has to match a name of the leaf; none: any name will do (a client checks the server's name besides,
-    /// see [`ClientSettings::name`]).
+    /// One has to match a name of the leaf; none: any name will do, but a client checks the server's name then,
+    /// see [`crate::Session::connect`].
     pub sans: Vec<SanMatcher>,
     /// SHA-256 of the leaf's SubjectPublicKeyInfo; one of these or of `certificate_hashes` has to match, if any.
     pub spki_hashes: Vec<[u8; 32]>,
@@ -130,7 +89,8 @@ pub struct ServerSettings {
     pub alpn: Vec<Vec<u8>>,
     /// Lowest and highest version.
     pub versions: (Version, Version),
-    /// TLS 1.2 and 1.3 suites in order of preference; empty: the provider's.
+    /// TLS 1.2 and 1.3 suites in order of preference; empty: the provider's, and ChaCha20 where the client puts it
+    /// first. A version that none is named for keeps the provider's.
     pub suites: Vec<Suite>,
     /// Groups in order of preference; empty: the provider's.
     pub groups: Vec<Group>,
@@ -179,11 +139,3 @@ pub struct ClientSettings {
     /// See [`ServerSettings::key_log`].
     pub key_log: Option<Arc<dyn KeyLog>>,
 }
-
-impl fmt::Debug for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Provider")
-    }
-}
-
-const _: fn() -> Option<SettingsError> = || None;

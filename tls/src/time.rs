@@ -30,7 +30,6 @@ pub(crate) fn pass(now: Now, checks_name: bool) {
 }
 
 /// Whether the session that verifies a server's certificate wants it to be for the server's name.
-#[allow(dead_code, reason = "for the verifier of contexts")]
 pub(crate) fn checks_name() -> bool {
     PASSED.get().checks_name
 }

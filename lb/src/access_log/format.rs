@@ -305,6 +305,7 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::epoch::Place;
     use crate::{
         addresses::Addresses,
         config::Snapshot,
@@ -332,7 +333,7 @@ mod tests {
         let facts = Facts {
             record: &record,
             epoch: &epoch,
-            listener: 0,
+            place: Place::default(),
             request: Some(&head),
             response: None,
             addresses: Some(&Addresses::new(

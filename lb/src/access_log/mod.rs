@@ -15,8 +15,9 @@ pub use writer::Writer;
 
 use crate::{
     addresses::Addresses,
-    config::{AccessLogConfig, Terminal},
+    config::{AccessLogConfig, FilterChain, Terminal},
     conn::{ConnKey, Side},
+    epoch::Place,
     stream::{Record, Stream},
     tcp::Tunnel,
     worker::{Epoch, Worker},
@@ -29,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 pub(crate) struct Facts<'a> {
     pub(crate) record: &'a Record,
     pub(crate) epoch: &'a Epoch,
-    pub(crate) listener: usize,
+    pub(crate) place: Place,
     pub(crate) request: Option<&'a Head>,
     pub(crate) response: Option<&'a Head>,
     /// Peer and own address of the downstream connection.
@@ -40,8 +41,13 @@ pub(crate) struct Facts<'a> {
 }
 
 /// The access logs of a listener.
-pub(crate) fn logs(epoch: &Epoch, listener: usize) -> &[Arc<AccessLogConfig>] {
-    match &epoch.listener(listener).chain.terminal {
+pub(crate) fn logs(epoch: &Epoch, place: Place) -> &[Arc<AccessLogConfig>] {
+    of_chain(epoch.chain(place))
+}
+
+/// The access logs of a filter chain.
+fn of_chain(chain: &FilterChain) -> &[Arc<AccessLogConfig>] {
+    match &chain.terminal {
         Terminal::Http(http) => &http.access_logs,
         Terminal::Tcp(tcp) => &tcp.access_logs,
     }
@@ -50,7 +56,7 @@ pub(crate) fn logs(epoch: &Epoch, listener: usize) -> &[Arc<AccessLogConfig>] {
 impl Worker {
     /// Logs a request that has ended.
     pub(crate) fn log_stream(&mut self, stream: &Stream) {
-        if logs(&stream.epoch, stream.listener).is_empty() {
+        if logs(&stream.epoch, stream.place).is_empty() {
             return;
         }
         let conn = self.net.conns.get(stream.down.conn);
@@ -61,7 +67,7 @@ impl Worker {
         self.log.add(&Facts {
             record: &stream.record,
             epoch: &stream.epoch,
-            listener: stream.listener,
+            place: stream.place,
             request: Some(&stream.head),
             response: stream.answer.as_deref(),
             addresses,
@@ -71,7 +77,7 @@ impl Worker {
     }
 
     /// Logs a request that was refused before it became a stream.
-    pub(crate) fn log_refused(&mut self, conn: ConnKey, listener: usize, record: &Record) {
+    pub(crate) fn log_refused(&mut self, conn: ConnKey, place: Place, record: &Record) {
         let Some(Side::Down { addresses, .. }) = self.net.conns.get(conn).map(|conn| &conn.side)
         else {
             return;
@@ -79,7 +85,7 @@ impl Worker {
         self.log.add(&Facts {
             record,
             epoch: &self.epoch,
-            listener,
+            place,
             request: None,
             response: None,
             addresses: Some(addresses),
@@ -93,7 +99,7 @@ impl Worker {
         self.log.add(&Facts {
             record: &tunnel.record,
             epoch: &tunnel.epoch,
-            listener: tunnel.listener,
+            place: tunnel.place,
             request: None,
             response: None,
             addresses: Some(&tunnel.addresses),

@@ -158,7 +158,7 @@ impl Operator {
             Self::Response(field) => text(out, field.of(facts.response)),
             Self::ResponseDuration => number(out, some_millis(record.response_started.get())),
             Self::RouteName => {
-                let route = record.route.map(|id| facts.epoch.route(facts.listener, id));
+                let route = record.route.map(|id| facts.epoch.route(facts.place, id));
                 text(out, route.map_or(&b""[..], |route| route.name.as_bytes()));
             }
             Self::StartTime => {
@@ -183,7 +183,7 @@ impl Operator {
             }
             Self::VirtualHost => {
                 let hosts = |id: crate::stream::RouteId| {
-                    &facts.epoch.http(facts.listener).routes.hosts()[id.host as usize]
+                    &facts.epoch.http(facts.place).routes.hosts()[id.host as usize]
                 };
                 text(
                     out,

@@ -61,7 +61,7 @@ impl Worker {
             return;
         };
         let epoch = stream.epoch.clone();
-        let http = epoch.http(stream.listener);
+        let http = epoch.http(stream.place);
         if head.fields.get(b"date").is_none() {
             head.fields.append(b"date", &date);
         }

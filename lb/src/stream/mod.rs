@@ -23,6 +23,7 @@ use upgrade::Upgrade;
 
 use crate::{
     conn::ConnKey,
+    epoch::Place,
     filter::{Chain, Dir},
     limits,
     pool::Wire,
@@ -81,7 +82,7 @@ pub(crate) struct Stream {
     pub(crate) phase: Phase,
     /// The configuration that the request matched; kept to its end.
     pub(crate) epoch: Rc<Epoch>,
-    pub(crate) listener: usize,
+    pub(crate) place: Place,
     /// The request's head, as the filters left it; a retry sends it again.
     pub(crate) head: Box<Head>,
     /// The final answer's head, once there is one.
@@ -133,8 +134,8 @@ impl Retry {
 
 impl Stream {
     /// Makes a blank stream that of a new request.
-    fn reset(&mut self, down: Leg, listener: usize, epoch: Rc<Epoch>, now: Instant) {
-        (self.down, self.listener, self.epoch) = (down, listener, epoch);
+    fn reset(&mut self, down: Leg, place: Place, epoch: Rc<Epoch>, now: Instant) {
+        (self.down, self.place, self.epoch) = (down, place, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.is_local, self.is_marked, self.rematches) = (false, false, 0);
         (self.upgrade, self.record) = (Upgrade::None, Record::new(now));

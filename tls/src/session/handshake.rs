@@ -61,7 +61,7 @@ impl Handshake {
             ServerName::DnsName(name) => Some(name.as_ref().into()),
             ServerName::IpAddress(_) | _ => None,
         };
-        let config = context.config().clone();
+        let config = context.config(checks_name).clone();
         let connection = UnbufferedClientConnection::new(config, name);
         let connection = connection.map_err(|error| Fault::of(&error))?;
         let mut handshake = Self::new(Side::Client(connection.into()), sni, checks_name);
