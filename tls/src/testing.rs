@@ -60,8 +60,20 @@ impl Ca {
 
     /// An intermediate CA.
     pub(crate) fn sub(&self, name: &str) -> Self {
+        self.sub_with(name, |_| {})
+    }
+
+    pub(crate) fn sub_with(&self, name: &str, edit: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = ca_params(name);
+        edit(&mut params);
         let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::signed_by(ca_params(name), key, &self.0).unwrap())
+        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
+    }
+
+    /// Its own certificate.
+    pub(crate) fn identity(&self) -> Identity {
+        let key = self.0.key().serialize_pem();
+        Identity::from_pem(self.pem().as_bytes(), key.as_bytes()).unwrap()
     }
 
     pub(crate) fn pem(&self) -> String {

@@ -1,8 +1,7 @@
 //! What the sessions to the endpoints of one cluster share.
 
 use super::key_log;
-use crate::provider::Choice;
-use crate::store::is_usable;
+use crate::provider::{Choice, code};
 use crate::verify::{Believed, ServerVerifier, Signatures};
 use crate::{
     Client, ClientSettings, Identity, KeyKind, Now, Provider, SettingsError, Suite,
@@ -119,8 +118,9 @@ fn check_identity(
     if provider.is_seeded && !matches!(identity.kind(), KeyKind::Ed25519 | KeyKind::Sm2) {
         return wrong("only Ed25519 signs without chance".into());
     }
-    if !is_usable(identity, &crypto.cipher_suites) {
-        return wrong(format!("no suite can be used with {}", identity.kind()));
+    let mut suites = crypto.cipher_suites.iter().map(code);
+    if identity.kind() == KeyKind::Sm2 && !suites.any(Suite::is_sm) {
+        return wrong("SM2 is not supported, or not by these versions and suites".into());
     }
     Ok(())
 }
@@ -167,7 +167,7 @@ impl ResolvesClientCert for Own {
         _root_hint_subjects: &[&[u8]],
         schemes: &[SignatureScheme],
     ) -> Option<Arc<CertifiedKey>> {
-        let presented = self.0.presented(Now::MAX);
+        let presented = self.0.plain();
         presented.key.choose_scheme(schemes)?;
         Some(presented.clone())
     }

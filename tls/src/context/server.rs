@@ -9,6 +9,7 @@ use crate::{
     SettingsError, Suite, sessions, time::PassedTime,
 };
 use ring::digest;
+use rustls::SupportedCipherSuite;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
@@ -126,12 +127,7 @@ impl Family {
     ) -> Result<Self, SettingsError> {
         let choice = choice(settings);
         let crypto = choice.of(crypto)?;
-        for identity in &identities {
-            if !is_usable(identity, &crypto.cipher_suites) {
-                let why = format!("none can be used with the {} certificate", identity.kind());
-                return Err(SettingsError::new("suites", why));
-            }
-        }
+        check_suites(&identities, &crypto)?;
         let verifier = verifier(&settings.client_auth, &crypto)?;
         let suites = crypto.cipher_suites.clone();
         let store = Arc::new(Store::new(identities, suites, settings.scan_all));
@@ -182,6 +178,28 @@ fn check(provider: &Provider, settings: &ServerSettings) -> Result<(), SettingsE
             "identities",
             "only Ed25519 signs without chance",
         ));
+    }
+    Ok(())
+}
+
+/// Every certificate has a suite that it can be used with, and so has every version that suites are named for.
+fn check_suites(identities: &[Identity], crypto: &CryptoProvider) -> Result<(), SettingsError> {
+    for identity in identities {
+        if !is_usable(identity, &crypto.cipher_suites) {
+            let why = format!("none can be used with the {} certificate", identity.kind());
+            return Err(SettingsError::new("suites", why));
+        }
+    }
+    for (is_tls13, version) in [(false, "TLS 1.2"), (true, "TLS 1.3")] {
+        let is_of = |suite: &SupportedCipherSuite| suite.tls13().is_some() == is_tls13;
+        let suites: Vec<_> = crypto.cipher_suites.iter().copied().filter(is_of).collect();
+        let fits = identities
+            .iter()
+            .any(|identity| is_usable(identity, &suites));
+        if !suites.is_empty() && !fits {
+            let why = format!("none of {version} can be used with these certificates");
+            return Err(SettingsError::new("suites", why));
+        }
     }
     Ok(())
 }

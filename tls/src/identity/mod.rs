@@ -103,7 +103,19 @@ impl Identity {
         self.staple.as_ref().is_some_and(is_current)
     }
 
-    /// Chain and key for rustls.
+    /// The same under other names.
+    #[cfg(test)]
+    pub(crate) fn with_names(mut self, names: &[&str]) -> Self {
+        self.names = names.iter().map(|name| (*name).into()).collect();
+        self
+    }
+
+    /// Chain and key for rustls, without a staple.
+    pub(crate) fn plain(&self) -> &Arc<CertifiedKey> {
+        &self.presented
+    }
+
+    /// The same with a staple that is not outdated, if there is one.
     pub(crate) fn presented(&self, now: Now) -> &Arc<CertifiedKey> {
         match &self.staple {
             Some(staple) if self.is_stapled(now) => &staple.presented,
@@ -159,3 +171,6 @@ fn validity(chain: &[CertificateDer<'_>]) -> (Now, Now) {
     all.reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

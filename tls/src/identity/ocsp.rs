@@ -131,3 +131,157 @@ fn algorithm(hash: &AlgorithmIdentifierRef<'_>) -> Option<&'static digest::Algor
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Ca, DAY, NOW};
+    use crate::{Identity, testing::Issued};
+    use der::Encode;
+
+    const GOOD: u8 = 0x80;
+    const REVOKED: u8 = 0xa1;
+    const UNKNOWN: u8 = 0x82;
+
+    fn time(at: Now) -> GeneralizedTime {
+        GeneralizedTime::from_unix_duration(at).unwrap()
+    }
+
+    /// A response as a responder would write it, about a serial number of an issuer.
+    fn response(
+        serial: &[u8],
+        issuer: &Certificate,
+        status: u8,
+        next_update: Option<Now>,
+    ) -> Vec<u8> {
+        let key = issuer.parse().unwrap();
+        let key = key
+            .tbs_certificate()
+            .subject_public_key_info()
+            .subject_public_key
+            .raw_bytes();
+        let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, key);
+        let sha1 = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
+        let algorithm = AlgorithmIdentifierRef {
+            oid: sha1,
+            parameters: None,
+        };
+        let body = match status {
+            REVOKED => [&[status, 17, 0x18, 15][..], b"20260101000000Z"].concat(),
+            status => vec![status, 0],
+        };
+        let single = Single {
+            id: CertId {
+                hash: algorithm,
+                issuer_name_hash: OctetStringRef::new(&[0; 20]).unwrap(),
+                issuer_key_hash: OctetStringRef::new(hash.as_ref()).unwrap(),
+                serial: IntRef::new(serial).unwrap(),
+            },
+            status: AnyRef::from_der(&body).unwrap(),
+            this_update: time(NOW - DAY),
+            next_update: next_update.map(time),
+            extensions: None,
+        };
+        let basic = Basic {
+            data: Data {
+                version: None,
+                responder: AnyRef::from_der(&[0xa2, 2, 4, 0]).unwrap(),
+                produced_at: time(NOW - DAY),
+                responses: vec![single],
+                extensions: None,
+            },
+            signature_algorithm: algorithm,
+            signature: BitStringRef::from_bytes(&[1; 8]).unwrap(),
+            certificates: None,
+        };
+        let basic = basic.to_der().unwrap();
+        let response = Response {
+            status: Status::Successful,
+            bytes: Some(ResponseBytes {
+                kind: BASIC,
+                response: OctetStringRef::new(&basic).unwrap(),
+            }),
+        };
+        response.to_der().unwrap()
+    }
+
+    fn serial(leaf: &Issued) -> Vec<u8> {
+        let parsed = leaf.certificate().parse().unwrap();
+        parsed.tbs_certificate().serial_number().as_bytes().to_vec()
+    }
+
+    #[test]
+    fn a_response_of_openssl_is_read() {
+        let chain = include_bytes!("../../testdata/ocsp.chain.pem");
+        let key = include_bytes!("../../testdata/ocsp.key.pem");
+        let response = include_bytes!("../../testdata/ocsp.der");
+        let identity = Identity::from_pem(chain, key)
+            .unwrap()
+            .with_ocsp(response)
+            .unwrap();
+        // 2026-12-26T04:20:26Z
+        let next_update = Now::from_secs(1_798_258_826);
+        assert!(identity.is_stapled(next_update));
+        assert!(!identity.is_stapled(next_update + Now::from_secs(1)));
+    }
+
+    #[test]
+    fn only_a_good_response_for_the_leaf_is_stapled() {
+        let (ca, other) = (Ca::new("ca"), Ca::new("other"));
+        let leaf = ca.leaf(&["a.test"]);
+        let identity = leaf.identity_by(&[&ca]);
+        let own = Certificate::new(&identity.plain().cert[1]);
+        let foreign = other.leaf(&["b.test"]).certificate();
+        let serial = serial(&leaf);
+        let refused = "ocsp_staple: it is not for this certificate";
+        for (response, error) in [
+            (response(&serial, &own, GOOD, Some(NOW)), None),
+            (response(&serial, &own, GOOD, None), None),
+            (response(&[7], &own, GOOD, None), Some(refused)),
+            (response(&serial, &foreign, GOOD, None), Some(refused)),
+            (
+                response(&serial, &own, REVOKED, None),
+                Some("ocsp_staple: the certificate is revoked"),
+            ),
+            (
+                response(&serial, &own, UNKNOWN, None),
+                Some("ocsp_staple: the responder does not know the certificate"),
+            ),
+            (
+                vec![0x30, 3, 0x0a, 1, 3],
+                Some("ocsp_staple: the responder did not answer: TryLater"),
+            ),
+            (vec![0x30, 3, 0x0a, 1, 0], Some("ocsp_staple: it is empty")),
+            (
+                b"hello".to_vec(),
+                Some("ocsp_staple: not an OCSP response in DER"),
+            ),
+        ] {
+            let found = identity.clone().with_ocsp(&response).err();
+            assert_eq!(found.map(|error| error.to_string()).as_deref(), error);
+        }
+    }
+
+    #[test]
+    fn without_the_issuer_the_serial_number_decides() {
+        let (ca, other) = (Ca::new("ca"), Ca::new("other"));
+        let leaf = ca.leaf(&["a.test"]);
+        let foreign = other.leaf(&["b.test"]).certificate();
+        let response = response(&serial(&leaf), &foreign, GOOD, None);
+        assert!(leaf.identity().with_ocsp(&response).is_ok());
+    }
+
+    #[test]
+    fn a_staple_is_sent_until_it_is_outdated() {
+        let ca = Ca::new("ca");
+        let leaf = ca.leaf(&["a.test"]);
+        let identity = leaf.identity_by(&[&ca]);
+        let own = Certificate::new(&identity.plain().cert[1]);
+        let staple = response(&serial(&leaf), &own, GOOD, Some(NOW));
+        let stapled: Identity = identity.with_ocsp(&staple).unwrap();
+        for (now, sent) in [(NOW, Some(&staple)), (NOW + DAY, None)] {
+            assert_eq!(stapled.presented(now).ocsp.as_ref(), sent);
+            assert_eq!(stapled.is_stapled(now), sent.is_some());
+        }
+    }
+}

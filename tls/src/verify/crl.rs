@@ -33,14 +33,16 @@ impl Crl {
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Crl>, SettingsError> {
     let wrong = |why: String| SettingsError::new("crl", why);
     if bytes.first() == Some(&0x30) {
-        return Ok(vec![Crl::read(bytes).map_err(wrong)?]);
+        let list = Crl::read(bytes).map_err(|why| wrong(format!("cannot be used: {why}")))?;
+        return Ok(vec![list]);
     }
     let sections = pem::sections(bytes).map_err(wrong)?;
     let lists = sections
         .iter()
         .filter(|section| section.label == "X509 CRL");
     let number = |(i, section): (usize, &pem::Section<'_>)| {
-        Crl::read(&section.der).map_err(|why| wrong(format!("list {}: {why}", i + 1)))
+        Crl::read(&section.der)
+            .map_err(|why| wrong(format!("list {} cannot be used: {why}", i + 1)))
     };
     let lists = lists
         .enumerate()

@@ -12,3 +12,6 @@ pub(crate) use error::Refusal;
 pub(crate) use server::ServerVerifier;
 pub(crate) use signatures::Signatures;
 pub(crate) use trust::Believed;
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ impl Believed {
     pub(crate) fn new(trust: Trust, signatures: Signatures) -> Result<Self, SettingsError> {
         let roots = trust.ca.as_deref().map_or(Ok(Vec::new()), roots)?;
         let anchor = |(i, root): (usize, &CertificateDer<'static>)| {
-            let why = |error| format!("certificate {}: {error}", i + 1);
+            let why = |error| format!("certificate {} cannot be used: {error}", i + 1);
             let anchor = webpki::anchor_from_trusted_cert(root);
             anchor
                 .map(|anchor| anchor.to_owned())

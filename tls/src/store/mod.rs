@@ -124,7 +124,7 @@ impl Store {
 impl Wish<'_> {
     /// The client can verify what such a key signs, in the version that its suites lead to.
     fn is_met(&self, identity: &Identity) -> bool {
-        let key = &identity.presented(Now::ZERO).key;
+        let key = &identity.plain().key;
         if self.common.iter().any(|suite| suite.tls13().is_some()) {
             let is_tls13 = |scheme: &&SignatureScheme| is_tls13(**scheme);
             let schemes: Vec<_> = self.schemes.iter().filter(is_tls13).copied().collect();
@@ -144,7 +144,7 @@ fn is_tls13(scheme: SignatureScheme) -> bool {
 
 /// What such a key signs can be used with a suite of these.
 pub(crate) fn is_usable(identity: &Identity, suites: &[SupportedCipherSuite]) -> bool {
-    let algorithm: SignatureAlgorithm = identity.presented(Now::ZERO).key.algorithm();
+    let algorithm: SignatureAlgorithm = identity.plain().key.algorithm();
     suites
         .iter()
         .any(|suite| suite.usable_for_signature_algorithm(algorithm))
@@ -168,3 +168,6 @@ impl fmt::Debug for Store {
         write!(f, "Store of {}", self.identities.len())
     }
 }
+
+#[cfg(test)]
+mod tests;
