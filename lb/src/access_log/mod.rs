@@ -94,7 +94,11 @@ impl Worker {
             place,
             request: None,
             response: None,
-            tls: conn.tls.as_ref().and_then(|tls| tls.facts()).map(|facts| &**facts),
+            tls: conn
+                .tls
+                .as_ref()
+                .and_then(|tls| tls.facts())
+                .map(|facts| &**facts),
             addresses: Some(addresses),
             wall: self.net.engine.wall(),
             duration: Duration::ZERO,

@@ -58,7 +58,6 @@ impl Sample {
             record,
             request,
             response,
-            tls: None,
             addresses: Addresses::new(address(40_000), address(80)),
             ring: LogRing::new(Arc::new(shared)),
         }
@@ -68,6 +67,7 @@ impl Sample {
     pub fn copy(&mut self) {
         self.ring.forget(1 << 16);
         self.ring.add(&Facts {
+            tls: None,
             record: &self.record,
             epoch: &self.epoch,
             place: Place::default(),

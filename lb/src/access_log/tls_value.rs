@@ -22,15 +22,24 @@ pub(super) enum TlsValue {
 }
 
 const NAMES: &[(&str, TlsValue)] = &[
-    ("DOWNSTREAM_LOCAL_DNS_SAN", TlsValue::LocalSans(SanKind::Dns)),
+    (
+        "DOWNSTREAM_LOCAL_DNS_SAN",
+        TlsValue::LocalSans(SanKind::Dns),
+    ),
     ("DOWNSTREAM_LOCAL_IP_SAN", TlsValue::LocalSans(SanKind::Ip)),
     ("DOWNSTREAM_LOCAL_SUBJECT", TlsValue::LocalSubject),
-    ("DOWNSTREAM_LOCAL_URI_SAN", TlsValue::LocalSans(SanKind::Uri)),
+    (
+        "DOWNSTREAM_LOCAL_URI_SAN",
+        TlsValue::LocalSans(SanKind::Uri),
+    ),
     ("DOWNSTREAM_PEER_CERT", TlsValue::PeerCert),
     ("DOWNSTREAM_PEER_CERT_V_END", TlsValue::PeerEnd),
     ("DOWNSTREAM_PEER_CERT_V_START", TlsValue::PeerBegin),
     ("DOWNSTREAM_PEER_DNS_SAN", TlsValue::PeerSans(SanKind::Dns)),
-    ("DOWNSTREAM_PEER_EMAIL_SAN", TlsValue::PeerSans(SanKind::Email)),
+    (
+        "DOWNSTREAM_PEER_EMAIL_SAN",
+        TlsValue::PeerSans(SanKind::Email),
+    ),
     ("DOWNSTREAM_PEER_FINGERPRINT_256", TlsValue::PeerFingerprint),
     ("DOWNSTREAM_PEER_IP_SAN", TlsValue::PeerSans(SanKind::Ip)),
     ("DOWNSTREAM_PEER_ISSUER", TlsValue::PeerIssuer),

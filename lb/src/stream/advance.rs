@@ -53,11 +53,9 @@ impl Worker {
         let epoch = stream.epoch.clone();
         let routes = &epoch.http(stream.place).routes;
         let rng = &mut self.rng;
-        let found = routes.find(
-            &stream.head,
-            stream.client_cert(),
-            &mut |bound| rng.below(bound),
-        );
+        let found = routes.find(&stream.head, stream.client_cert(), &mut |bound| {
+            rng.below(bound)
+        });
         (stream.record.route, stream.record.cluster) = (found, None);
         if let Some(chain) = &mut stream.chain {
             chain.give_back(&mut stream.request);

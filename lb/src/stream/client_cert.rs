@@ -41,7 +41,11 @@ fn element(
     let mut parts = Vec::new();
     let by = local.map(|local| local.sans(SanKind::Uri));
     parts.extend(by.unwrap_or_default().iter().map(|uri| plain("By", uri)));
-    let hash: String = leaf.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = leaf
+        .sha256()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     parts.push(format!("Hash={hash}"));
     if config.cert {
         parts.push(format!("Cert=\"{}\"", encoded(&leaf.pem())));

@@ -38,7 +38,11 @@ impl Worker {
             }
         }
         // A target's scheme is the client's word only.
-        let proto: &[u8] = if stream.tls.is_some() { b"https" } else { b"http" };
+        let proto: &[u8] = if stream.tls.is_some() {
+            b"https"
+        } else {
+            b"http"
+        };
         if http.use_remote_address && http.trusted_hops == 0 {
             head.fields.set(b"x-forwarded-proto", proto);
         } else if head.fields.get(b"x-forwarded-proto").is_none() {

@@ -137,6 +137,7 @@ fn facts(connection: &CommonState, sni: Option<Box<str>>) -> Result<Facts, Fault
         alpn: connection.alpn_protocol().map(Into::into),
         sni,
         is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        is_validated: peer.is_some(),
         peer: peer.map(|chain| chain.iter().map(|der| Certificate::new(der)).collect()),
         local: None,
     })
