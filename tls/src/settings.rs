@@ -38,6 +38,26 @@ pub struct SanMatcher {
     pub matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
+impl SanMatcher {
+    /// A DNS name, in any case, that the certificate may have as a wildcard for one label
+    /// (`match_typed_subject_alt_names` with `exact`).
+    pub fn dns(name: &str) -> Self {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let matches = move |san: &str| {
+            let san = san.trim_end_matches('.').to_ascii_lowercase();
+            let parent = name.split_once('.').map(|(_, parent)| parent);
+            san == name
+                || san
+                    .strip_prefix("*.")
+                    .is_some_and(|rest| Some(rest) == parent)
+        };
+        Self {
+            kind: SanKind::Dns,
+            matches: Arc::new(matches),
+        }
+    }
+}
+
 /// Whom to believe (`CertificateValidationContext`).
 #[derive(Clone, Default)]
 pub struct Trust {
@@ -138,4 +158,26 @@ pub struct ClientSettings {
     pub sessions_max: usize,
     /// See [`ServerSettings::key_log`].
     pub key_log: Option<Arc<dyn KeyLog>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dns_name_is_matched_in_any_case_and_by_a_wildcard_of_one_label() {
+        let wanted = SanMatcher::dns("X.a.test.");
+        for (san, is_match) in [
+            ("x.a.test", true),
+            ("x.A.test", true),
+            ("*.a.test", true),
+            ("*.test", false),
+            ("*.x.a.test", false),
+            ("y.a.test", false),
+            ("*.", false),
+            ("", false),
+        ] {
+            assert_eq!((wanted.matches)(san), is_match, "{san}");
+        }
+    }
 }

@@ -15,7 +15,8 @@ use rustls::{SignatureScheme, client::danger::ServerCertVerifier};
 use std::{fmt, sync::Arc};
 
 /// What the sessions to the endpoints of one cluster share. Sessions are remembered by the name of the server, as
-/// rustls does: endpoints of one name should share their ticket keys, or full handshakes are made again.
+/// rustls does, up to eight of each: endpoints of one name should share their ticket keys, or full handshakes are made
+/// again.
 pub struct ClientContext {
     /// For sessions that check the name of the server.
     named: Arc<ClientConfig>,
@@ -180,5 +181,31 @@ impl ResolvesClientCert for Own {
 impl fmt::Debug for ClientContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientContext")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Ca, RSA};
+    use rcgen::KeyPair;
+
+    #[test]
+    fn our_certificate_is_presented_where_its_signature_can_be_verified() {
+        let ca = Ca::new("ca");
+        let rsa = ca.issue(KeyPair::from_pem(RSA).unwrap(), &["c.test"], |_| {});
+        let (ecdsa, rsa) = (Own(ca.leaf(&["c.test"]).identity()), Own(rsa.identity()));
+        let (p256, pss) = (
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::RSA_PSS_SHA256,
+        );
+        for (own, schemes, is_presented) in [
+            (&ecdsa, &[p256, pss][..], true),
+            (&ecdsa, &[pss], false),
+            (&rsa, &[p256, pss], true),
+            (&rsa, &[p256], false),
+        ] {
+            assert_eq!(own.resolve(&[], schemes).is_some(), is_presented);
+        }
     }
 }

@@ -97,26 +97,28 @@ impl ServerContext {
         first.or_else(|error| results.find(Result::is_ok).unwrap_or(Err(error)))
     }
 
-    /// RFC 8998 for a client that can do all of it, and either prefers its suites or has no others.
     fn family(&self, offer: &Offer) -> &Family {
-        const SM2SIG_SM3: u16 = 0x0708;
-        const CURVE_SM2: u16 = 41;
-        let Some(sm) = &self.sm else {
-            return &self.standard;
+        let wants = |sm: &&Family| {
+            wants_sm(
+                offer,
+                |suite| sm.has(suite),
+                |suite| self.standard.has(suite),
+            )
         };
-        let can_do = offer.schemes.contains(&SM2SIG_SM3) && offer.groups.contains(&CURVE_SM2);
-        let ours = |suite: &&u16| sm.has(**suite) || self.standard.has(**suite);
-        let prefers = offer
-            .suites
-            .iter()
-            .find(ours)
-            .is_some_and(|suite| sm.has(*suite));
-        if can_do && prefers {
-            sm
-        } else {
-            &self.standard
-        }
+        self.sm.as_ref().filter(wants).unwrap_or(&self.standard)
     }
+}
+
+/// RFC 8998 is for a client that can do all of it, and either prefers its suites or shares no others with us.
+fn wants_sm(offer: &Offer, is_sm: impl Fn(u16) -> bool, is_standard: impl Fn(u16) -> bool) -> bool {
+    const SM2SIG_SM3: u16 = 0x0708;
+    const CURVE_SM2: u16 = 41;
+    let can_do = offer.schemes.contains(&SM2SIG_SM3) && offer.groups.contains(&CURVE_SM2);
+    let mut shared = offer
+        .suites
+        .iter()
+        .filter(|suite| is_sm(**suite) || is_standard(**suite));
+    can_do && shared.next().is_some_and(|suite| is_sm(*suite))
 }
 
 impl Family {
@@ -279,5 +281,34 @@ impl fmt::Debug for ServerContext {
             .field("standard", &self.standard.store)
             .field("sm", &self.sm.as_ref().map(|sm| &sm.store))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_8998_is_for_those_that_can_do_it_and_prefer_it() {
+        let (sm, aes, foreign) = (0x00C6, 0x1301, 0x1305);
+        for (suites, groups, schemes, is_wanted) in [
+            (&[sm][..], &[41][..], &[0x0708][..], true),
+            (&[foreign, sm], &[29, 41], &[0x0403, 0x0708], true),
+            (&[sm, aes], &[41], &[0x0708], true),
+            (&[aes, sm], &[41], &[0x0708], false),
+            (&[sm], &[29], &[0x0708], false),
+            (&[sm], &[41], &[0x0403], false),
+            (&[foreign], &[41], &[0x0708], false),
+            (&[], &[41], &[0x0708], false),
+        ] {
+            let offer = Offer {
+                suites: suites.to_vec(),
+                groups: groups.to_vec(),
+                schemes: schemes.to_vec(),
+                ..Offer::default()
+            };
+            let found = wants_sm(&offer, |suite| suite == sm, |suite| suite == aes);
+            assert_eq!(found, is_wanted, "{offer:?}");
+        }
     }
 }

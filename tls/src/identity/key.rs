@@ -76,14 +76,14 @@ pub(super) fn load(text: &[u8], spki: &[u8]) -> Result<(KeyKind, Arc<dyn Signing
         .iter()
         .find(|section| section.label.ends_with("PRIVATE KEY"));
     let der = section.ok_or("no private key found")?;
-    let der = match der.label {
+    let der = Zeroizing::new(match der.label {
         "PRIVATE KEY" => PrivateKeyDer::Pkcs8(der.der.to_vec().into()),
         "RSA PRIVATE KEY" => PrivateKeyDer::Pkcs1(der.der.to_vec().into()),
         "EC PRIVATE KEY" => PrivateKeyDer::Sec1(der.der.to_vec().into()),
         label => return Err(format!("{label} is no form of key that is known")),
-    };
+    });
     let kind = KeyKind::of(spki).ok_or("the certificate's kind of key is not supported")?;
-    let key = signing_key(kind, der)?;
+    let key = signing_key(kind, &der)?;
     let own = key.public_key().ok_or("its public key is unknown")?;
     if own.as_ref() != spki {
         return Err("does not belong to the certificate".into());
@@ -91,8 +91,8 @@ pub(super) fn load(text: &[u8], spki: &[u8]) -> Result<(KeyKind, Arc<dyn Signing
     Ok((kind, key))
 }
 
-fn signing_key(kind: KeyKind, der: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, String> {
-    let der = Zeroizing::new(der);
+/// What is loaded wipes its copy.
+fn signing_key(kind: KeyKind, der: &PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, String> {
     let loaded = match kind {
         #[cfg(feature = "sm")]
         KeyKind::Sm2 => crate::sm::load_key(der.clone_key()),

@@ -219,8 +219,8 @@ mod tests {
             .unwrap()
             .with_ocsp(response)
             .unwrap();
-        // 2026-12-26T04:20:26Z
-        let next_update = Now::from_secs(1_798_258_826);
+        // 2026-12-26T04:35:19Z
+        let next_update = Now::from_secs(1_798_259_719);
         assert!(identity.is_stapled(next_update));
         assert!(!identity.is_stapled(next_update + Now::from_secs(1)));
     }

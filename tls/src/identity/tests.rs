@@ -44,6 +44,19 @@ fn keys_of_every_kind_and_form_are_read() {
 }
 
 #[test]
+fn p521_is_read_where_the_provider_has_it() {
+    let chain = include_str!("../../testdata/p521.cert.pem");
+    let found = read(chain, include_str!("../../testdata/p521.sec1.pem")).map(|read| read.kind());
+    #[cfg(feature = "aws-lc")]
+    assert_eq!(found, Ok(KeyKind::EcdsaP521));
+    #[cfg(not(feature = "aws-lc"))]
+    assert_eq!(
+        found,
+        Err("key: failed to parse private key as RSA, ECDSA, or EdDSA".into())
+    );
+}
+
+#[test]
 fn what_cannot_be_used_is_told() {
     let ca = Ca::new("ca");
     let leaf = ca.leaf(&["a.test"]);

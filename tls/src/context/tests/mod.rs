@@ -11,7 +11,7 @@ use crate::{
     Client, ClientAuth, ClientContext, Group, Identity, KeyLog, Provider, ServerContext,
     ServerSettings, SettingsError, Suite, Tickets, Trust, Version,
 };
-use rcgen::{KeyPair, PKCS_ED25519};
+use rcgen::KeyPair;
 use rustls::{CipherSuite, HandshakeKind, NamedGroup, ProtocolVersion};
 use std::sync::{Arc, Mutex};
 
@@ -285,4 +285,38 @@ fn secrets_are_logged_in_the_format_of_nss() {
                 .all(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
         );
     }
+}
+
+#[test]
+fn a_staple_is_on_the_wire_until_it_is_outdated() {
+    let chain = include_bytes!("../../../testdata/ocsp.chain.pem");
+    let key = include_bytes!("../../../testdata/ocsp.key.pem");
+    let staple = include_bytes!("../../../testdata/ocsp.der");
+    let identity = Identity::from_pem(chain, key)
+        .unwrap()
+        .with_ocsp(staple)
+        .unwrap();
+    let server = server(serving(vec![identity]));
+    let mut settings = asking(Client::Unverified);
+    // TLS 1.2 does not encrypt it.
+    settings.versions.1 = Version::Tls12;
+    let client = client(settings);
+    let next_update = crate::Now::from_secs(1_798_259_719);
+    for (now, is_sent) in [(next_update, true), (next_update + DAY, false)] {
+        let pair = shake(&server, &client, "ocsp.test", now).ok().unwrap();
+        let mut windows = pair.wire.windows(staple.len());
+        assert_eq!(windows.any(|window| window == staple), is_sent);
+    }
+}
+
+#[test]
+#[cfg(feature = "aws-lc")]
+fn post_quantum_key_exchange_comes_first() {
+    let ca = Ca::new("ca");
+    let server = server(serving(vec![leaf(&ca)]));
+    let pair = shake(&server, &client(asking(Client::Unverified)), "a.test", NOW)
+        .ok()
+        .unwrap();
+    let group = pair.client.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, NamedGroup::X25519MLKEM768);
 }

@@ -1,6 +1,7 @@
 //! Sessions under a seed.
 
 use super::*;
+use rcgen::PKCS_ED25519;
 
 /// All that two handshakes of one seed put on the wire, the second of them resumed.
 fn wire(ca: &Ca, identity: &Identity, seed: u64, version: Version) -> Vec<u8> {

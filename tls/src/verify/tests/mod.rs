@@ -337,3 +337,21 @@ fn trust_that_cannot_be_meant_is_refused() {
         assert_eq!(made.err().unwrap().to_string(), why);
     }
 }
+
+#[test]
+fn clients_are_told_which_cas_are_believed() {
+    use rustls::server::danger::ClientCertVerifier;
+    let (one, two) = (Ca::new("one"), Ca::new("two"));
+    let both = Trust {
+        ca: Some((one.pem() + &two.pem()).into_bytes()),
+        ..Trust::default()
+    };
+    let signatures = super::Signatures::of(&crate::provider::standard());
+    let believed = super::Believed::new(both, signatures).unwrap();
+    let verifier = super::ClientVerifier::new(believed, false);
+    let hints = verifier.root_hint_subjects();
+    assert_eq!(hints.len(), 2);
+    for (hint, name) in hints.iter().zip([&b"one"[..], b"two"]) {
+        assert!(hint.as_ref().ends_with(name));
+    }
+}
