@@ -6,7 +6,10 @@ mod seeded;
 use crate::{Group, SettingsError, Suite, Version};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 #[cfg(feature = "aws-lc")]
 use rustls::crypto::aws_lc_rs as backend;
@@ -27,12 +30,9 @@ pub struct Provider {
 impl Provider {
     /// ring, or aws-lc with feature `aws-lc`; with feature `sm` the algorithms of RFC 8998 besides.
     pub fn system() -> Self {
-        let standard = standard();
-        Self {
-            sm: sm(&standard),
-            standard: Arc::new(standard),
-            is_seeded: false,
-        }
+        // Made once, as its parts last as long as the process.
+        static SYSTEM: LazyLock<Provider> = LazyLock::new(|| Provider::of(standard(), false));
+        SYSTEM.clone()
     }
 
     /// For simulation: every random draw, key exchanges and signatures among them, follows from the seed.
@@ -40,11 +40,14 @@ impl Provider {
     /// only Ed25519 (and SM2) keys sign, as the other signatures draw from the system.
     #[cfg(feature = "simulation")]
     pub fn seeded(seed: u64) -> Self {
-        let standard = seeded::provider(standard(), seed);
+        Self::of(seeded::provider(standard(), seed), true)
+    }
+
+    fn of(standard: CryptoProvider, is_seeded: bool) -> Self {
         Self {
             sm: sm(&standard),
             standard: Arc::new(standard),
-            is_seeded: true,
+            is_seeded,
         }
     }
 

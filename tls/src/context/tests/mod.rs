@@ -3,6 +3,8 @@
 mod resumption;
 #[cfg(feature = "simulation")]
 mod simulation;
+#[cfg(feature = "sm")]
+mod sm;
 
 use crate::testing::{
     Ca, DAY, Failure, NOW, Pair, RSA, asking, client, server, serving, shake, trust,
