@@ -20,11 +20,9 @@ fn sample(format: LogFormat) -> Sample {
         admin: None,
     };
     let mut snapshot = config::compile(&quickstart.bootstrap().unwrap()).unwrap();
-    let Terminal::Http(http) = &mut Arc::get_mut(&mut snapshot.listeners[0])
-        .unwrap()
-        .chain
-        .terminal
-    else {
+    let listener = Arc::get_mut(&mut snapshot.listeners[0]).unwrap();
+    let chain = &mut listener.chains.all_mut()[0];
+    let Terminal::Http(http) = &mut Arc::get_mut(chain).unwrap().terminal else {
         panic!("the short form speaks HTTP");
     };
     let http: &mut HttpConfig = Arc::get_mut(http).unwrap();

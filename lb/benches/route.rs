@@ -6,7 +6,7 @@ use codecs::Head;
 use divan::{Bencher, black_box};
 use ringlb::{
     filter::HttpChainConfig,
-    route::{Action, Route, RouteMatch, RouteTable, VirtualHost},
+    route::{Action, ClientCert, Route, RouteMatch, RouteTable, VirtualHost},
 };
 use std::sync::Arc;
 
@@ -68,7 +68,9 @@ fn find(bencher: Bencher<'_, '_>, table: &RouteTable, authority: impl Fn(usize) 
     let mut next = 0;
     bencher.bench_local(|| {
         next = (next + 1) % heads.len();
-        table.find(black_box(&heads[next]), &mut |_| 0).unwrap()
+        table
+            .find(black_box(&heads[next]), ClientCert::default(), &mut |_| 0)
+            .unwrap()
     });
 }
 

@@ -23,8 +23,11 @@ use rustls::{
     },
 };
 use std::{sync::Arc, time::Duration};
-use support::{NOW, Pair, client_config, feed, pattern, raw::Raw, server_config};
-use tls::{ClientContext, ServerContext, Session, What};
+use support::{
+    NOW, Pair, client_config, client_context, feed, pattern, raw::Raw, server_config,
+    server_context,
+};
+use tls::{Session, What};
 
 const ROUNDS: usize = 25;
 
@@ -62,10 +65,7 @@ fn handshakes(suite: SupportedCipherSuite, is_resumed: bool) {
         client.resumption = Resumption::disabled();
     }
     let bare = (Arc::new(client.clone()), Arc::new(server.clone()));
-    let ours = (
-        ClientContext::from_config(client),
-        ServerContext::from_config(server),
-    );
+    let ours = (client_context(client), server_context(server));
     let mut contestants: [Contestant<'_>; 2] = [
         (
             "ours",

@@ -99,6 +99,21 @@ impl fmt::Display for Fault {
     }
 }
 
+impl SettingsError {
+    pub(crate) fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The same for a field within `part`.
+    pub(crate) fn within(mut self, part: &str) -> Self {
+        self.field = format!("{part}.{}", self.field);
+        self
+    }
+}
+
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.reason)

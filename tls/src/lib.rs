@@ -15,21 +15,32 @@ pub mod fuzz;
 pub mod hello;
 mod identity;
 pub mod limits;
+mod names;
+mod pem;
+mod provider;
 mod record;
 mod session;
+mod sessions;
 mod settings;
+mod store;
+#[cfg(test)]
+mod testing;
+mod tickets;
 mod time;
+mod verify;
 
-pub use context::{ClientContext, ServerContext, Tickets};
+pub use context::{ClientContext, ServerContext};
 pub use facts::{Certificate, Facts};
 pub use fault::{Fault, SettingsError};
 pub use hello::Offer;
-pub use identity::Identity;
+pub use identity::{Identity, KeyKind};
+pub use provider::Provider;
 pub use session::{Session, Step, What};
 pub use settings::{
-    Client, ClientAuth, ClientSettings, Group, KeyLog, Provider, SanKind, SanMatcher,
-    ServerSettings, Suite, Trust, Version,
+    Client, ClientAuth, ClientSettings, Group, KeyLog, SanKind, SanMatcher, ServerSettings, Suite,
+    Trust, Version,
 };
+pub use tickets::Tickets;
 
 /// Time since the Unix epoch.
 pub type Now = std::time::Duration;

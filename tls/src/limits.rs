@@ -35,6 +35,8 @@ pub const FIRST_RECORDS_BYTES: usize = 16 << 10;
 /// Time without data sent after which records are small again: the congestion window has shrunk by then
 /// (RFC 5681 §4.1).
 pub const RECORD_IDLE: Duration = Duration::from_secs(1);
+/// Bytes of a session ticket; a session that would need more, because of the client's certificates, gets none.
+pub const TICKET_BYTES_MAX: usize = 16 << 10;
 
 /// The details of [`crate::Fault`] that tell of a limit, for counters.
 pub const LIMITS: &[&str] = &[

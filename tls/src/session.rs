@@ -4,11 +4,13 @@ mod handshake;
 mod held;
 mod messages;
 mod peer;
+mod presented;
 mod traffic;
 
 use crate::{ClientContext, Facts, Fault, Now, Offer, ServerContext, time};
 use handshake::Handshake;
 pub(crate) use peer::{Later, Peer};
+pub(crate) use presented::note as note_presented;
 use std::{fmt, ops::Range, sync::Arc};
 pub(crate) use traffic::Traffic;
 
@@ -66,7 +68,7 @@ impl Session {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Result<Self, Fault> {
-        time::pass(now, check_name);
+        time::pass(now);
         let handshake = Handshake::connect(context, name, check_name, out)?;
         let state = State::Handshake(handshake.into());
         Ok(Self { state })
@@ -85,7 +87,7 @@ impl Session {
     ) -> Result<Step, Fault> {
         let step = match &mut self.state {
             State::Handshake(handshake) => {
-                time::pass(now, handshake.checks_name);
+                time::pass(now);
                 match handshake.receive(now, input, out) {
                     Ok((used, None)) => Ok(Step {
                         used,
@@ -102,7 +104,7 @@ impl Session {
                 }
             }
             State::Traffic(traffic) => {
-                time::pass(now, false);
+                time::pass(now);
                 traffic.receive(input, out)
             }
             State::Failed(fault) => return Err((**fault).clone()),
@@ -154,6 +156,11 @@ impl Session {
             reason: reason.into(),
             is_ours: false,
         })
+    }
+
+    /// We have told the peer that no more is sent.
+    pub fn is_ended(&self) -> bool {
+        self.traffic().is_some_and(Traffic::is_ended)
     }
 
     /// Data can be sent.

@@ -1,7 +1,7 @@
 //! What contexts are made from. Plain values; where they come from is the caller's affair.
 
-use crate::{Identity, SettingsError, Tickets};
-use std::{fmt, sync::Arc, time::Duration};
+use crate::{Identity, Tickets};
+use std::{sync::Arc, time::Duration};
 
 /// A protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,54 +12,23 @@ pub enum Version {
     Tls13,
 }
 
+impl Version {
+    /// Its name as logs write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        }
+    }
+}
+
 /// A cipher suite, by its code in the IANA registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suite(pub u16);
 
-impl Suite {
-    /// By its IANA name (`TLS_AES_128_GCM_SHA256`, `TLS_SM4_GCM_SM3`) or OpenSSL's
-    /// (`ECDHE-ECDSA-AES128-GCM-SHA256`); `None`: unknown, or not supported by this build.
-    pub fn parse(name: &str) -> Option<Self> {
-        let _ = name;
-        todo!()
-    }
-
-    /// Its name as OpenSSL writes it.
-    pub fn name(self) -> &'static str {
-        todo!()
-    }
-}
-
 /// A key exchange group, by its code in the IANA registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group(pub u16);
-
-impl Group {
-    /// By the names that BoringSSL knows (`X25519`, `P-256`, `P-384`, `X25519MLKEM768`) and `curveSM2`;
-    /// `None`: unknown, or not supported by this build.
-    pub fn parse(name: &str) -> Option<Self> {
-        let _ = name;
-        todo!()
-    }
-}
-
-/// Where the cryptography comes from.
-#[derive(Clone)]
-pub struct Provider {}
-
-impl Provider {
-    /// ring, or aws-lc with feature `aws-lc`; with feature `sm` the algorithms of RFC 8998 besides.
-    pub fn system() -> Self {
-        todo!()
-    }
-
-    /// For simulation: every random draw, key exchanges and signatures among them, follows from the seed.
-    #[cfg(feature = "simulation")]
-    pub fn seeded(seed: u64) -> Self {
-        let _ = seed;
-        todo!()
-    }
-}
 
 /// Which subject alternative names a matcher looks at (`SubjectAltNameMatcher.SanType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +48,26 @@ pub struct SanMatcher {
     pub matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
+impl SanMatcher {
+    /// A DNS name, in any case, that the certificate may have as a wildcard for one label
+    /// (`match_typed_subject_alt_names` with `exact`).
+    pub fn dns(name: &str) -> Self {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let matches = move |san: &str| {
+            let san = san.trim_end_matches('.').to_ascii_lowercase();
+            let parent = name.split_once('.').map(|(_, parent)| parent);
+            san == name
+                || san
+                    .strip_prefix("*.")
+                    .is_some_and(|rest| Some(rest) == parent)
+        };
+        Self {
+            kind: SanKind::Dns,
+            matches: Arc::new(matches),
+        }
+    }
+}
+
 /// Whom to believe (`CertificateValidationContext`).
 #[derive(Clone, Default)]
 pub struct Trust {
@@ -89,8 +78,8 @@ pub struct Trust {
     pub crl: Option<Vec<u8>>,
     /// `only_verify_leaf_cert_crl`.
     pub leaf_crl_only: bool,
-    /// One has to match a name of the leaf; none: any name will do (a client checks the server's name besides,
-    /// see [`ClientSettings::name`]).
+    /// One has to match a name of the leaf; none: any name will do, but a client checks the server's name then,
+    /// see [`crate::Session::connect`].
     pub sans: Vec<SanMatcher>,
     /// SHA-256 of the leaf's SubjectPublicKeyInfo; one of these or of `certificate_hashes` has to match, if any.
     pub spki_hashes: Vec<[u8; 32]>,
@@ -130,7 +119,8 @@ pub struct ServerSettings {
     pub alpn: Vec<Vec<u8>>,
     /// Lowest and highest version.
     pub versions: (Version, Version),
-    /// TLS 1.2 and 1.3 suites in order of preference; empty: the provider's.
+    /// TLS 1.2 and 1.3 suites in order of preference; empty: the provider's, and ChaCha20 where the client puts it
+    /// first. A version that none is named for keeps the provider's.
     pub suites: Vec<Suite>,
     /// Groups in order of preference; empty: the provider's.
     pub groups: Vec<Group>,
@@ -180,10 +170,24 @@ pub struct ClientSettings {
     pub key_log: Option<Arc<dyn KeyLog>>,
 }
 
-impl fmt::Debug for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Provider")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dns_name_is_matched_in_any_case_and_by_a_wildcard_of_one_label() {
+        let wanted = SanMatcher::dns("X.a.test.");
+        for (san, is_match) in [
+            ("x.a.test", true),
+            ("x.A.test", true),
+            ("*.a.test", true),
+            ("*.test", false),
+            ("*.x.a.test", false),
+            ("y.a.test", false),
+            ("*.", false),
+            ("", false),
+        ] {
+            assert_eq!((wanted.matches)(san), is_match, "{san}");
+        }
     }
 }
-
-const _: fn() -> Option<SettingsError> = || None;

@@ -5,13 +5,7 @@ use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
 use std::cell::Cell;
 
 thread_local! {
-    static PASSED: Cell<Passed> = const { Cell::new(Passed { now: Now::ZERO, checks_name: true }) };
-}
-
-#[derive(Clone, Copy)]
-struct Passed {
-    now: Now,
-    checks_name: bool,
+    static PASSED: Cell<Now> = const { Cell::new(Now::ZERO) };
 }
 
 /// The time of rustls' configurations: that of the call of a session which asks for it.
@@ -20,19 +14,13 @@ pub(crate) struct PassedTime;
 
 impl TimeProvider for PassedTime {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(PASSED.get().now))
+        Some(UnixTime::since_unix_epoch(PASSED.get()))
     }
 }
 
-/// Sets what rustls is to know of the call of a session that follows, on this thread.
-pub(crate) fn pass(now: Now, checks_name: bool) {
-    PASSED.set(Passed { now, checks_name });
-}
-
-/// Whether the session that verifies a server's certificate wants it to be for the server's name.
-#[allow(dead_code, reason = "for the verifier of contexts")]
-pub(crate) fn checks_name() -> bool {
-    PASSED.get().checks_name
+/// Sets the time of the call of a session that follows, on this thread.
+pub(crate) fn pass(now: Now) {
+    PASSED.set(now);
 }
 
 #[cfg(test)]
@@ -42,10 +30,9 @@ mod tests {
     #[test]
     fn rustls_sees_the_time_that_was_passed_last() {
         for seconds in [1, 7, 3] {
-            pass(Now::from_secs(seconds), seconds == 7);
+            pass(Now::from_secs(seconds));
             let time = PassedTime.current_time().unwrap();
             assert_eq!(time.as_secs(), seconds);
-            assert_eq!(checks_name(), seconds == 7);
         }
     }
 }

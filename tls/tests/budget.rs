@@ -3,8 +3,10 @@
 mod support;
 
 use rustls::{crypto::ring, version::TLS13};
-use support::{NOW, Pair, client_config, pattern, seal, server_config};
-use tls::{ClientContext, ServerContext, Session, What, limits::RECORD_BYTES_MAX};
+use support::{
+    NOW, Pair, client_config, client_context, pattern, seal, server_config, server_context,
+};
+use tls::{Session, What, limits::RECORD_BYTES_MAX};
 
 /// Bytes that the process holds for a session of a server: itself, its keys, what rustls keeps for KeyUpdate, and
 /// what the handshake has found out.
@@ -26,8 +28,8 @@ fn an_idle_session_is_small() {
         ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
         ring::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     ] {
-        let client = ClientContext::from_config(client_config(&[suite]));
-        let server = ServerContext::from_config(server_config(&[suite]));
+        let client = client_context(client_config(&[suite]));
+        let server = server_context(server_config(&[suite]));
         // Contexts and threads have what they keep before it is measured.
         let warm = || Pair::establish(&client, &server, usize::MAX);
         (0..20).for_each(|_| drop(warm()));
@@ -42,7 +44,7 @@ fn an_idle_session_is_small() {
 
 #[test]
 fn a_session_that_waits_for_its_hello_is_small() {
-    let server = ServerContext::from_config(server_config(&[]));
+    let server = server_context(server_config(&[]));
     let mut session = None;
     let info = allocation_counter::measure(|| session = Some(Session::accept(&server)));
     assert!(info.bytes_current <= 300, "{}", info.bytes_current);

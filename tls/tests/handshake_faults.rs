@@ -4,11 +4,11 @@ mod support;
 
 use rustls::{ClientConfig, RootCertStore, SupportedCipherSuite, version::TLS13};
 use support::{
-    ISSUED, NAME, NOW, Pair, client_config, feed, mutual_config, provider, raw::Raw, server_config,
-    suites,
+    ISSUED, NAME, NOW, Pair, client_config, client_context, feed, mutual_config, provider,
+    raw::Raw, server_config, server_context, suites,
 };
 use tls::{
-    ClientContext, ServerContext, Session,
+    Session,
     hello::{Hello, read},
     limits::{HANDSHAKE_BYTES_MAX, LIMITS},
 };
@@ -35,7 +35,7 @@ fn sni_in(hello: &[u8]) -> Option<Box<str>> {
 
 #[test]
 fn what_is_no_hello_is_refused_with_an_alert() {
-    let context = ServerContext::from_config(server_config(&[]));
+    let context = server_context(server_config(&[]));
     let long = [&[22, 3, 1, 0, 4, 1, 1, 0, 0][..], &[0; 9]].concat();
     for (bytes, detail, alert) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], "tls_no_hello", 10),
@@ -54,7 +54,7 @@ fn what_is_no_hello_is_refused_with_an_alert() {
 #[test]
 fn a_hello_in_records_of_one_byte_is_answered() {
     for suite in suites() {
-        let server = ServerContext::from_config(server_config(&[suite]));
+        let server = server_context(server_config(&[suite]));
         let (mut session, mut raw) = (
             Session::accept(&server),
             Raw::client(client_config(&[suite])),
@@ -73,7 +73,7 @@ fn a_hello_in_records_of_one_byte_is_answered() {
 
 #[test]
 fn a_handshake_message_without_end_is_refused() {
-    let server = ServerContext::from_config(server_config(&[suite(false)]));
+    let server = server_context(server_config(&[suite(false)]));
     let (mut session, mut raw) = (
         Session::accept(&server),
         Raw::client(client_config(&[suite(false)])),
@@ -133,8 +133,8 @@ fn the_end_of_a_handshake_that_fails_is_told_on_both_sides() {
             "tls_no_application_protocol",
         ),
     ] {
-        let client = ClientContext::from_config(client);
-        let server = ServerContext::from_config(server);
+        let client = client_context(client);
+        let server = server_context(server);
         let (pair, faults) = Pair::shake(&client, &server, usize::MAX);
         let details = faults.map(|fault| fault.map(|fault| fault.detail));
         assert_eq!(details, [Some(at_client), Some(at_server)]);
@@ -144,7 +144,7 @@ fn the_end_of_a_handshake_that_fails_is_told_on_both_sides() {
 
 #[test]
 fn a_name_is_a_host_name_or_an_address() {
-    let context = ClientContext::from_config(client_config(&[]));
+    let context = client_context(client_config(&[]));
     for (name, sni) in [
         (Some("a b"), None),
         (Some("192.0.2.1"), Some(None)),

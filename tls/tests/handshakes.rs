@@ -5,10 +5,10 @@ mod support;
 use proptest::prelude::*;
 use rustls::{SupportedCipherSuite, version::TLS13};
 use support::{
-    ISSUED, NAME, NOW, Pair, client_config, feed, mutual_config, raw::Raw, seal, server_config,
-    suites,
+    ISSUED, NAME, NOW, Pair, client_config, client_context, feed, mutual_config, raw::Raw, seal,
+    server_config, server_context, suites,
 };
-use tls::{ClientContext, ServerContext, Session, Version};
+use tls::{Session, Version};
 
 const DATA: &[u8] = b"what follows the handshake";
 
@@ -34,8 +34,8 @@ fn every_suite_works_full_and_resumed_and_the_facts_are_told() {
         let (mut client, mut server) = (client_config(&[suite]), server_config(&[suite]));
         client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let client = ClientContext::from_config(client);
-        let server = ServerContext::from_config(server);
+        let client = client_context(client);
+        let server = server_context(server);
         for is_resumed in [false, true, true] {
             let mut pair = Pair::establish(&client, &server, usize::MAX);
             for session in [&pair.client, &pair.server] {
@@ -60,8 +60,8 @@ fn every_suite_works_full_and_resumed_and_the_facts_are_told() {
 #[test]
 fn clients_show_their_certificate_when_asked() {
     for suite in suites() {
-        let client = ClientContext::from_config(client_config(&[suite]));
-        let server = ServerContext::from_config(mutual_config(&[suite]));
+        let client = client_context(client_config(&[suite]));
+        let server = server_context(mutual_config(&[suite]));
         for is_resumed in [false, true] {
             let mut pair = Pair::establish(&client, &server, 11);
             let facts = pair.server.facts().unwrap();
@@ -76,8 +76,8 @@ fn clients_show_their_certificate_when_asked() {
 #[test]
 fn bytes_may_come_in_pieces_of_any_size() {
     for suite in suites() {
-        let client = ClientContext::from_config(client_config(&[suite]));
-        let server = ServerContext::from_config(server_config(&[suite]));
+        let client = client_context(client_config(&[suite]));
+        let server = server_context(server_config(&[suite]));
         for step in (1..40).chain([100, 517, 518, 1000]) {
             check_exchange(&mut Pair::establish(&client, &server, step));
         }
@@ -87,7 +87,7 @@ fn bytes_may_come_in_pieces_of_any_size() {
 #[test]
 fn plain_rustls_is_a_peer_on_either_side() {
     for suite in suites() {
-        let server = ServerContext::from_config(server_config(&[suite]));
+        let server = server_context(server_config(&[suite]));
         let (mut raw, mut session) = (
             Raw::client(client_config(&[suite])),
             Session::accept(&server),
@@ -95,7 +95,7 @@ fn plain_rustls_is_a_peer_on_either_side() {
         raw.establish(&mut session, &[]);
         raw.exchange(&mut session, DATA);
 
-        let client = ClientContext::from_config(client_config(&[suite]));
+        let client = client_context(client_config(&[suite]));
         let mut hello = Vec::new();
         let session = Session::connect(&client, Some(NAME), true, NOW, &mut hello);
         let (mut raw, mut session) = (Raw::server(server_config(&[suite])), session.unwrap());
@@ -107,7 +107,7 @@ fn plain_rustls_is_a_peer_on_either_side() {
 #[test]
 fn data_may_come_with_the_end_of_the_handshake() {
     for suite in suites() {
-        let server = ServerContext::from_config(server_config(&[suite]));
+        let server = server_context(server_config(&[suite]));
         let (mut raw, mut session) = (
             Raw::client(client_config(&[suite])),
             Session::accept(&server),
@@ -145,8 +145,8 @@ fn a_second_hello_is_asked_for_when_the_groups_differ() {
     let server = builder
         .with_single_cert(server.chain.clone(), server.key())
         .unwrap();
-    let client = ClientContext::from_config(client_config(&[]));
-    let server = ServerContext::from_config(server);
+    let client = client_context(client_config(&[]));
+    let server = server_context(server);
     for step in [1, usize::MAX] {
         check_exchange(&mut Pair::establish(&client, &server, step));
     }
@@ -162,8 +162,8 @@ proptest! {
     ) {
         let suite = suites().nth(suite % suites().count()).unwrap();
         let config = if is_mutual { mutual_config } else { server_config };
-        let client = ClientContext::from_config(client_config(&[suite]));
-        let server = ServerContext::from_config(config(&[suite]));
+        let client = client_context(client_config(&[suite]));
+        let server = server_context(config(&[suite]));
         let mut wire = Vec::new();
         let mut sides = [Session::accept(&server), Session::connect(&client, Some(NAME), true, NOW, &mut wire).unwrap()];
         for round in 0..6 {

@@ -4,11 +4,11 @@ mod support;
 
 use rustls::{SupportedCipherSuite, version::TLS13};
 use support::{
-    Got, NAME, NOW, Pair, client_config, feed, limited, pattern, raw::Raw, seal, server_config,
-    suites,
+    Got, NAME, NOW, Pair, client_config, client_context, feed, limited, pattern, raw::Raw, seal,
+    server_config, server_context, suites,
 };
 use tls::{
-    ClientContext, ServerContext, Session,
+    Session,
     limits::{KEY_UPDATE_BYTES, KEY_UPDATES_MAX},
 };
 
@@ -19,14 +19,14 @@ fn suites_of_tls13() -> impl Iterator<Item = SupportedCipherSuite> {
 /// Our session, a server's or a client's, with rustls as its peer.
 fn with_raw(suite: SupportedCipherSuite, is_server: bool) -> (Session, Raw) {
     let (mut session, mut raw, mut hello) = if is_server {
-        let context = ServerContext::from_config(server_config(&[suite]));
+        let context = server_context(server_config(&[suite]));
         (
             Session::accept(&context),
             Raw::client(client_config(&[suite])),
             vec![],
         )
     } else {
-        let (context, mut hello) = (ClientContext::from_config(client_config(&[suite])), vec![]);
+        let (context, mut hello) = (client_context(client_config(&[suite])), vec![]);
         let session = Session::connect(&context, Some(NAME), true, NOW, &mut hello);
         (
             session.expect("the name is one"),
@@ -100,7 +100,7 @@ fn too_many_updates_without_data_are_refused_and_data_pays_for_them() {
 #[test]
 fn we_change_keys_before_they_are_used_up() {
     for suite in suites_of_tls13() {
-        let server = ServerContext::from_config(server_config(&[limited(suite, 7)]));
+        let server = server_context(server_config(&[limited(suite, 7)]));
         let mut session = Session::accept(&server);
         let mut raw = Raw::client(client_config(&[suite]));
         raw.establish(&mut session, &[]);
@@ -113,8 +113,8 @@ fn we_change_keys_before_they_are_used_up() {
 #[test]
 fn tls_1_2_stops_when_keys_are_used_up_and_says_goodbye() {
     for suite in suites().filter(|suite| suite.version() != &TLS13) {
-        let server = ServerContext::from_config(server_config(&[limited(suite, 5)]));
-        let client = ClientContext::from_config(client_config(&[suite]));
+        let server = server_context(server_config(&[limited(suite, 5)]));
+        let client = client_context(client_config(&[suite]));
         let mut pair = Pair::establish(&client, &server, usize::MAX);
         for _ in 0..4 {
             // The first record was Finished.

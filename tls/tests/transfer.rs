@@ -4,9 +4,11 @@ mod support;
 
 use proptest::prelude::*;
 use std::time::Duration;
-use support::{NOW, Pair, client_config, feed, pattern, raw::Raw, seal, server_config, suites};
+use support::{
+    NOW, Pair, client_config, feed, pattern, raw::Raw, seal, server_config, server_context, suites,
+};
 use tls::{
-    ServerContext, Session,
+    Session,
     limits::{FIRST_RECORD_BYTES, FIRST_RECORDS_BYTES, RECORD_BYTES_MAX, RECORD_IDLE},
 };
 
@@ -23,7 +25,7 @@ fn lens(mut bytes: &[u8]) -> Vec<usize> {
 
 /// One of our sessions with rustls as the client.
 fn with_raw(suite: rustls::SupportedCipherSuite) -> (Session, Raw) {
-    let server = ServerContext::from_config(server_config(&[suite]));
+    let server = server_context(server_config(&[suite]));
     let (mut session, mut raw) = (
         Session::accept(&server),
         Raw::client(client_config(&[suite])),

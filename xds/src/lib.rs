@@ -5,7 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod shown;
 mod text;
 
 pub use prost_reflect::ReflectMessage;
-pub use text::{Document, Place, Problem, parse, to_json, type_name};
+pub use text::{Document, Place, Problem, parse, to_json, to_public_json, type_name};

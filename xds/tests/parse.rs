@@ -205,3 +205,67 @@ fn deep_nesting_is_an_error_and_no_crash() {
     let maps = "{a: ".repeat(5000) + &"}".repeat(5000);
     assert!(parse(&maps).is_err());
 }
+
+/// A listener with a key of its own, and a secret with other keys.
+const WITH_KEYS: &str = r#"
+static_resources:
+  secrets:
+  - name: tickets
+    session_ticket_keys: {keys: [{inline_bytes: c2VjcmV0LW9uZQ==}, {filename: /run/key}]}
+  - name: certificate
+    tls_certificate:
+      certificate_chain: {inline_string: public-one}
+      private_key: {inline_string: secret-two}
+  listeners:
+  - filter_chains:
+    - transport_socket:
+        typed_config:
+          "@type": x/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            tls_certificates:
+            - certificate_chain: {inline_string: public-two}
+              private_key: {inline_string: secret-three}
+"#;
+
+#[test]
+fn keys_are_not_shown() {
+    const NAME: &str = "envoy.config.bootstrap.v3.Bootstrap";
+    let document = parse(WITH_KEYS).unwrap();
+    let json = xds::to_public_json(&document.bootstrap, NAME).unwrap();
+    let debug = format!("{:?}", document.bootstrap);
+    // Of an `Any`, bytes in decimal would be shown.
+    let decimal = format!("{:?}", b"secret-three");
+    let decimal = decimal.trim_matches(['[', ']']);
+    for secret in ["secret-", "c2VjcmV0LW9uZQ", decimal] {
+        assert!(!json.contains(secret), "{json}");
+        assert!(!debug.contains(secret), "{debug}");
+    }
+    for public in ["public-one", "public-two", "/run/key", "[redacted]"] {
+        assert!(json.contains(public), "{json}");
+    }
+    let whole = xds::to_json(&document.bootstrap, NAME).unwrap();
+    assert!(whole.contains("secret-three"), "{whole}");
+}
+
+#[test]
+fn problems_do_not_repeat_keys() {
+    for (from, to) in [
+        ("c2VjcmV0LW9uZQ==", "\"secret one\""),
+        ("{inline_string: secret-two}", "secret-two"),
+        (
+            "inline_string: secret-three",
+            "inline_string: [secret-three]",
+        ),
+        (
+            "inline_string: secret-three",
+            "inline_bytes: \"secret-three!\"",
+        ),
+        (
+            "{inline_string: secret-three}",
+            "{inline_string: \"secret-three",
+        ),
+    ] {
+        let problems = parse(&WITH_KEYS.replace(from, to)).unwrap_err();
+        assert!(!format!("{problems:?}").contains("secret-"), "{problems:?}");
+    }
+}

@@ -72,7 +72,7 @@ fn text(status: u16, body: String) -> Message {
 
 fn config_dump(running: &Running) -> Message {
     const NAME: &str = "envoy.config.bootstrap.v3.Bootstrap";
-    match xds::to_json(&*running.bootstrap, NAME) {
+    match xds::to_public_json(&*running.bootstrap, NAME) {
         Some(json) => {
             let kind = "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump";
             let body =

@@ -1,7 +1,7 @@
 //! `ringlb demo`: the balancer's main job on endpoints of its own.
 
 use crate::{
-    config::{self, Loaded, Quickstart},
+    config::{Loaded, Quickstart},
     control::{self, Options, Running},
     http_service::{self, Client, Message},
 };
@@ -84,11 +84,7 @@ fn configuration(endpoints: &[SocketAddr]) -> Result<Loaded, String> {
         admin: Some(any),
     };
     let bootstrap = quickstart.bootstrap().map_err(|error| error.to_string())?;
-    let snapshot = config::compile(&bootstrap).map_err(|wrong| format!("{wrong:?}"))?;
-    Ok(Loaded {
-        bootstrap,
-        snapshot,
-    })
+    Loaded::new(bootstrap).map_err(|problems| format!("{problems:?}"))
 }
 
 fn introduce(running: &Running) {

@@ -9,6 +9,7 @@ use crate::{
 };
 use args::{Command, Source};
 use std::{io::Write, path::Path, process::ExitCode};
+use xds::Problem;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -63,13 +64,23 @@ fn read(file: &Path) -> Result<Loaded, String> {
     let name = file.display();
     let bytes = std::fs::read(file).map_err(|error| format!("{name}: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|error| format!("{name}: {error}"))?;
-    config::load(&text).map_err(|problems| {
-        let lines: Vec<_> = problems
-            .iter()
-            .map(|problem| format!("{name}:{problem}"))
-            .collect();
-        lines.join("\n")
-    })
+    let line = |problem: &Problem| format!("{name}:{problem}");
+    let loaded = config::load(&text).map_err(|problems| lines(&problems, line))?;
+    warn(&loaded, line);
+    Ok(loaded)
+}
+
+/// A line for each problem.
+fn lines(problems: &[Problem], line: impl Fn(&Problem) -> String) -> String {
+    let lines: Vec<_> = problems.iter().map(line).collect();
+    lines.join("\n")
+}
+
+/// Tells of what is allowed but surprising.
+fn warn(loaded: &Loaded, line: impl Fn(&Problem) -> String) {
+    for problem in &loaded.warnings {
+        eprintln!("warning: {}", line(problem));
+    }
 }
 
 /// Compiles the short form.
@@ -77,22 +88,15 @@ fn quick(quickstart: &Quickstart) -> Result<Loaded, String> {
     let bootstrap = quickstart
         .bootstrap()
         .map_err(|error| format!("ringlb: {error}"))?;
-    let snapshot = config::compile(&bootstrap).map_err(|wrong| {
-        let lines: Vec<_> = wrong
-            .iter()
-            .map(|w| format!("ringlb: {}: {}", w.path, w.reason))
-            .collect();
-        lines.join("\n")
-    })?;
-    Ok(Loaded {
-        bootstrap,
-        snapshot,
-    })
+    let line = |problem: &Problem| format!("ringlb: {problem}");
+    let loaded = Loaded::new(bootstrap).map_err(|problems| lines(&problems, line))?;
+    warn(&loaded, line);
+    Ok(loaded)
 }
 
 fn expand(quickstart: &Quickstart) -> Result<(), String> {
     let loaded = quick(quickstart)?;
-    let json = xds::to_json(&loaded.bootstrap, "envoy.config.bootstrap.v3.Bootstrap");
+    let json = xds::to_public_json(&loaded.bootstrap, "envoy.config.bootstrap.v3.Bootstrap");
     let json = json.ok_or("ringlb: the configuration cannot be shown")?;
     print(&format!("{json}\n"))
 }

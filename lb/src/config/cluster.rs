@@ -3,6 +3,7 @@
 use super::{
     ClusterConfig,
     compile::{Compiler, at},
+    tls::Sockets,
 };
 use crate::{
     cluster::{Endpoint, LbPolicy, Thresholds},
@@ -12,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use xds::api::envoy::config::{
     cluster::v3::{CircuitBreakers, Cluster, cluster},
     core::v3::HealthStatus,
-    endpoint::v3::{ClusterLoadAssignment, LbEndpoint, lb_endpoint},
+    endpoint::v3::{LbEndpoint, lb_endpoint},
 };
 
 impl Compiler {
@@ -29,6 +30,7 @@ impl Compiler {
         let http = self.upstream_http(path, from);
         let options = http.common;
         let connect = format!("{path}.connect_timeout");
+        let sockets = self.sockets(path, from, http.protocol);
         let hour = Some(Duration::from_secs(3600));
         Some(Arc::new(ClusterConfig {
             name: from.name.clone(),
@@ -44,7 +46,7 @@ impl Compiler {
                 .per_connection_buffer_limit_bytes
                 .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
             thresholds: self.thresholds(path, from.circuit_breakers.as_ref()),
-            endpoints: self.endpoints(path, &from.name, from.load_assignment.as_ref()),
+            endpoints: self.endpoints(path, from, &sockets),
             protocol: http.protocol,
             limits: codecs::Limits {
                 fields_max: options.max_headers_count.unwrap_or(100),
@@ -91,15 +93,15 @@ impl Compiler {
     fn endpoints(
         &mut self,
         path: &str,
-        cluster: &str,
-        from: Option<&ClusterLoadAssignment>,
+        cluster: &Cluster,
+        sockets: &Sockets<'_>,
     ) -> Vec<Arc<Endpoint>> {
         let path = format!("{path}.load_assignment");
-        let Some(from) = from else {
+        let Some(from) = &cluster.load_assignment else {
             self.wrong(&path, "a STATIC cluster needs its endpoints");
             return Vec::new();
         };
-        if !from.cluster_name.is_empty() && from.cluster_name != cluster {
+        if !from.cluster_name.is_empty() && from.cluster_name != cluster.name {
             let reason = format!("`{}` is not this cluster's name", from.cluster_name);
             self.wrong(&format!("{path}.cluster_name"), reason);
         }
@@ -107,13 +109,18 @@ impl Compiler {
         for (i, locality) in from.endpoints.iter().enumerate() {
             for (j, endpoint) in locality.lb_endpoints.iter().enumerate() {
                 let path = format!("{path}.endpoints[{i}].lb_endpoints[{j}]");
-                endpoints.extend(self.endpoint(&path, endpoint));
+                endpoints.extend(self.endpoint(&path, endpoint, sockets));
             }
         }
         endpoints
     }
 
-    fn endpoint(&mut self, path: &str, from: &LbEndpoint) -> Option<Arc<Endpoint>> {
+    fn endpoint(
+        &mut self,
+        path: &str,
+        from: &LbEndpoint,
+        sockets: &Sockets<'_>,
+    ) -> Option<Arc<Endpoint>> {
         let Some(lb_endpoint::HostIdentifier::Endpoint(inner)) = &from.host_identifier else {
             self.wrong(path, "`endpoint` is missing");
             return None;
@@ -127,7 +134,13 @@ impl Compiler {
         }
         let weight_path = format!("{path}.load_balancing_weight");
         let weight = self.number(&weight_path, from.load_balancing_weight, 1, 1..=u32::MAX);
-        let endpoint = Endpoint::new(address, weight);
+        let tls = sockets.of(from.metadata.as_ref());
+        let tls_path = format!("{path}.endpoint");
+        let tls = self.endpoint_tls(&tls_path, inner, &address, tls);
+        let hostname = Some(inner.hostname.as_str()).filter(|name| !name.is_empty());
+        let mut endpoint = Endpoint::new(address, weight);
+        endpoint.hostname = hostname.map(Box::from);
+        endpoint.tls = tls;
         let unusable = [
             HealthStatus::Unhealthy,
             HealthStatus::Draining,

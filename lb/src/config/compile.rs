@@ -1,18 +1,17 @@
 //! What all parts of the compiler share: collecting problems, and small conversions.
 
-use super::{ListenerConfig, Snapshot};
+use super::{ListenerConfig, Secrets, Snapshot, secrets::Store};
 use engines::SockAddr;
 use prost_types::Duration as ProtoDuration;
 use std::{
     collections::HashMap,
-    fs, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 use xds::api::envoy::config::{
     bootstrap::v3::Bootstrap,
-    core::v3::{Address, DataSource, address, data_source, socket_address},
+    core::v3::{Address, address, socket_address},
 };
 
 /// A problem of meaning.
@@ -29,8 +28,23 @@ pub struct Wrong {
 /// # Errors
 /// Every problem of meaning.
 pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
-    let mut compiler = Compiler::default();
+    compile_with(bootstrap, None)
+}
+
+/// The same with TLS that has its cryptography from elsewhere than the system.
+///
+/// # Errors
+/// Every problem of meaning.
+pub fn compile_with(
+    bootstrap: &Bootstrap,
+    provider: Option<tls::Provider>,
+) -> Result<Snapshot, Vec<Wrong>> {
+    let mut compiler = Compiler {
+        provider,
+        ..Compiler::default()
+    };
     let resources = bootstrap.static_resources.clone().unwrap_or_default();
+    compiler.named_secrets(&resources.secrets);
     compiler.name_clusters(&resources.clusters);
     let clusters = resources.clusters.iter().enumerate();
     let clusters =
@@ -65,32 +79,22 @@ pub fn compile(bootstrap: &Bootstrap) -> Result<Snapshot, Vec<Wrong>> {
             listeners,
             clusters,
             admin,
+            secrets: Arc::new(Secrets::new(compiler.secrets)),
+            warnings: compiler.warnings,
         })
     } else {
         Err(compiler.problems)
     }
 }
 
-/// Bytes of a file that a configuration names.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
-fn read_file(name: &str) -> io::Result<Vec<u8>> {
-    // What is no plain file may never end, or never begin.
-    let metadata = fs::metadata(name)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a plain file"));
-    }
-    if metadata.len() > FILE_BYTES_MAX {
-        let reason = format!("it is longer than {FILE_BYTES_MAX} bytes");
-        return Err(io::Error::other(reason));
-    }
-    fs::read(name)
-}
-
 /// Collects what is wrong, and knows what can be referred to.
 #[derive(Default)]
 pub(super) struct Compiler {
     pub(super) problems: Vec<Wrong>,
+    /// What is allowed but surprising.
+    pub(super) warnings: Vec<Wrong>,
+    pub(super) secrets: Store,
+    provider: Option<tls::Provider>,
     pub(super) clusters: HashMap<String, usize>,
     pub(super) listener_names: HashMap<String, usize>,
 }
@@ -106,6 +110,20 @@ impl Compiler {
             path: path.to_owned(),
             reason: reason.into(),
         });
+    }
+
+    /// Tells of something that is allowed but surprising.
+    pub(super) fn warn(&mut self, path: &str, reason: impl Into<String>) {
+        self.warnings.push(Wrong {
+            path: path.to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    /// Where TLS has its cryptography from.
+    pub(super) fn provider(&mut self) -> tls::Provider {
+        let provider = self.provider.get_or_insert_with(tls::Provider::system);
+        provider.clone()
     }
 
     /// A cluster's index by its name.
@@ -238,22 +256,6 @@ impl Compiler {
             self.wrong(path, format!("{value} is not between {low} and {high}"));
         }
         value
-    }
-
-    /// Bytes given inline or in a file.
-    pub(super) fn data(&mut self, path: &str, source: Option<&DataSource>) -> Vec<u8> {
-        match source.and_then(|source| source.specifier.as_ref()) {
-            Some(data_source::Specifier::Filename(name)) => match read_file(name) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    self.wrong(&format!("{path}.filename"), format!("{name}: {error}"));
-                    Vec::new()
-                }
-            },
-            Some(data_source::Specifier::InlineBytes(bytes)) => bytes.clone(),
-            Some(data_source::Specifier::InlineString(text)) => text.clone().into_bytes(),
-            None => Vec::new(),
-        }
     }
 
     /// A required name that nothing else in `names` has.

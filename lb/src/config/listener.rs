@@ -1,7 +1,7 @@
 //! Listeners, their filter chains, and the two things that may end one.
 
 use super::{
-    CodecType, FilterChain, HttpConfig, ListenerConfig, ServerHeader, TcpConfig, Terminal,
+    ClientCertForwarding, CodecType, HttpConfig, ListenerConfig, ServerHeader, TcpConfig, Terminal,
     compile::{Compiler, at},
     http2::Side,
     route,
@@ -37,15 +37,7 @@ impl Compiler {
         let wrong = Self::unique(path, &from.name, 0, &mut self.listener_names);
         self.problems.extend(wrong);
         let address = self.address(&format!("{path}.address"), from.address.as_ref());
-        let [chain] = from.filter_chains.as_slice() else {
-            let reason = format!(
-                "exactly one is supported, found {}",
-                from.filter_chains.len()
-            );
-            self.wrong(&format!("{path}.filter_chains"), reason);
-            return None;
-        };
-        let terminal = self.terminal(&format!("{path}.filter_chains[0]"), chain)?;
+        let chains = self.chains(path, from);
         Some(Arc::new(ListenerConfig {
             name: from.name.clone(),
             address: address?,
@@ -54,11 +46,15 @@ impl Compiler {
             buffer_limit: from
                 .per_connection_buffer_limit_bytes
                 .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
-            chain: FilterChain { terminal },
+            chains: chains?,
         }))
     }
 
-    fn terminal(&mut self, path: &str, chain: &listener_v3::FilterChain) -> Option<Terminal> {
+    pub(super) fn terminal(
+        &mut self,
+        path: &str,
+        chain: &listener_v3::FilterChain,
+    ) -> Option<Terminal> {
         let Some((last, before)) = chain.filters.split_last() else {
             self.wrong(&format!("{path}.filters"), "there has to be one");
             return None;
@@ -149,6 +145,7 @@ impl Compiler {
             use_remote_address: from.use_remote_address.unwrap_or(false),
             trusted_hops: from.xff_num_trusted_hops,
             skip_xff_append: from.skip_xff_append,
+            client_cert: ClientCertForwarding::new(from),
             generate_request_id: from.generate_request_id.unwrap_or(true),
             preserve_request_id: from.preserve_external_request_id,
             server_name: self.server_name(&in_path("server_name"), &from.server_name),

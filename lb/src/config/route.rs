@@ -4,8 +4,8 @@ use super::compile::{Compiler, at};
 use crate::{
     filter::{HttpChainConfig, PerFilter, PerFilterConfig},
     route::{
-        Action, Forward, HeaderMatch, PathMatch, Percent, RetryPolicy, Route, RouteMatch,
-        RouteTable, StringKind, StringMatch, Upgrades, VirtualHost,
+        Action, ClientCertMatch, Forward, HeaderMatch, PathMatch, Percent, RetryPolicy, Route,
+        RouteMatch, RouteTable, StringKind, StringMatch, Upgrades, VirtualHost,
     },
 };
 use prost_types::Any;
@@ -26,6 +26,14 @@ use xds::api::envoy::{
 pub(super) struct Listener<'a> {
     pub(super) filters: &'a HttpChainConfig,
     pub(super) upgrades: &'a Upgrades,
+}
+
+/// `tls_context`.
+fn client_cert(from: Option<&route_match::TlsContextMatchOptions>) -> ClientCertMatch {
+    ClientCertMatch {
+        presented: from.and_then(|from| from.presented),
+        validated: from.and_then(|from| from.validated),
+    }
 }
 
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
@@ -191,6 +199,7 @@ impl Compiler {
                 .runtime_fraction
                 .as_ref()
                 .map(|f| percent(f.default_value.as_ref())),
+            client_cert: client_cert(from.tls_context.as_ref()),
         })
     }
 
@@ -309,7 +318,7 @@ pub(crate) fn header_match(from: &HeaderMatcher) -> Result<HeaderMatch, String> 
     })
 }
 
-fn string_match(from: &StringMatcher) -> Result<StringMatch, String> {
+pub(super) fn string_match(from: &StringMatcher) -> Result<StringMatch, String> {
     use string_matcher::MatchPattern as Pattern;
     let (kind, text) = match &from.match_pattern {
         Some(Pattern::Contains(text)) => (StringKind::Contains, text),

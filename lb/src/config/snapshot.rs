@@ -1,6 +1,7 @@
 //! The compiled configuration: names resolved to indices, filter configs parsed, nothing left to look
 //! up or to fail on the request path.
 
+use super::{ClientCertForwarding, DownstreamTls, FilterChains, Secrets, Wrong};
 use crate::{
     access_log::LogFormat,
     cluster::{Endpoint, LbPolicy, Thresholds},
@@ -19,6 +20,10 @@ pub struct Snapshot {
     pub clusters: Vec<Arc<ClusterConfig>>,
     /// Where the admin interface listens, if anywhere.
     pub admin: Option<SocketAddr>,
+    /// What TLS is made of, to be changed while it is used.
+    pub secrets: Arc<Secrets>,
+    /// What is allowed but surprising.
+    pub warnings: Vec<Wrong>,
 }
 
 /// `envoy.config.listener.v3.Listener`.
@@ -36,12 +41,16 @@ pub struct ListenerConfig {
     /// longer read.
     pub buffer_limit: usize,
     /// What is done with its connections.
-    pub chain: FilterChain,
+    pub chains: FilterChains,
 }
 
 /// `envoy.config.listener.v3.FilterChain`.
 #[derive(Debug)]
 pub struct FilterChain {
+    /// `name`, may be empty.
+    pub name: String,
+    /// `transport_socket`; `None`: no TLS.
+    pub tls: Option<Arc<DownstreamTls>>,
     /// Exactly one, always last.
     pub terminal: Terminal,
 }
@@ -84,6 +93,8 @@ pub struct HttpConfig {
     pub trusted_hops: u32,
     /// `skip_xff_append`.
     pub skip_xff_append: bool,
+    /// `forward_client_cert_details`, `set_current_client_cert_details`.
+    pub client_cert: ClientCertForwarding,
     /// `generate_request_id`.
     pub generate_request_id: bool,
     /// `preserve_external_request_id`.
@@ -105,7 +116,7 @@ pub struct HttpConfig {
 /// `HttpConnectionManager.CodecType`: what clients of a listener speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodecType {
-    /// What the first bytes of a connection say.
+    /// What ALPN agreed on, else what the first bytes of a connection say.
     #[default]
     Auto,
     /// HTTP/1 only.
@@ -171,7 +182,7 @@ pub struct ClusterConfig {
     pub buffer_limit: usize,
     /// `circuit_breakers`, default priority.
     pub thresholds: Thresholds,
-    /// `load_assignment`, in order.
+    /// `load_assignment`, in order; each with its TLS.
     pub endpoints: Vec<Arc<Endpoint>>,
     /// What is spoken with the endpoints.
     pub protocol: UpstreamProtocol,
@@ -191,6 +202,8 @@ pub enum UpstreamProtocol {
     Http2,
     /// What the client's connection speaks.
     Downstream,
+    /// What ALPN agrees on; HTTP/1 without TLS.
+    Auto,
 }
 
 /// Where an access log is written.

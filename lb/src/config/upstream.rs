@@ -95,10 +95,9 @@ fn spoken(
     Option<&Http2ProtocolOptions>,
 ) {
     match &from.upstream_protocol_options {
-        // ALPN is TLS's: without it there is nothing to select HTTP/2 by.
         Some(Protocols::AutoConfig(auto)) => {
             let http2 = auto.http2_protocol_options.as_ref();
-            (UpstreamProtocol::Http1, "auto_config", http2)
+            (UpstreamProtocol::Auto, "auto_config", http2)
         }
         Some(Protocols::ExplicitHttpConfig(explicit)) => match &explicit.protocol_config {
             Some(ProtocolConfig::Http2ProtocolOptions(http2)) => {
@@ -170,7 +169,7 @@ mod tests {
             ),
             (
                 typed(&format!("auto_config: {{{streams}}}")),
-                UpstreamProtocol::Http1,
+                UpstreamProtocol::Auto,
                 7,
             ),
             (streams.to_owned(), UpstreamProtocol::Http2, 7),

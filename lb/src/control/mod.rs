@@ -5,7 +5,9 @@
 
 mod cpus;
 mod crew;
+mod secrets;
 mod start;
+mod watch;
 
 pub use start::{Engines, Handles, Running, StartError, start};
 
@@ -74,6 +76,7 @@ pub fn run<D: Future<Output = ()>>(
         if let Some((listener, _)) = admin {
             tokio::spawn(admin::serve(listener, running.clone()));
         }
+        tokio::spawn(secrets::follow(running.snapshot.secrets.clone()));
         let broken = tokio::select! {
             () = ends.first() => None,
             () = done(running.clone()) => None,

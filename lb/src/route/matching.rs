@@ -13,6 +13,36 @@ pub struct RouteMatch {
     pub headers: Vec<HeaderMatch>,
     /// `runtime_fraction.default_value`.
     pub fraction: Option<Percent>,
+    /// `tls_context`.
+    pub client_cert: ClientCertMatch,
+}
+
+/// `RouteMatch.TlsContextMatchOptions`; `None`: either will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCertMatch {
+    /// `presented`.
+    pub presented: Option<bool>,
+    /// `validated`.
+    pub validated: Option<bool>,
+}
+
+/// What is known of the certificate of a request's client; without TLS it has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCert {
+    /// One was presented.
+    pub is_presented: bool,
+    /// It was verified, too.
+    pub is_validated: bool,
+}
+
+impl ClientCertMatch {
+    fn matches(self, cert: ClientCert) -> bool {
+        self.presented
+            .is_none_or(|wanted| wanted == cert.is_presented)
+            && self
+                .validated
+                .is_none_or(|wanted| wanted == cert.is_validated)
+    }
 }
 
 impl RouteMatch {
@@ -23,12 +53,14 @@ impl RouteMatch {
             case_sensitive: true,
             headers: Vec::new(),
             fraction: None,
+            client_cert: ClientCertMatch::default(),
         }
     }
 
     /// Whether the route applies; `dice` gives a number in `0..bound`.
-    pub fn matches(&self, head: &Head, dice: &mut dyn FnMut(u64) -> u64) -> bool {
+    pub fn matches(&self, head: &Head, cert: ClientCert, dice: &mut dyn FnMut(u64) -> u64) -> bool {
         self.path.matches(head.path(), self.case_sensitive)
+            && self.client_cert.matches(cert)
             && self.headers.iter().all(|header| header.matches(head))
             && self.fraction.is_none_or(|fraction| fraction.hit(dice))
     }

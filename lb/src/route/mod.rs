@@ -5,7 +5,10 @@ mod matching;
 mod upgrades;
 
 pub use limits::{GrpcTimeout, TimeLimits};
-pub use matching::{HeaderMatch, PathMatch, Percent, RouteMatch, StringKind, StringMatch};
+pub use matching::{
+    ClientCert, ClientCertMatch, HeaderMatch, PathMatch, Percent, RouteMatch, StringKind,
+    StringMatch,
+};
 pub use upgrades::Upgrades;
 
 use crate::{filter::HttpChainConfig, stream::RouteId};
@@ -187,14 +190,19 @@ impl RouteTable {
         if before.is_some() { clash() } else { Ok(()) }
     }
 
-    /// The first route that matches a request; `dice` gives a number in `0..bound` for
-    /// `runtime_fraction`.
-    pub fn find(&self, head: &Head, dice: &mut dyn FnMut(u64) -> u64) -> Option<RouteId> {
+    /// The first route that matches a request of a client with this certificate; `dice` gives a number
+    /// in `0..bound` for `runtime_fraction`.
+    pub fn find(
+        &self,
+        head: &Head,
+        cert: ClientCert,
+        dice: &mut dyn FnMut(u64) -> u64,
+    ) -> Option<RouteId> {
         let host = self.host_index(head.authority())?;
         let routes = &self.hosts[host].routes;
         let route = routes
             .iter()
-            .position(|route| route.condition.matches(head, dice))?;
+            .position(|route| route.condition.matches(head, cert, dice))?;
         Some(RouteId {
             host: u32::try_from(host).ok()?,
             route: u32::try_from(route).ok()?,

@@ -1,5 +1,7 @@
 //! Alerts (RFC 8446 §6), and the details that stand for them.
 
+use rustls::AlertDescription;
+
 /// `AlertDescription`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alert(pub(crate) u8);
@@ -50,10 +52,19 @@ impl Alert {
     pub(crate) const UNEXPECTED_MESSAGE: Self = Self(10);
     pub(crate) const BAD_RECORD_MAC: Self = Self(20);
     pub(crate) const RECORD_OVERFLOW: Self = Self(22);
+    pub(crate) const ACCESS_DENIED: Self = Self(49);
     pub(crate) const DECODE_ERROR: Self = Self(50);
     pub(crate) const INTERNAL_ERROR: Self = Self(80);
     pub(crate) const USER_CANCELED: Self = Self(90);
     pub(crate) const NO_RENEGOTIATION: Self = Self(100);
+
+    /// What a peer that is not believed any more is told.
+    pub(crate) fn of(error: &rustls::Error) -> Self {
+        if let rustls::Error::InvalidCertificate(why) = error {
+            return Self(AlertDescription::from(why.clone()).into());
+        }
+        Self::ACCESS_DENIED
+    }
 
     /// The detail of a fault that the alert tells of.
     pub(crate) fn detail(self) -> &'static str {

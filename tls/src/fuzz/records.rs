@@ -138,6 +138,7 @@ fn traffic(mode: u8, is_server: bool) -> Traffic {
         .expect("a key as long as it has to be")
     };
     let facts = Facts {
+        is_validated: false,
         version,
         suite: Suite(0x1302),
         alpn: None,

@@ -1,6 +1,6 @@
 //! The handshake: rustls does it, one record at a time, so that it never sees data.
 
-use super::{held::Held, peer::Peer, traffic::Traffic};
+use super::{held::Held, peer::Peer, presented, traffic::Traffic};
 use crate::{
     ClientContext, Fault, Now, Offer, ServerContext,
     fault::{Alert, Cause},
@@ -8,12 +8,13 @@ use crate::{
     limits::HANDSHAKE_BYTES_MAX,
 };
 use rustls::{
+    CommonState, HandshakeKind,
     client::UnbufferedClientConnection,
-    pki_types::ServerName,
+    pki_types::{CertificateDer, ServerName},
     server::UnbufferedServerConnection,
     unbuffered::{ConnectionState, EncodeError, UnbufferedStatus},
 };
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{mem, net::Ipv4Addr, sync::Arc};
 
 /// A handshake under way.
 pub(super) struct Handshake {
@@ -23,14 +24,15 @@ pub(super) struct Handshake {
     offer: Option<Box<Offer>>,
     /// The name that a client asks for.
     sni: Option<Box<str>>,
-    pub(super) checks_name: bool,
+    /// A client has presented its certificate.
+    has_presented: bool,
 }
 
 enum Side {
     /// A server's that has not seen all of the ClientHello.
     Hello(Arc<ServerContext>, Gather),
-    Server(Box<UnbufferedServerConnection>),
-    Client(Box<UnbufferedClientConnection>),
+    Server(Arc<ServerContext>, Box<UnbufferedServerConnection>),
+    Client(Arc<ClientContext>, Box<UnbufferedClientConnection>),
     /// It is over.
     Done,
 }
@@ -46,7 +48,7 @@ enum Wants {
 impl Handshake {
     pub(super) fn accept(context: &Arc<ServerContext>) -> Self {
         let side = Side::Hello(context.clone(), Gather::default());
-        Self::new(side, None, false)
+        Self::new(side, None)
     }
 
     /// Writes the ClientHello.
@@ -61,21 +63,22 @@ impl Handshake {
             ServerName::DnsName(name) => Some(name.as_ref().into()),
             ServerName::IpAddress(_) | _ => None,
         };
-        let config = context.config().clone();
+        let config = context.config(checks_name).clone();
         let connection = UnbufferedClientConnection::new(config, name);
         let connection = connection.map_err(|error| Fault::of(&error))?;
-        let mut handshake = Self::new(Side::Client(connection.into()), sni, checks_name);
+        let side = Side::Client(context.clone(), connection.into());
+        let mut handshake = Self::new(side, sni);
         handshake.drive(out)?;
         Ok(handshake)
     }
 
-    fn new(side: Side, sni: Option<Box<str>>, checks_name: bool) -> Self {
+    fn new(side: Side, sni: Option<Box<str>>) -> Self {
         Self {
             held: Held::default(),
             side,
             offer: None,
             sni,
-            checks_name,
+            has_presented: false,
         }
     }
 
@@ -122,7 +125,7 @@ impl Handshake {
                         UnbufferedServerConnection::new(context.config(&offer).clone());
                     let connection = connection.map_err(|error| Fault::of(&error))?;
                     self.offer = Some(offer.into());
-                    self.side = Side::Server(connection.into());
+                    self.side = Side::Server(context.clone(), connection.into());
                     return Ok(());
                 }
                 Err(reason) => bad_hello(reason),
@@ -157,8 +160,12 @@ impl Handshake {
         let records = self.held.records();
         let (len, wants) = match &mut self.side {
             Side::Hello(..) | Side::Done => return Ok(Wants::Record),
-            Side::Server(server) => advance(server.process_tls_records(records), out),
-            Side::Client(client) => advance(client.process_tls_records(records), out),
+            Side::Server(_, server) => advance(server.process_tls_records(records), out),
+            Side::Client(_, client) => {
+                let advanced = advance(client.process_tls_records(records), out);
+                self.has_presented |= presented::take();
+                advanced
+            }
         };
         self.held.discard(len);
         wants
@@ -167,8 +174,8 @@ impl Handshake {
     fn has_alert(&self) -> bool {
         match &self.side {
             Side::Hello(..) | Side::Done => false,
-            Side::Server(server) => server.wants_write(),
-            Side::Client(client) => client.wants_write(),
+            Side::Server(_, server) => server.wants_write(),
+            Side::Client(_, client) => client.wants_write(),
         }
     }
 
@@ -187,8 +194,8 @@ impl Handshake {
     fn is_over(&self) -> bool {
         match &self.side {
             Side::Hello(..) | Side::Done => false,
-            Side::Server(server) => !server.is_handshaking(),
-            Side::Client(client) => !client.is_handshaking(),
+            Side::Server(_, server) => !server.is_handshaking(),
+            Side::Client(_, client) => !client.is_handshaking(),
         }
     }
 
@@ -199,14 +206,40 @@ impl Handshake {
             out.extend_from_slice(&Alert::UNEXPECTED_MESSAGE.plain_record());
             return Err(Cause::unexpected("a message that goes on behind the handshake").into());
         }
-        let sni = self.sni.take().or_else(|| self.offer.take()?.sni);
-        let peer = match std::mem::replace(&mut self.side, Side::Done) {
+        let (peer, checked) = match mem::replace(&mut self.side, Side::Done) {
             Side::Hello(..) | Side::Done => return Err(Fault::internal("no handshake is over")),
-            Side::Server(server) => Peer::client(*server, sni),
-            Side::Client(client) => Peer::server(*client, sni),
+            Side::Server(context, server) => {
+                let offer = self.offer.take().unwrap_or_default();
+                let checked = recheck(&server, |chain| context.recheck(chain, now));
+                let local = context.local(&offer);
+                (Peer::client(*server, offer.sni, local)?, checked)
+            }
+            Side::Client(context, client) => {
+                let checked = recheck(&client, |chain| context.recheck(chain, now));
+                let local = context.identity().filter(|_| self.has_presented);
+                let local = local.map(|identity| identity.certificate().clone());
+                (Peer::server(*client, self.sni.take(), local)?, checked)
+            }
         };
-        Ok(Traffic::new(peer?, now))
+        let mut traffic = Traffic::new(peer, now);
+        match checked {
+            Ok(()) => Ok(traffic),
+            Err(error) => {
+                traffic.alert(Alert::of(&error), out);
+                Err(Fault::of(&error))
+            }
+        }
     }
+}
+
+/// A session that was resumed began when the peer was believed: it may not be any more.
+fn recheck(
+    connection: &CommonState,
+    check: impl FnOnce(&[CertificateDer<'static>]) -> Result<(), rustls::Error>,
+) -> Result<(), rustls::Error> {
+    let is_resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+    let chain = connection.peer_certificates().filter(|_| is_resumed);
+    chain.map_or(Ok(()), check)
 }
 
 fn bad_hello(reason: &'static str) -> Cause {

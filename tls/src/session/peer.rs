@@ -32,8 +32,9 @@ impl Peer {
     pub(super) fn client(
         connection: UnbufferedServerConnection,
         sni: Option<Box<str>>,
+        local: Option<Arc<Certificate>>,
     ) -> Result<Self, Fault> {
-        let (facts, limit) = (facts(&connection, sni)?, limit(&connection)?);
+        let (facts, limit) = (facts(&connection, sni, local)?, limit(&connection)?);
         let (secrets, kernel) = extract(connection.dangerous_into_kernel_connection())?;
         Self::new(facts, limit, &secrets, Later::Server(kernel))
     }
@@ -42,8 +43,9 @@ impl Peer {
     pub(super) fn server(
         connection: UnbufferedClientConnection,
         sni: Option<Box<str>>,
+        local: Option<Arc<Certificate>>,
     ) -> Result<Self, Fault> {
-        let (facts, limit) = (facts(&connection, sni)?, limit(&connection)?);
+        let (facts, limit) = (facts(&connection, sni, local)?, limit(&connection)?);
         let (secrets, kernel) = extract(connection.dangerous_into_kernel_connection())?;
         Self::new(facts, limit, &secrets, Later::Client(kernel))
     }
@@ -124,7 +126,11 @@ fn limit(connection: &CommonState) -> Result<u64, Fault> {
     })
 }
 
-fn facts(connection: &CommonState, sni: Option<Box<str>>) -> Result<Facts, Fault> {
+fn facts(
+    connection: &CommonState,
+    sni: Option<Box<str>>,
+    local: Option<Arc<Certificate>>,
+) -> Result<Facts, Fault> {
     let peer = connection.peer_certificates();
     let peer = peer.filter(|chain| !chain.is_empty());
     Ok(Facts {
@@ -137,7 +143,8 @@ fn facts(connection: &CommonState, sni: Option<Box<str>>) -> Result<Facts, Fault
         alpn: connection.alpn_protocol().map(Into::into),
         sni,
         is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        is_validated: peer.is_some(),
         peer: peer.map(|chain| chain.iter().map(|der| Certificate::new(der)).collect()),
-        local: None,
+        local,
     })
 }

@@ -78,6 +78,11 @@ impl Traffic {
         self.is_closed
     }
 
+    /// The peer was told that no more is sent.
+    pub(super) fn is_ended(&self) -> bool {
+        self.has_closed
+    }
+
     pub(crate) fn receive(&mut self, input: &mut [u8], out: &mut Vec<u8>) -> Result<Step, Fault> {
         self.open(input, out).map_err(|trouble| match trouble {
             Trouble::Cause(cause) => {
@@ -279,7 +284,7 @@ impl Traffic {
     }
 
     /// Writes an alert; none follows close_notify.
-    fn alert(&mut self, alert: Alert, out: &mut Vec<u8>) {
+    pub(super) fn alert(&mut self, alert: Alert, out: &mut Vec<u8>) {
         if !self.has_closed {
             self.write(kind::ALERT, &alert.bytes(), out);
         }

@@ -19,7 +19,10 @@ use std::{
     sync::{Arc, LazyLock},
     time::Duration,
 };
-use tls::{ClientContext, Fault, Now, ServerContext, Session, What};
+use tls::{
+    Client, ClientAuth, ClientContext, ClientSettings, Fault, Now, Provider, ServerContext,
+    ServerSettings, Session, Trust, Version, What,
+};
 
 /// The server's name.
 pub(crate) const NAME: &str = "server.example";
@@ -30,12 +33,14 @@ pub(crate) const NOW: Now = Duration::from_secs(1_800_000_000);
 /// A chain and its key.
 pub(crate) struct Identity {
     pub(crate) chain: Vec<CertificateDer<'static>>,
-    key: Vec<u8>,
+    pem: String,
+    key: KeyPair,
 }
 
 /// A certification authority, and what it has issued.
 pub(crate) struct Issued {
     pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) root: CertifiedIssuer<'static, KeyPair>,
     pub(crate) server: Identity,
     pub(crate) client: Identity,
 }
@@ -44,27 +49,41 @@ pub(crate) static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let issue = |name: &str| {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let leaf = params.signed_by(&key, &root).unwrap();
-        Identity {
-            chain: vec![leaf.der().clone()],
-            key: key.serialize_der(),
-        }
-    };
     let mut roots = RootCertStore::empty();
     roots.add(root.der().clone()).unwrap();
     Issued {
         roots: roots.into(),
-        server: issue(NAME),
-        client: issue("client.example"),
+        server: Identity::new(&root, NAME, |_| {}),
+        client: Identity::new(&root, "client.example", |_| {}),
+        root,
     }
 });
 
 impl Identity {
+    pub(crate) fn new(
+        root: &CertifiedIssuer<'static, KeyPair>,
+        name: &str,
+        edit: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        edit(&mut params);
+        let leaf = params.signed_by(&key, root).unwrap();
+        Self {
+            chain: vec![leaf.der().clone()],
+            pem: leaf.pem(),
+            key,
+        }
+    }
+
+    /// The same as the crate reads it.
+    pub(crate) fn read(&self) -> tls::Identity {
+        let key = self.key.serialize_pem();
+        tls::Identity::from_pem(self.pem.as_bytes(), key.as_bytes()).unwrap()
+    }
+
     pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
-        PrivatePkcs8KeyDer::from(self.key.clone()).into()
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 }
 
@@ -127,6 +146,59 @@ pub(crate) fn client_config(suites: &[SupportedCipherSuite]) -> ClientConfig {
         .unwrap()
 }
 
+/// Belief in what the authority has issued.
+pub(crate) fn trust() -> Trust {
+    Trust {
+        ca: Some(ISSUED.root.pem().into_bytes()),
+        ..Trust::default()
+    }
+}
+
+/// A listener of rustls' configuration.
+pub(crate) fn server_context(config: ServerConfig) -> Arc<ServerContext> {
+    static BASE: LazyLock<Arc<ServerContext>> = LazyLock::new(|| {
+        ServerContext::new(&Provider::system(), server_settings(ClientAuth::None)).unwrap()
+    });
+    BASE.with_config(config)
+}
+
+/// A cluster of rustls' configuration.
+pub(crate) fn client_context(config: ClientConfig) -> Arc<ClientContext> {
+    static BASE: LazyLock<Arc<ClientContext>> = LazyLock::new(|| {
+        ClientContext::new(&Provider::system(), client_settings(Client::Unverified)).unwrap()
+    });
+    BASE.with_config(config)
+}
+
+pub(crate) fn server_settings(client_auth: ClientAuth) -> ServerSettings {
+    ServerSettings {
+        identities: vec![ISSUED.server.read()],
+        alpn: vec![],
+        versions: (Version::Tls12, Version::Tls13),
+        suites: vec![],
+        groups: vec![],
+        client_auth,
+        tickets: None,
+        sessions_max: 100,
+        session_time: Duration::from_secs(3600),
+        scan_all: false,
+        key_log: None,
+    }
+}
+
+pub(crate) fn client_settings(server: Client) -> ClientSettings {
+    ClientSettings {
+        server,
+        identity: Some(ISSUED.client.read()),
+        alpn: vec![],
+        versions: (Version::Tls12, Version::Tls13),
+        suites: vec![],
+        groups: vec![],
+        sessions_max: 100,
+        key_log: None,
+    }
+}
+
 /// What a session made of bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Got {
@@ -147,9 +219,13 @@ impl Got {
 
 /// Gives a session bytes, `step` at a time.
 pub(crate) fn feed(session: &mut Session, bytes: &[u8], step: usize) -> Got {
+    feed_at(NOW, session, bytes, step)
+}
+
+fn feed_at(now: Now, session: &mut Session, bytes: &[u8], step: usize) -> Got {
     let mut got = Got::default();
     for piece in bytes.chunks(step) {
-        feed_piece(session, &mut piece.to_vec(), &mut got);
+        feed_piece(now, session, &mut piece.to_vec(), &mut got);
         if got.fault.is_some() {
             break;
         }
@@ -157,11 +233,11 @@ pub(crate) fn feed(session: &mut Session, bytes: &[u8], step: usize) -> Got {
     got
 }
 
-fn feed_piece(session: &mut Session, piece: &mut [u8], got: &mut Got) {
+fn feed_piece(now: Now, session: &mut Session, piece: &mut [u8], got: &mut Got) {
     let mut used = 0;
     while used < piece.len() {
         let input = &mut piece[used..];
-        let step = match session.receive(NOW, input, &mut got.out) {
+        let step = match session.receive(now, input, &mut got.out) {
             Ok(step) => step,
             Err(fault) => return got.fault = Some(fault),
         };
@@ -220,16 +296,25 @@ impl Pair {
         server: &Arc<ServerContext>,
         step: usize,
     ) -> (Self, [Option<Fault>; 2]) {
+        Self::shake_at(NOW, client, server, step)
+    }
+
+    pub(crate) fn shake_at(
+        now: Now,
+        client: &Arc<ClientContext>,
+        server: &Arc<ServerContext>,
+        step: usize,
+    ) -> (Self, [Option<Fault>; 2]) {
         let mut to_server = Vec::new();
-        let connected = Session::connect(client, Some(NAME), true, NOW, &mut to_server);
+        let connected = Session::connect(client, Some(NAME), true, now, &mut to_server);
         let mut pair = Self {
             client: connected.unwrap(),
             server: Session::accept(server),
         };
         let mut faults = [None, None];
         while !to_server.is_empty() {
-            let at_server = feed(&mut pair.server, &to_server, step);
-            let at_client = feed(&mut pair.client, &at_server.out, step);
+            let at_server = feed_at(now, &mut pair.server, &to_server, step);
+            let at_client = feed_at(now, &mut pair.client, &at_server.out, step);
             faults[0] = faults[0].take().or(at_client.fault);
             faults[1] = faults[1].take().or(at_server.fault);
             to_server = at_client.out;
@@ -239,8 +324,8 @@ impl Pair {
 
     /// With one suite, or all.
     pub(crate) fn new(suites: &[SupportedCipherSuite]) -> Self {
-        let client = ClientContext::from_config(client_config(suites));
-        let server = ServerContext::from_config(server_config(suites));
+        let client = client_context(client_config(suites));
+        let server = server_context(server_config(suites));
         Self::establish(&client, &server, usize::MAX)
     }
 }

@@ -1,6 +1,7 @@
 //! From YAML or JSON text to a message, with every error at once and each at its place.
 
 mod place;
+mod redact;
 mod scalar;
 mod tree;
 mod walk;
@@ -20,7 +21,6 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// A configuration text that holds only what is supported, and the places of its parts.
-#[derive(Debug)]
 pub struct Document {
     /// What it says.
     pub bootstrap: Bootstrap,
@@ -36,6 +36,15 @@ pub struct Problem {
     pub path: String,
     /// What is wrong.
     pub reason: String,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The text may hold secrets.
+        f.debug_struct("Document")
+            .field("bootstrap", &self.bootstrap)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Display for Problem {
@@ -100,11 +109,26 @@ pub fn parse(text: &str) -> Result<Document, Vec<Problem>> {
     }
 }
 
-/// A message as JSON text with the field names of its `.proto` file.
+/// A message as JSON text with the field names of its `.proto` file; secrets in it are readable.
 pub fn to_json(message: &impl prost::Message, full_name: &str) -> Option<String> {
+    json(&dynamic(message, full_name)?)
+}
+
+/// The same with `[redacted]` in place of the bytes of private keys and of other secrets.
+pub fn to_public_json(message: &impl prost::Message, full_name: &str) -> Option<String> {
+    let mut dynamic = dynamic(message, full_name)?;
+    redact::redact(&mut dynamic);
+    json(&dynamic)
+}
+
+fn dynamic(message: &impl prost::Message, full_name: &str) -> Option<DynamicMessage> {
     let descriptor = POOL.get_message_by_name(full_name)?;
     let mut dynamic = DynamicMessage::new(descriptor);
     dynamic.transcode_from(message).ok()?;
+    Some(dynamic)
+}
+
+fn json(dynamic: &DynamicMessage) -> Option<String> {
     let mut out = serde_json::Serializer::pretty(Vec::new());
     let options = SerializeOptions::new().use_proto_field_name(true);
     dynamic.serialize_with_options(&mut out, &options).ok()?;

@@ -68,6 +68,7 @@ pub(super) fn cluster(
         }
         let endpoint = Endpoint {
             address: Some(address(to)?),
+            hostname: String::new(),
         };
         let host_identifier = Some(HostIdentifier::Endpoint(endpoint));
         endpoints.push(LbEndpoint {

@@ -1,0 +1,89 @@
+//! Secrets: certificates, trust and ticket keys as resources that can change while they are used.
+//!
+//! A [`Store`] is filled while a configuration is compiled, then it is shared as [`Secrets`]. When a secret
+//! has changed, what is made of it is made anew and put in its place. What cannot be used changes nothing.
+
+mod recipe;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub(super) use recipe::{Fault, Recipe, Value};
+pub(super) use store::{Store, Use, Values};
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use xds::api::envoy::extensions::transport_sockets::tls::v3::Secret;
+
+/// The secrets of a configuration. They belong to the control thread; what is made of them, to the workers.
+#[derive(Default)]
+pub struct Secrets(Mutex<Store>);
+
+/// What became of a secret that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its name in `static_resources.secrets`; that of its file, or its place in the configuration, if it has none.
+    pub secret: String,
+    /// Why the old one stays in use, if it does.
+    pub error: Option<String>,
+}
+
+/// What is counted of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretStats {
+    /// As in [`Outcome::secret`].
+    pub secret: String,
+    /// Times that it changed and is used as it is now.
+    pub updates: u64,
+    /// Times that it changed and could not be used.
+    pub update_failures: u64,
+    /// When the first certificate of its chain expires, since the Unix epoch; `None`: it is no certificate.
+    pub expires: Option<tls::Now>,
+}
+
+impl Secrets {
+    pub(super) fn new(store: Store) -> Self {
+        Self(Mutex::new(store))
+    }
+
+    /// Reads what lies in these directories again. What did not change is not told of.
+    pub fn reload(&self, changed: &BTreeSet<PathBuf>) -> Vec<Outcome> {
+        self.lock()
+            .reload(|directory: &Path| changed.contains(directory))
+    }
+
+    /// Replaces a secret by one of the same name; `None`: there is none of that name.
+    pub fn set(&self, secret: &Secret) -> Option<Outcome> {
+        self.lock().set(secret)
+    }
+
+    /// The directories in which a change may be one of a secret: those that hold a file, a symbolic link on
+    /// the way to it, or would hold what is missing; and those of `watched_directory`.
+    pub fn directories(&self) -> BTreeSet<PathBuf> {
+        self.lock().directories()
+    }
+
+    /// What is counted of each secret that is used.
+    pub fn stats(&self) -> Vec<SecretStats> {
+        self.lock().stats()
+    }
+
+    /// New random keys for the session tickets of every listener that was not given any.
+    pub fn rotate_tickets(&self, now: tls::Now) {
+        self.lock().rotate_tickets(now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}

@@ -1,0 +1,222 @@
+//! What a secret is made from, and what it is.
+
+use crate::config::{data, tls::trust};
+use prost::Message;
+use sha1::{Digest, Sha1};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+use xds::api::envoy::{
+    config::core::v3::{DataSource, data_source::Specifier},
+    extensions::transport_sockets::tls::v3::{
+        CertificateValidationContext, Secret, TlsCertificate, TlsSessionTicketKeys, secret,
+    },
+};
+
+/// What a secret is made from.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum Recipe {
+    Certificate(TlsCertificate),
+    Tickets(TlsSessionTicketKeys),
+    Trust(CertificateValidationContext),
+}
+
+/// What it is.
+#[derive(Clone)]
+pub(in crate::config) enum Value {
+    Certificate(tls::Identity),
+    /// Keys of 80 bytes each.
+    Tickets(Vec<Vec<u8>>),
+    /// With the bytes of its files in place of their names.
+    Trust(Box<CertificateValidationContext>),
+}
+
+/// A field of a secret that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct Fault {
+    pub(in crate::config) field: String,
+    pub(in crate::config) reason: String,
+}
+
+/// What stands for the bytes of all sources: whether they changed.
+pub(super) type Print = [u8; 20];
+
+impl Recipe {
+    /// The recipe of a named secret; `None`: it is empty.
+    pub(super) fn of(secret: &Secret) -> Option<Self> {
+        Some(match secret.r#type.as_ref()? {
+            secret::Type::TlsCertificate(inner) => Self::Certificate(inner.clone()),
+            secret::Type::SessionTicketKeys(inner) => Self::Tickets(inner.clone()),
+            secret::Type::ValidationContext(inner) => Self::Trust(inner.clone()),
+        })
+    }
+
+    fn encoded(&self) -> Vec<u8> {
+        match self {
+            Self::Certificate(from) => from.encode_to_vec(),
+            Self::Tickets(from) => from.encode_to_vec(),
+            Self::Trust(from) => from.encode_to_vec(),
+        }
+    }
+
+    /// Its sources, with their fields.
+    fn sources(&self) -> Vec<(String, &DataSource)> {
+        let fields: Vec<(&str, &Option<DataSource>)> = match self {
+            Self::Certificate(from) => vec![
+                ("certificate_chain", &from.certificate_chain),
+                ("private_key", &from.private_key),
+                ("ocsp_staple", &from.ocsp_staple),
+            ],
+            Self::Trust(from) => vec![("trusted_ca", &from.trusted_ca), ("crl", &from.crl)],
+            Self::Tickets(from) => {
+                let keys = from.keys.iter().enumerate();
+                return keys.map(|(i, key)| (format!("keys[{i}]"), key)).collect();
+            }
+        };
+        let mut found = Vec::new();
+        for (field, source) in fields {
+            found.extend(source.as_ref().map(|source| (field.to_owned(), source)));
+        }
+        found
+    }
+
+    /// Reads it: what stands for the bytes that were read, and what is made of them.
+    pub(super) fn read(&self) -> (Print, Result<Value, Fault>) {
+        let (mut hash, mut wrong, mut read) = (Sha1::new(), None, Vec::new());
+        for (field, source) in self.sources() {
+            let bytes = match data::read(source) {
+                Ok(bytes) => bytes,
+                Err((inner, reason)) => {
+                    let field = format!("{field}.{inner}");
+                    hash.update(&reason);
+                    wrong.get_or_insert(Fault { field, reason });
+                    continue;
+                }
+            };
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(&bytes);
+            read.push((field, bytes));
+        }
+        // What it says besides bytes counts, too.
+        hash.update(self.encoded());
+        let value = wrong.map_or_else(|| self.value(read), Err);
+        (hash.finalize().into(), value)
+    }
+
+    fn value(&self, read: Vec<(String, Vec<u8>)>) -> Result<Value, Fault> {
+        let take = |wanted: &str| {
+            read.iter()
+                .find(|(field, _)| field == wanted)
+                .map(|(_, bytes)| bytes)
+        };
+        match self {
+            Self::Certificate(_) => {
+                let chain = required(take("certificate_chain"), "certificate_chain")?;
+                let key = required(take("private_key"), "private_key")?;
+                let identity = tls::Identity::from_pem(chain, key);
+                let stapled = identity.and_then(|identity| match take("ocsp_staple") {
+                    Some(response) => identity.with_ocsp(response),
+                    None => Ok(identity),
+                });
+                stapled.map(Value::Certificate).map_err(Fault::of_identity)
+            }
+            Self::Tickets(_) => {
+                let keys: Vec<_> = read.into_iter().map(|(_, bytes)| bytes).collect();
+                let wrong = keys.iter().position(|key| key.len() != 80);
+                match (wrong, keys.is_empty()) {
+                    (Some(index), _) => Err(Fault::new(
+                        &format!("keys[{index}]"),
+                        "is not 80 bytes long",
+                    )),
+                    (None, true) => Err(Fault::new("keys", "there has to be one")),
+                    (None, false) => Ok(Value::Tickets(keys)),
+                }
+            }
+            Self::Trust(from) => {
+                let inline = |field: &str| take(field).map(|bytes| inline(bytes.clone()));
+                let trust = CertificateValidationContext {
+                    trusted_ca: inline("trusted_ca"),
+                    crl: inline("crl"),
+                    ..from.clone()
+                };
+                trust::check(&trust)?;
+                Ok(Value::Trust(Box::new(trust)))
+            }
+        }
+    }
+
+    /// The name of the first file, if there is one.
+    pub(super) fn file_name(&self) -> Option<String> {
+        self.files().next().map(str::to_owned)
+    }
+
+    fn files(&self) -> impl Iterator<Item = &str> {
+        let sources = self.sources().into_iter();
+        sources.filter_map(|(_, source)| match &source.specifier {
+            Some(Specifier::Filename(name)) => Some(name.as_str()),
+            Some(
+                Specifier::EnvironmentVariable(_)
+                | Specifier::InlineBytes(_)
+                | Specifier::InlineString(_),
+            )
+            | None => None,
+        })
+    }
+
+    /// Where a change may be one of it; nowhere if it has no file.
+    pub(super) fn directories(&self) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        for file in self.files() {
+            data::directories(Path::new(file), &mut found);
+        }
+        if found.is_empty() {
+            return found;
+        }
+        let own = match self {
+            Self::Certificate(from) => from.watched_directory.as_ref(),
+            Self::Trust(from) => from.watched_directory.as_ref(),
+            Self::Tickets(_) => None,
+        };
+        let sources = self.sources().into_iter();
+        let theirs = sources.filter_map(|(_, source)| source.watched_directory.as_ref());
+        for directory in own.into_iter().chain(theirs) {
+            // The file in it that is replaced is not known; any will do.
+            data::directories(&Path::new(&directory.path).join("any"), &mut found);
+        }
+        found
+    }
+}
+
+fn required<'a>(bytes: Option<&'a Vec<u8>>, field: &str) -> Result<&'a [u8], Fault> {
+    match bytes {
+        Some(bytes) if !bytes.is_empty() => Ok(bytes),
+        Some(_) => Err(Fault::new(field, "is empty")),
+        None => Err(Fault::new(field, "is missing")),
+    }
+}
+
+fn inline(bytes: Vec<u8>) -> DataSource {
+    DataSource {
+        specifier: Some(Specifier::InlineBytes(bytes)),
+        watched_directory: None,
+    }
+}
+
+impl Fault {
+    pub(in crate::config) fn new(field: &str, reason: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    fn of_identity(error: tls::SettingsError) -> Self {
+        let field = match error.field.as_str() {
+            "chain" => "certificate_chain",
+            "key" => "private_key",
+            other => other,
+        };
+        Self::new(field, error.reason)
+    }
+}

@@ -1,0 +1,116 @@
+//! Versions, cipher suites, groups, protocols and key logs: what both directions share.
+
+use super::key_log::KeyLogFile;
+use crate::config::compile::{Compiler, at};
+use std::sync::Arc;
+use tls::{Group, KeyLog, Suite, Version};
+use xds::api::envoy::extensions::transport_sockets::tls::v3::{
+    CommonTlsContext, TlsParameters, tls_parameters::TlsProtocol,
+};
+
+/// What both directions share.
+#[derive(Clone)]
+pub(super) struct Params {
+    pub(super) versions: (Version, Version),
+    pub(super) suites: Vec<Suite>,
+    pub(super) groups: Vec<Group>,
+    pub(super) alpn: Vec<Vec<u8>>,
+    pub(super) key_log: Option<Arc<dyn KeyLog>>,
+}
+
+impl Compiler {
+    /// `path`: of `common_tls_context`.
+    pub(super) fn tls_params(&mut self, path: &str, from: &CommonTlsContext) -> Params {
+        let params_path = format!("{path}.tls_params");
+        let params = from.tls_params.clone().unwrap_or_default();
+        let alpn = self.protocols(&format!("{path}.alpn_protocols"), &from.alpn_protocols);
+        Params {
+            versions: self.versions(&params_path, &params),
+            suites: self.suites(&format!("{params_path}.cipher_suites"), &params),
+            groups: self.groups(&format!("{params_path}.ecdh_curves"), &params),
+            alpn: alpn.into_iter().map(Vec::from).collect(),
+            key_log: self.key_log(path, from),
+        }
+    }
+
+    fn versions(&mut self, path: &str, from: &TlsParameters) -> (Version, Version) {
+        let low = match from.tls_minimum_protocol_version() {
+            TlsProtocol::TlsAuto | TlsProtocol::TlSv12 => Version::Tls12,
+            TlsProtocol::TlSv13 => Version::Tls13,
+        };
+        let high = match from.tls_maximum_protocol_version() {
+            TlsProtocol::TlsAuto | TlsProtocol::TlSv13 => Version::Tls13,
+            TlsProtocol::TlSv12 => Version::Tls12,
+        };
+        if low > high {
+            let path = format!("{path}.tls_minimum_protocol_version");
+            self.wrong(&path, "is above `tls_maximum_protocol_version`");
+        }
+        (low, high)
+    }
+
+    fn suites(&mut self, path: &str, from: &TlsParameters) -> Vec<Suite> {
+        let mut suites = Vec::new();
+        for (index, text) in from.cipher_suites.iter().enumerate() {
+            for name in names(text) {
+                match Suite::parse(name) {
+                    Some(suite) if suites.contains(&suite) => {}
+                    Some(suite) => suites.push(suite),
+                    None => self.unsupported(&at(path, index), name, Suite::supported()),
+                }
+            }
+        }
+        suites
+    }
+
+    fn groups(&mut self, path: &str, from: &TlsParameters) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for (index, name) in from.ecdh_curves.iter().enumerate() {
+            match Group::parse(name) {
+                Some(group) => groups.push(group),
+                None => self.unsupported(&at(path, index), name, Group::supported()),
+            }
+        }
+        groups
+    }
+
+    fn unsupported<'a>(&mut self, path: &str, name: &str, known: impl Iterator<Item = &'a str>) {
+        let known = known.collect::<Vec<_>>().join(", ");
+        let reason = format!("`{name}` is unknown or not supported, only {known}");
+        self.wrong(path, reason);
+    }
+
+    fn key_log(&mut self, path: &str, from: &CommonTlsContext) -> Option<Arc<dyn KeyLog>> {
+        let log = from.key_log.as_ref()?;
+        let path = format!("{path}.key_log.path");
+        if log.path.is_empty() {
+            self.wrong(&path, "is missing");
+            return None;
+        }
+        let reason = "who reads this file can read the connections; it is for debugging only";
+        self.warn(&path, reason);
+        Some(Arc::new(KeyLogFile::new(&log.path)))
+    }
+}
+
+/// The names in an element of `cipher_suites`: one, or `[A|B]`.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    inner.unwrap_or(text).split('|')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_suites_is_its_members() {
+        let of = |text| names(text).collect::<Vec<_>>();
+        assert_eq!(of("A"), ["A"]);
+        assert_eq!(of("[A|B]"), ["A", "B"]);
+        assert_eq!(of("[A]"), ["A"]);
+        assert_eq!(of("[A|B"), ["[A", "B"]);
+    }
+}

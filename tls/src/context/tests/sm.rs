@@ -1,0 +1,133 @@
+//! RFC 8998 beside what everybody speaks. The SM2 chain was made by OpenSSL.
+
+use super::*;
+use crate::Now;
+
+const CHAIN: &[u8] = include_bytes!("../../../testdata/sm2.cert.pem");
+const KEY: &[u8] = include_bytes!("../../../testdata/sm2.key.pem");
+const CA: &[u8] = include_bytes!("../../../testdata/sm2.ca.pem");
+
+const SM4_GCM: &str = "TLS_SM4_GCM_SM3";
+const AES_128: &str = "TLS_AES_128_GCM_SHA256";
+
+fn sm2() -> Identity {
+    Identity::from_pem(CHAIN, KEY).unwrap()
+}
+
+fn now() -> Now {
+    sm2().not_before()
+}
+
+fn sm_trust() -> Trust {
+    Trust {
+        ca: Some(CA.to_vec()),
+        ..Trust::default()
+    }
+}
+
+/// A client of such suites, that believes the SM2 CA.
+fn believing(names: &[&str]) -> crate::ClientSettings {
+    let mut settings = asking(Client::Verified(sm_trust()));
+    settings.suites = suites(names);
+    settings
+}
+
+fn code(pair: &Pair) -> u16 {
+    suite(pair).into()
+}
+
+#[test]
+fn a_client_that_prefers_sm4_gets_the_sm2_certificate_and_others_the_other() {
+    let ca = Ca::new("ca");
+    let standard = ca.issue(KeyPair::generate().unwrap(), &["a.test"], |params| {
+        crate::testing::set_validity(params, now(), now() + DAY);
+    });
+    for identities in [
+        vec![standard.identity(), sm2()],
+        vec![sm2(), standard.identity()],
+    ] {
+        let mut settings = serving(identities);
+        settings.client_auth = ClientAuth::Optional(sm_trust());
+        let server = server(settings);
+        for (names, chosen) in [
+            (&[SM4_GCM][..], 0x00C6),
+            (&["TLS_SM4_CCM_SM3"], 0x00C7),
+            (&[SM4_GCM, AES_128], 0x00C6),
+            (&[AES_128, SM4_GCM], 0x1301),
+            (&[], 0x1301),
+        ] {
+            let mut believing = believing(names);
+            if chosen == 0x1301 {
+                believing.server = Client::Verified(trust(&ca));
+            }
+            let pair = shake(&server, &client(believing), "a.test", now())
+                .ok()
+                .unwrap();
+            assert_eq!(code(&pair), chosen, "{names:?}");
+            let presented = pair.client.peer_certificates().unwrap()[0].to_vec();
+            assert_eq!(server.local(&pair.offer).unwrap().der(), presented);
+        }
+    }
+}
+
+#[test]
+fn clients_are_verified_by_sm2_and_checked_again() {
+    let mut settings = serving(vec![sm2()]);
+    settings.client_auth = ClientAuth::Required(sm_trust());
+    let server = server(settings);
+    let mut presenting = believing(&[]);
+    presenting.identity = Some(sm2());
+    let pair = shake(&server, &client(presenting), "a.test", now())
+        .ok()
+        .unwrap();
+    assert_eq!(code(&pair), 0x00C6);
+    let chain = pair.server.peer_certificates().unwrap().to_vec();
+    assert!(server.recheck(&chain, now()).is_ok());
+    assert!(server.recheck(&chain, now() + 10_000 * DAY).is_err());
+    let absent = shake(&server, &client(believing(&[SM4_GCM])), "a.test", now());
+    assert!(matches!(
+        absent.err(),
+        Some(Failure::Server(rustls::Error::NoCertificatesPresented))
+    ));
+}
+
+#[test]
+fn sessions_of_sm4_are_resumed() {
+    let mut settings = serving(vec![sm2()]);
+    settings.tickets = Some(Tickets::random(&Provider::system()));
+    let server = server(settings);
+    let mut settings = believing(&[SM4_GCM]);
+    settings.sessions_max = 8;
+    let client = client(settings);
+    for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        let pair = shake(&server, &client, "a.test", now()).ok().unwrap();
+        assert_eq!(pair.client.handshake_kind(), Some(kind));
+    }
+}
+
+#[test]
+fn a_broken_sm2_chain_is_refused() {
+    let server = server(serving(vec![sm2()]));
+    let mut other = believing(&[SM4_GCM]);
+    other.server = Client::Verified(trust(&Ca::new("sm-ca")));
+    assert!(shake(&server, &client(other), "a.test", now()).is_err());
+    let wrong_name = shake(&server, &client(believing(&[SM4_GCM])), "b.test", now());
+    assert!(wrong_name.is_err());
+}
+
+#[test]
+fn sm2_needs_tls_1_3() {
+    let mut settings = serving(vec![sm2()]);
+    settings.versions = (Version::Tls12, Version::Tls12);
+    let made = ServerContext::new(&Provider::system(), settings);
+    assert_eq!(
+        made.err().unwrap().to_string(),
+        "suites: none is left for these versions"
+    );
+    let mut settings = asking(Client::Unverified);
+    settings.versions = (Version::Tls12, Version::Tls12);
+    settings.identity = Some(sm2());
+    let made = ClientContext::new(&Provider::system(), settings);
+    let why = "identity: SM2 is not supported, or not by these versions and suites";
+    assert_eq!(made.err().unwrap().to_string(), why);
+}
