@@ -26,6 +26,8 @@ mod owners;
 mod pool;
 mod request_id;
 pub mod route;
+#[cfg(test)]
+mod scratch;
 mod settle;
 mod short_text;
 pub mod stats;
