@@ -23,16 +23,10 @@ pub use head::{Head, Heads, Length, Version};
 /// Every protocol, in the order in which they are asked whether a connection is theirs.
 pub static PROTOCOLS: &[&dyn Protocol] = &[&http2::Http2, &http1::Http1];
 
-/// The protocol that a TLS server chooses among those that a client offers: our order counts, not the
-/// client's (RFC 7301 §3.2). `None`: none in common.
-pub fn choose_alpn<'a>(
-    offers: impl Iterator<Item = &'a [u8]> + Clone,
-) -> Option<&'static dyn Protocol> {
-    let offered = |one: &&&dyn Protocol| {
-        let name = one.alpn();
-        name.is_some_and(|name| offers.clone().any(|offer| offer == name))
-    };
-    PROTOCOLS.iter().find(offered).copied()
+/// The protocol that TLS has agreed on (RFC 7301 §6); `None`: no protocol of ours.
+pub fn by_alpn(name: &[u8]) -> Option<&'static dyn Protocol> {
+    let found = PROTOCOLS.iter().find(|one| one.alpn() == Some(name));
+    found.copied()
 }
 
 #[cfg(test)]
@@ -40,15 +34,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_order_chooses_among_what_a_client_offers() {
-        for (offers, want) in [
-            (&[&b"http/1.1"[..], b"h2"][..], Some("http2")),
-            (&[b"http/1.1", b"spdy/3"], Some("http1")),
-            (&[b"h2c", b"H2"], None),
-            (&[], None),
+    fn protocols_are_found_by_the_names_that_tls_has_for_them() {
+        for (name, want) in [
+            (&b"h2"[..], Some("http2")),
+            (b"http/1.1", Some("http1")),
+            (b"H2", None),
+            (b"", None),
         ] {
-            let chosen = choose_alpn(offers.iter().copied());
-            assert_eq!(chosen.map(Protocol::name), want);
+            assert_eq!(by_alpn(name).map(Protocol::name), want);
         }
     }
 }

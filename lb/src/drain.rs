@@ -48,6 +48,9 @@ impl Worker {
         for sock in std::mem::take(&mut self.listeners) {
             self.close_sock(sock);
         }
+        for key in self.arrivals.keys() {
+            self.drop_arrival(key);
+        }
         for key in self.net.conns.keys() {
             self.drain_conn(key);
         }

@@ -21,6 +21,7 @@ pub mod filters;
 pub mod grpc;
 mod http_service;
 pub mod limits;
+mod listener;
 pub mod mailbox;
 mod owners;
 mod pool;
@@ -28,6 +29,7 @@ mod request_id;
 pub mod route;
 #[cfg(test)]
 mod scratch;
+mod secure;
 mod settle;
 mod short_text;
 pub mod stats;

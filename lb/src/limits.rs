@@ -50,6 +50,10 @@ pub const DISCARD_TIME: Duration = Duration::from_secs(10);
 /// How long a connection that is to be closed may go without taking any of its last bytes.
 pub const FLUSH_TIME: Duration = Duration::from_secs(30);
 
+/// Handshakes of clients under way on one worker; beyond, the one that was begun first is given up, which
+/// is likely to be one that its client does not go on with. Each may hold some 30 KiB.
+pub const HANDSHAKES_MAX: usize = 2048;
+
 /// Bytes of a request's body kept for a retry.
 pub const RETRY_BYTES_MAX: usize = 64 << 10;
 

@@ -63,7 +63,7 @@ mod tests {
         let (old, new) = (Sock::from_parts(3, 0), Sock::from_parts(3, 1));
         let owner = |owners: &Owners, sock| match owners.find(sock) {
             Some(Owner::Listener(index)) => Some(index),
-            Some(Owner::Conn(_) | Owner::Tunnel(_)) | None => None,
+            Some(Owner::Arrival(_) | Owner::Conn(_) | Owner::Tunnel(_)) | None => None,
         };
         owners.set(old, Owner::Listener(1));
         owners.set(new, Owner::Listener(2));

@@ -4,7 +4,7 @@
 use crate::{config::Snapshot, grpc::Outcome};
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -173,6 +173,8 @@ pub struct WorkerStats {
     pub http2_limits: Box<[Counter]>,
     /// Connections closed because their peer makes us answer and does not read (`UNSENT_CONTROL_MAX`).
     pub control_overflows: Counter,
+    /// What handshakes came to, and why sessions failed.
+    pub tls: TlsStats,
 }
 
 impl WorkerStats {
@@ -207,6 +209,7 @@ impl WorkerStats {
                 .map(|_| Counter::default())
                 .collect(),
             control_overflows: Counter::default(),
+            tls: TlsStats::default(),
         })
     }
 }
@@ -244,6 +247,16 @@ pub struct ListenerStats {
     pub stream_idle_timeouts: Counter,
     /// Times `idle_timeout` of a connection fired.
     pub idle_timeouts: Counter,
+    /// TLS handshakes that failed.
+    pub handshake_failures: Counter,
+    /// TLS handshakes that took longer than `transport_socket_connect_timeout`.
+    pub handshake_timeouts: Counter,
+    /// TLS handshakes given up because `HANDSHAKES_MAX` younger ones were under way.
+    pub handshake_overflows: Counter,
+    /// Connections that no filter chain matches.
+    pub no_chain: Counter,
+    /// Times `listener_filters_timeout` fired.
+    pub inspect_timeouts: Counter,
     /// Connections closed because a PING was not answered in time.
     pub keepalive_timeouts: Counter,
     /// Times a discarded request body exceeded `DISCARD_BYTES_MAX`.
@@ -281,6 +294,8 @@ pub struct ClusterStats {
     pub connect_failures: Counter,
     /// Times `connect_timeout` fired.
     pub connect_timeouts: Counter,
+    /// TLS handshakes that failed.
+    pub handshake_failures: Counter,
     /// Requests sent.
     pub requests: Counter,
     /// Requests under way now.
@@ -321,6 +336,52 @@ pub struct ClusterStats {
     pub no_endpoint: Counter,
     /// From the request's first byte sent to the end of the answer.
     pub latency: Histogram,
+}
+
+/// What a worker counts of TLS.
+#[derive(Debug, Default)]
+pub struct TlsStats {
+    /// Handshakes that clients began and that were completed, by what they agreed on.
+    pub downstream: HandshakeStats,
+    /// The same of those that we began.
+    pub upstream: HandshakeStats,
+    /// Why sessions failed: details of [`tls::Fault`] in order of first appearance. Their number is bounded
+    /// by the code.
+    pub faults: Mutex<Vec<(&'static str, u64)>>,
+}
+
+/// Completed handshakes of one side.
+#[derive(Debug, Default)]
+pub struct HandshakeStats {
+    /// By version: 1.2, 1.3.
+    pub versions: [Counter; 2],
+    /// Those of them that resumed an earlier session.
+    pub resumed: Counter,
+    /// Those in which the peer presented a certificate.
+    pub certified: Counter,
+}
+
+impl TlsStats {
+    /// Counts a completed handshake.
+    pub(crate) fn count_handshake(&self, facts: &tls::Facts, is_down: bool) {
+        let stats = if is_down {
+            &self.downstream
+        } else {
+            &self.upstream
+        };
+        stats.versions[usize::from(facts.version == tls::Version::Tls13)].inc();
+        stats.resumed.add(u64::from(facts.is_resumed));
+        stats.certified.add(u64::from(facts.peer.is_some()));
+    }
+
+    /// Counts a session that failed.
+    pub(crate) fn count_fault(&self, detail: &'static str) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        match faults.iter_mut().find(|(name, _)| *name == detail) {
+            Some((_, count)) => *count += 1,
+            None => faults.push((detail, 1)),
+        }
+    }
 }
 
 /// Outcomes of gRPC requests; counters exist from the first one on.

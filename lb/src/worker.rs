@@ -10,9 +10,11 @@ pub use crate::epoch::Epoch;
 use crate::{
     access_log::LogRing,
     cluster::{Cluster, SharedBreakers},
-    config::{Snapshot, Terminal},
-    conn::{Conn, ConnKey, Net},
+    config::Snapshot,
+    conn::{Conn, ConnKey, Handshakes, Net},
     drain::Drain,
+    epoch::Place,
+    listener::{Arrival, ArrivalKey},
     mailbox::{Command, Mailbox},
     owners::Owners,
     pool::{Pool, Wire},
@@ -27,6 +29,7 @@ use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
 /// Whose a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
+    Arrival(ArrivalKey),
     Conn(ConnKey),
     Listener(u32),
     Tunnel(TunnelKey),
@@ -34,6 +37,7 @@ pub(crate) enum Owner {
 
 /// The deadlines of a worker: one for each slot of its tables.
 pub(crate) struct Wheels {
+    pub(crate) arrivals: Wheel,
     pub(crate) conns: Wheel,
     pub(crate) pings: Wheel,
     pub(crate) streams: Wheel,
@@ -42,8 +46,9 @@ pub(crate) struct Wheels {
 
 impl Wheels {
     fn new(now: Instant) -> Self {
-        let [conns, pings, streams, tunnels] = std::array::from_fn(|_| Wheel::new(now));
+        let [arrivals, conns, pings, streams, tunnels] = std::array::from_fn(|_| Wheel::new(now));
         Self {
+            arrivals,
             conns,
             pings,
             streams,
@@ -52,7 +57,8 @@ impl Wheels {
     }
 
     fn next(&self) -> Option<Instant> {
-        let all = [&self.conns, &self.pings, &self.streams, &self.tunnels];
+        let quick = [&self.arrivals, &self.conns, &self.pings];
+        let all = quick.into_iter().chain([&self.streams, &self.tunnels]);
         all.into_iter().filter_map(Wheel::next).min()
     }
 }
@@ -105,6 +111,8 @@ pub struct Worker {
     pub(crate) wheels: Wheels,
     owners: Owners,
     pub(crate) listeners: Vec<Sock>,
+    pub(crate) arrivals: Slots<ArrivalKey, Arrival>,
+    pub(crate) handshakes: Handshakes,
     pub(crate) streams: Slots<StreamKey, Box<Stream>>,
     /// Ended streams, kept for their memory.
     #[allow(
@@ -162,6 +170,8 @@ impl Worker {
             wheels: Wheels::new(now),
             owners: Owners::default(),
             listeners: Vec::new(),
+            arrivals: Slots::default(),
+            handshakes: Handshakes::default(),
             streams: Slots::default(),
             spare: Vec::new(),
             tunnels: Slots::default(),
@@ -256,7 +266,7 @@ impl Worker {
         };
         match self.owner(sock) {
             Some(Owner::Conn(key)) => self.net.conns.get(key).is_some_and(Conn::is_pooled),
-            Some(Owner::Listener(_) | Owner::Tunnel(_)) | None => false,
+            Some(Owner::Arrival(_) | Owner::Listener(_) | Owner::Tunnel(_)) | None => false,
         }
     }
 
@@ -280,7 +290,7 @@ impl Worker {
         match event {
             Event::AcceptFailed { listener, .. } => {
                 if let Some(Owner::Listener(index)) = self.owner(listener) {
-                    self.listener_stats(index as usize).accept_failures.inc();
+                    self.stats.listeners[index as usize].accept_failures.inc();
                 }
             }
             Event::Accepted {
@@ -289,23 +299,29 @@ impl Worker {
                 peer,
                 local,
             } => match self.owner(listener) {
-                Some(Owner::Listener(index)) => self.on_accepted(index as usize, sock, peer, local),
-                Some(Owner::Conn(_) | Owner::Tunnel(_)) | None => self.net.engine.close(sock),
+                Some(Owner::Listener(index)) => self.on_accepted(index, sock, peer, local),
+                Some(Owner::Arrival(_) | Owner::Conn(_) | Owner::Tunnel(_)) | None => {
+                    self.net.engine.close(sock);
+                }
             },
             Event::Received { sock, data } => match self.owner(sock) {
+                Some(Owner::Arrival(key)) => self.on_arriving(key, &data),
                 Some(Owner::Conn(key)) => self.on_received(key, data),
-                Some(Owner::Listener(_) | Owner::Tunnel(_)) | None => {}
+                Some(Owner::Tunnel(key)) => self.on_tunnel_received(key, sock, data),
+                Some(Owner::Listener(_)) | None => {}
             },
             Event::Sent { sock, bytes } => match self.owner(sock) {
                 Some(Owner::Conn(key)) => self.on_sent(key, bytes),
-                Some(Owner::Listener(_) | Owner::Tunnel(_)) | None => {}
+                Some(Owner::Tunnel(key)) => self.on_tunnel_sent(key, sock, bytes),
+                Some(Owner::Arrival(_) | Owner::Listener(_)) | None => {}
             },
             Event::Connected { sock } => match self.owner(sock) {
                 Some(Owner::Conn(key)) => self.on_connected(key),
                 Some(Owner::Tunnel(key)) => self.on_tunnel_connected(key),
-                Some(Owner::Listener(_)) | None => {}
+                Some(Owner::Arrival(_) | Owner::Listener(_)) | None => {}
             },
             Event::Finished { sock } => match self.owner(sock) {
+                Some(Owner::Arrival(key)) => self.on_arrival_finished(key),
                 Some(Owner::Conn(key)) => self.on_finished(key),
                 Some(Owner::Tunnel(key)) => self.on_tunnel_finished(key, sock),
                 Some(Owner::Listener(_)) | None => {}
@@ -314,6 +330,7 @@ impl Worker {
                 let owner = self.owner(sock);
                 self.disown(sock);
                 match owner {
+                    Some(Owner::Arrival(key)) => self.drop_arrival(key),
                     Some(Owner::Conn(key)) => self.on_closed(key, cause),
                     Some(Owner::Tunnel(key)) => self.on_tunnel_closed(key, sock),
                     Some(Owner::Listener(_)) | None => {}
@@ -322,28 +339,11 @@ impl Worker {
             Event::Relayed { from, bytes } => match self.owner(from) {
                 Some(Owner::Conn(key)) => self.on_passed(key, bytes),
                 Some(Owner::Tunnel(key)) => self.on_relayed(key, from, bytes),
-                Some(Owner::Listener(_)) | None => {}
+                Some(Owner::Arrival(_) | Owner::Listener(_)) | None => {}
             },
             Event::Woken => self.read_mailbox(),
             // No socket of ours is detached, none speaks UDP.
             Event::Detached { .. } | Event::Datagram { .. } => {}
-        }
-    }
-
-    fn on_accepted(
-        &mut self,
-        listener: usize,
-        sock: Sock,
-        peer: engines::SockAddr,
-        local: engines::SockAddr,
-    ) {
-        let stats = &self.stats.listeners[listener];
-        stats.connections.inc();
-        stats.connections_active.inc();
-        let epoch = self.epoch.clone();
-        match &epoch.listener(listener).chains.only_chain().terminal {
-            Terminal::Http(http) => self.open_downstream(listener, http, sock, peer, local),
-            Terminal::Tcp(tcp) => self.open_tunnel(listener, tcp, sock, peer, local),
         }
     }
 
@@ -361,6 +361,13 @@ impl Worker {
 
     fn fire_timers(&mut self) {
         let mut due = std::mem::take(&mut self.due);
+        self.wheels.arrivals.expire(self.now, &mut due);
+        for index in due.drain(..) {
+            if let Some(key) = self.arrivals.key_at(index) {
+                self.on_arrival_timer(key);
+                self.do_todo();
+            }
+        }
         self.wheels.conns.expire(self.now, &mut due);
         for index in due.drain(..) {
             if let Some(key) = self.net.conns.key_at(index) {
@@ -432,8 +439,8 @@ impl Worker {
         self.net.engine.close(sock);
     }
 
-    pub(crate) fn listener_stats(&self, listener: usize) -> &ListenerStats {
-        &self.stats.listeners[listener]
+    pub(crate) fn listener_stats(&self, place: Place) -> &ListenerStats {
+        &self.stats.listeners[place.listener as usize]
     }
 
     pub(crate) fn cluster_stats(&self, cluster: usize) -> &ClusterStats {
@@ -443,6 +450,7 @@ impl Worker {
     /// What is still open, for tests that check that all came home.
     pub fn census(&self) -> Census {
         Census {
+            arrivals: self.arrivals.len(),
             conns: self.net.conns.len(),
             streams: self.streams.len(),
             tunnels: self.tunnels.len(),
@@ -460,6 +468,8 @@ impl Worker {
 /// How much of each kind a worker holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
+    /// Connections whose first bytes are awaited.
+    pub arrivals: usize,
     /// HTTP connections, downstream and upstream.
     pub conns: usize,
     /// Requests under way.

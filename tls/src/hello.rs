@@ -1,12 +1,19 @@
 //! What a client offers, read from the first bytes of its connection without answering them
 //! (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2): for the choice of a filter chain, and of a certificate.
 
+mod message;
+mod name;
+mod records;
+
+pub(crate) use message::read as read_message;
+pub(crate) use records::{Gather, Gathered, TOO_LONG};
+
 /// What a ClientHello says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
-    /// `server_name` (RFC 6066 §3), in lower case, without a final dot.
+    /// `server_name` (RFC 6066 §3), in lower case, without a final dot; none if it is an address.
     pub sni: Option<Box<str>>,
-    /// `application_layer_protocol_negotiation` (RFC 7301), in the client's order.
+    /// `application_layer_protocol_negotiation` (RFC 7301), in the client's order; GREASE left out.
     pub alpn: Vec<Box<[u8]>>,
     /// Highest version offered: 0x0303, 0x0304 …; GREASE left out.
     pub version_max: u16,
@@ -33,6 +40,13 @@ pub enum Hello {
 
 /// Reads the first bytes of a connection, all that came so far; the ClientHello may be split over records.
 pub fn read(bytes: &[u8]) -> Hello {
-    let _ = bytes;
-    todo!()
+    match Gather::default().read(bytes) {
+        Gathered::Incomplete => Hello::Incomplete,
+        Gathered::Plain => Hello::Plain,
+        Gathered::Malformed(reason) => Hello::Malformed(reason),
+        Gathered::Message(message) => match message::read(&message) {
+            Ok(offer) => Hello::Offer(offer.into()),
+            Err(reason) => Hello::Malformed(reason),
+        },
+    }
 }

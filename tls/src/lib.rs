@@ -11,12 +11,15 @@
 mod context;
 mod facts;
 mod fault;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod hello;
 mod identity;
 pub mod limits;
 mod names;
 mod pem;
 mod provider;
+mod record;
 mod session;
 mod sessions;
 mod settings;

@@ -1,7 +1,13 @@
-//! Every limit of a session.
+//! Every limit of a session, and the sizes of records.
 
-/// Bytes of a ClientHello (RFC 8446 §4.1.2), all its fragments together.
+use std::time::Duration;
+
+/// Bytes of a ClientHello (RFC 8446 §4.1.2) with the headers of the records that it comes in.
 pub const HELLO_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of a handshake message with the records that it comes in, while it waits for its end: a chain of
+/// certificates of 64 KiB, which is what rustls takes, in records of 64 bytes and more.
+pub const HANDSHAKE_BYTES_MAX: usize = 128 << 10;
 
 /// Bytes of a handshake message that came in parts after the handshake.
 pub const POST_HANDSHAKE_BYTES_MAX: usize = 64 << 10;
@@ -15,12 +21,27 @@ pub const KEY_UPDATE_BYTES: u64 = 1 << 20;
 /// Records without data that a peer may send one after another.
 pub const EMPTY_RECORDS_MAX: u32 = 32;
 
+/// Bytes of data in a record (RFC 8446 §5.1, RFC 5246 §6.2.1).
+pub const RECORD_BYTES_MAX: usize = 1 << 14;
+
+/// Bytes of data in the records that come first: a peer can use a record when all of it has come, and three packets
+/// come sooner than twelve while the congestion window is small.
+pub const FIRST_RECORD_BYTES: usize = 4 << 10;
+
+/// Bytes of data that go in such records: about the first congestion window (RFC 6928), after which whole records
+/// come one right after another.
+pub const FIRST_RECORDS_BYTES: usize = 16 << 10;
+
+/// Time without data sent after which records are small again: the congestion window has shrunk by then
+/// (RFC 5681 §4.1).
+pub const RECORD_IDLE: Duration = Duration::from_secs(1);
 /// Bytes of a session ticket; a session that would need more, because of the client's certificates, gets none.
 pub const TICKET_BYTES_MAX: usize = 16 << 10;
 
 /// The details of [`crate::Fault`] that tell of a limit, for counters.
 pub const LIMITS: &[&str] = &[
     "tls_empty_records",
+    "tls_handshake_too_long",
     "tls_hello_too_long",
     "tls_key_updates",
     "tls_post_handshake_too_long",

@@ -1,10 +1,27 @@
 //! The TLS of one connection.
 
-use crate::{ClientContext, Facts, Fault, Now, Offer, ServerContext};
-use std::{ops::Range, sync::Arc};
+mod handshake;
+mod held;
+mod messages;
+mod peer;
+mod traffic;
+
+use crate::{ClientContext, Facts, Fault, Now, Offer, ServerContext, time};
+use handshake::Handshake;
+pub(crate) use peer::{Later, Peer};
+use std::{fmt, ops::Range, sync::Arc};
+pub(crate) use traffic::Traffic;
 
 /// The TLS of one connection, either side.
-pub struct Session {}
+pub struct Session {
+    state: State,
+}
+
+enum State {
+    Handshake(Box<Handshake>),
+    Traffic(Box<Traffic>),
+    Failed(Box<Fault>),
+}
 
 /// What one call of [`Session::receive`] did.
 #[derive(Debug)]
@@ -33,12 +50,15 @@ pub enum What {
 impl Session {
     /// The server's side.
     pub fn accept(context: &Arc<ServerContext>) -> Self {
-        let _ = context;
-        todo!()
+        let state = State::Handshake(Handshake::accept(context).into());
+        Self { state }
     }
 
     /// The client's side; writes the ClientHello. `name`: sent as SNI if it is a DNS name, and what the server's
     /// certificate has to be for, if it is verified and `check_name` is set.
+    ///
+    /// # Errors
+    /// `name` is neither a host name nor an address, or the random source fails.
     pub fn connect(
         context: &Arc<ClientContext>,
         name: Option<&str>,
@@ -46,8 +66,10 @@ impl Session {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Result<Self, Fault> {
-        let _ = (context, name, check_name, now, out);
-        todo!()
+        time::pass(now, check_name);
+        let handshake = Handshake::connect(context, name, check_name, out)?;
+        let state = State::Handshake(handshake.into());
+        Ok(Self { state })
     }
 
     /// Takes what the peer sent. Call again with the rest until all is used. What has to be sent because of it is
@@ -61,48 +83,133 @@ impl Session {
         input: &mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Step, Fault> {
-        let _ = (now, input, out);
-        todo!()
+        let step = match &mut self.state {
+            State::Handshake(handshake) => {
+                time::pass(now, handshake.checks_name);
+                match handshake.receive(now, input, out) {
+                    Ok((used, None)) => Ok(Step {
+                        used,
+                        what: What::Nothing,
+                    }),
+                    Ok((used, Some(traffic))) => {
+                        self.state = State::Traffic(traffic.into());
+                        Ok(Step {
+                            used,
+                            what: What::Established,
+                        })
+                    }
+                    Err(fault) => Err(fault),
+                }
+            }
+            State::Traffic(traffic) => {
+                time::pass(now, false);
+                traffic.receive(input, out)
+            }
+            State::Failed(fault) => return Err((**fault).clone()),
+        };
+        step.inspect_err(|fault| self.state = State::Failed(fault.clone().into()))
     }
 
-    /// Bytes that [`Self::seal`] makes of so much data if it is called next. Not before [`What::Established`].
+    /// Bytes that [`Self::seal`] makes of so much data if it is called next. Not before [`What::Established`]; 0
+    /// after a fault.
     pub fn sealed_len(&self, now: Now, data: usize) -> usize {
-        let _ = (now, data);
-        todo!()
+        self.traffic()
+            .map_or(0, |traffic| traffic.sealed_len(now, data))
     }
 
     /// Encrypts data, given in pieces that follow one another, into `out`, which is [`Self::sealed_len`] bytes long.
     ///
     /// # Errors
-    /// The keys are used up (TLS 1.2 only: RFC 8446 §5.5 has no remedy there).
+    /// The keys are used up (TLS 1.2 only: RFC 8446 §5.5 has no remedy there), the session has failed, or it has
+    /// sent `close_notify`. What `out` holds then must not be sent; [`Self::close`] still can be.
     pub fn seal(&mut self, now: Now, data: &[&[u8]], out: &mut [u8]) -> Result<(), Fault> {
-        let _ = (now, data, out);
-        todo!()
+        match &mut self.state {
+            State::Handshake(_) => Err(Fault::internal("data before the handshake is over")),
+            State::Traffic(traffic) => traffic.seal(now, data, out),
+            State::Failed(fault) => Err((**fault).clone()),
+        }
     }
 
-    /// Tells the peer that no more is sent (`close_notify`). Later calls write nothing.
+    /// Tells the peer that no more is sent (`close_notify`). Later calls write nothing, nor does one before the
+    /// handshake is over.
     pub fn close(&mut self, out: &mut Vec<u8>) {
-        let _ = out;
-        todo!()
+        if let State::Traffic(traffic) = &mut self.state {
+            traffic.close(out);
+        }
+    }
+
+    /// The transport has ended.
+    ///
+    /// # Errors
+    /// The peer has not said before that it sends no more: what came may be cut short (RFC 8446 §6.1).
+    pub fn on_eof(&self) -> Result<(), Fault> {
+        let reason = match &self.state {
+            State::Handshake(_) => "the connection ended during the handshake",
+            State::Traffic(traffic) if traffic.is_closed() => return Ok(()),
+            State::Traffic(_) => "the connection ended without close_notify",
+            State::Failed(fault) => return Err((**fault).clone()),
+        };
+        Err(Fault {
+            detail: "tls_truncated",
+            reason: reason.into(),
+            is_ours: false,
+        })
+    }
+
+    /// We have told the peer that no more is sent.
+    pub fn is_ended(&self) -> bool {
+        self.traffic().is_some_and(Traffic::is_ended)
     }
 
     /// Data can be sent.
     pub fn is_established(&self) -> bool {
-        todo!()
+        self.traffic().is_some()
     }
 
     /// Part of a record or of a handshake message waits for its end.
     pub fn is_partial(&self) -> bool {
-        todo!()
+        match &self.state {
+            State::Handshake(handshake) => handshake.is_partial(),
+            State::Traffic(traffic) => traffic.is_partial(),
+            State::Failed(_) => false,
+        }
     }
 
     /// What the handshake has agreed on, once it is over.
     pub fn facts(&self) -> Option<&Arc<Facts>> {
-        todo!()
+        self.traffic().map(|traffic| &traffic.facts)
     }
 
     /// What the client offers: a server's session from its ClientHello on, until the handshake is over.
     pub fn offer(&self) -> Option<&Offer> {
-        todo!()
+        match &self.state {
+            State::Handshake(handshake) => handshake.offer(),
+            State::Traffic(_) | State::Failed(_) => None,
+        }
+    }
+
+    pub(crate) fn traffic_mut(&mut self) -> Option<&mut Traffic> {
+        match &mut self.state {
+            State::Traffic(traffic) => Some(traffic),
+            State::Handshake(_) | State::Failed(_) => None,
+        }
+    }
+
+    fn traffic(&self) -> Option<&Traffic> {
+        match &self.state {
+            State::Traffic(traffic) => Some(traffic),
+            State::Handshake(_) | State::Failed(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    /// Which state it is in; never a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Handshake(_) => "Session(handshake)",
+            State::Traffic(_) => "Session(traffic)",
+            State::Failed(_) => "Session(failed)",
+        })
     }
 }

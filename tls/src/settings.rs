@@ -12,6 +12,16 @@ pub enum Version {
     Tls13,
 }
 
+impl Version {
+    /// Its name as logs write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        }
+    }
+}
+
 /// A cipher suite, by its code in the IANA registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suite(pub u16);

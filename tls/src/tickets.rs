@@ -285,3 +285,116 @@ impl fmt::Debug for Tickets {
         f.write_str("Tickets")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{DAY, NOW};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn of(tickets: &Arc<Tickets>, context: u8) -> Arc<ContextTickets> {
+        let random = Provider::system().standard.secure_random;
+        tickets.for_context([context; 32], HOUR, random)
+    }
+
+    fn key(byte: u8) -> Vec<u8> {
+        vec![byte; KEY_LEN]
+    }
+
+    #[test]
+    fn a_ticket_opens_as_it_was_sealed_and_nothing_else_does() {
+        let tickets = Tickets::random(&Provider::system());
+        let context = of(&tickets, 1);
+        let ticket = context.seal(b"session", NOW).unwrap();
+        assert_eq!(context.open(&ticket, NOW).as_deref(), Some(&b"session"[..]));
+        assert_eq!(of(&tickets, 2).open(&ticket, NOW), None);
+        for at in 0..ticket.len() {
+            let mut tampered = ticket.clone();
+            tampered[at] ^= 1;
+            assert_eq!(context.open(&tampered, NOW), None, "byte {at}");
+            assert_eq!(context.open(&ticket[..at], NOW), None, "{at} bytes");
+        }
+        assert_ne!(context.seal(b"session", NOW).unwrap(), ticket);
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_open() {
+        let both = of(&Tickets::from_keys(&[key(1), key(2)]).unwrap(), 1);
+        let ticket = both.seal(b"x", NOW).unwrap();
+        assert_eq!(ticket[..NAME_LEN], [1; NAME_LEN]);
+        for (keys, is_open) in [(vec![key(2), key(1)], true), (vec![key(2), key(3)], false)] {
+            let other = of(&Tickets::from_keys(&keys).unwrap(), 1);
+            assert_eq!(other.open(&ticket, NOW).is_some(), is_open);
+        }
+    }
+
+    #[test]
+    fn all_of_a_key_counts() {
+        let ticket = of(&Tickets::from_keys(&[key(1)]).unwrap(), 1)
+            .seal(b"x", NOW)
+            .unwrap();
+        for at in [0, 16, 47, 48, 79] {
+            let mut other = key(1);
+            other[at] ^= 1;
+            let other = of(&Tickets::from_keys(&[other]).unwrap(), 1);
+            assert_eq!(other.open(&ticket, NOW), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn keys_that_were_rotated_open_for_the_time_of_a_session() {
+        let tickets = Tickets::random(&Provider::system());
+        let context = of(&tickets, 1);
+        let ticket = context.seal(b"x", NOW).unwrap();
+        tickets.rotate(NOW);
+        let second = context.seal(b"x", NOW + HOUR).unwrap();
+        assert_ne!(second[..NAME_LEN], ticket[..NAME_LEN]);
+        assert!(context.open(&ticket, NOW + HOUR).is_some());
+        tickets.rotate(NOW + HOUR);
+        assert_eq!(tickets.keys.load().all.len(), 3);
+        // The first is retired since NOW, the second since an hour later.
+        tickets.rotate(NOW + HOUR + Duration::from_secs(1));
+        assert_eq!(tickets.keys.load().all.len(), 3);
+        assert!(context.open(&ticket, NOW).is_none());
+        assert!(context.open(&second, NOW + 2 * HOUR).is_some());
+        tickets.rotate(NOW + DAY);
+        tickets.rotate(NOW + 2 * DAY);
+        assert_eq!(tickets.keys.load().all.len(), 2);
+    }
+
+    #[test]
+    fn keys_that_were_given_stay_until_they_are_replaced() {
+        let tickets = Tickets::from_keys(&[key(1)]).unwrap();
+        let context = of(&tickets, 1);
+        let ticket = context.seal(b"x", NOW).unwrap();
+        tickets.rotate(NOW);
+        assert_eq!(tickets.keys.load().all.len(), 1);
+        for (keys, why) in [
+            (vec![], "keys: there is none"),
+            (vec![key(1), vec![0; 48]], "keys[1]: 48 bytes long, not 80"),
+        ] {
+            assert_eq!(tickets.replace(&keys).err().unwrap().to_string(), why);
+        }
+        assert!(context.open(&ticket, NOW).is_some());
+        tickets.replace(&[key(2)]).unwrap();
+        assert!(context.open(&ticket, NOW).is_none());
+        let random = Tickets::random(&Provider::system());
+        random.replace(&[key(2)]).unwrap();
+        random.rotate(NOW);
+        assert_eq!(
+            of(&random, 1).seal(b"x", NOW).unwrap()[..NAME_LEN],
+            [2; NAME_LEN]
+        );
+    }
+
+    #[test]
+    fn a_session_too_long_for_a_ticket_gets_none() {
+        let context = of(&Tickets::random(&Provider::system()), 1);
+        let longest = limits::TICKET_BYTES_MAX - HEAD_LEN - TIME_LEN - TAG_LEN;
+        let ticket = context.seal(&vec![0; longest], NOW).unwrap();
+        assert_eq!(ticket.len(), limits::TICKET_BYTES_MAX);
+        assert!(context.open(&ticket, NOW).is_some());
+        assert!(context.seal(&vec![0; longest + 1], NOW).is_none());
+    }
+}

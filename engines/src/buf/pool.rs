@@ -106,6 +106,15 @@ impl Blocks {
         Buf(Region::of_block(&self.0, block, start, len))
     }
 
+    /// The same of bytes that lie in memory of their own: they stay there if they are many.
+    pub fn write_vec(&self, bytes: Vec<u8>) -> Buf {
+        let size = self.0.groups[Group::Write as usize].bytes as usize;
+        if bytes.len() > size / 4 {
+            return Buf::from(bytes);
+        }
+        self.write(&bytes)
+    }
+
     /// Receive blocks that are leased now (for the check that all come home).
     pub fn leased(&self) -> usize {
         self.0.leased.get()

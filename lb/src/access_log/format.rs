@@ -305,6 +305,7 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::epoch::Place;
     use crate::{
         addresses::Addresses,
         config::Snapshot,
@@ -332,9 +333,10 @@ mod tests {
         let facts = Facts {
             record: &record,
             epoch: &epoch,
-            listener: 0,
+            place: Place::default(),
             request: Some(&head),
             response: None,
+            tls: None,
             addresses: Some(&Addresses::new(
                 SockAddr::Inet(([192, 0, 2, 1], 4711).into()),
                 SockAddr::Inet((std::net::Ipv6Addr::LOCALHOST, 80).into()),

@@ -6,6 +6,7 @@ mod grpc_status;
 mod operator;
 mod ring;
 mod sample;
+mod tls_value;
 mod writer;
 
 pub use format::LogFormat;
@@ -15,8 +16,9 @@ pub use writer::Writer;
 
 use crate::{
     addresses::Addresses,
-    config::{AccessLogConfig, Terminal},
+    config::{AccessLogConfig, FilterChain, Terminal},
     conn::{ConnKey, Side},
+    epoch::Place,
     stream::{Record, Stream},
     tcp::Tunnel,
     worker::{Epoch, Worker},
@@ -29,9 +31,11 @@ use std::{sync::Arc, time::Duration};
 pub(crate) struct Facts<'a> {
     pub(crate) record: &'a Record,
     pub(crate) epoch: &'a Epoch,
-    pub(crate) listener: usize,
+    pub(crate) place: Place,
     pub(crate) request: Option<&'a Head>,
     pub(crate) response: Option<&'a Head>,
+    /// What TLS with the client has agreed on.
+    pub(crate) tls: Option<&'a tls::Facts>,
     /// Peer and own address of the downstream connection.
     pub(crate) addresses: Option<&'a Addresses>,
     /// When the entry is made, and how long after the start that is.
@@ -40,8 +44,13 @@ pub(crate) struct Facts<'a> {
 }
 
 /// The access logs of a listener.
-pub(crate) fn logs(epoch: &Epoch, listener: usize) -> &[Arc<AccessLogConfig>] {
-    match &epoch.listener(listener).chains.only_chain().terminal {
+pub(crate) fn logs(epoch: &Epoch, place: Place) -> &[Arc<AccessLogConfig>] {
+    of_chain(epoch.chain(place))
+}
+
+/// The access logs of a filter chain.
+fn of_chain(chain: &FilterChain) -> &[Arc<AccessLogConfig>] {
+    match &chain.terminal {
         Terminal::Http(http) => &http.access_logs,
         Terminal::Tcp(tcp) => &tcp.access_logs,
     }
@@ -50,7 +59,7 @@ pub(crate) fn logs(epoch: &Epoch, listener: usize) -> &[Arc<AccessLogConfig>] {
 impl Worker {
     /// Logs a request that has ended.
     pub(crate) fn log_stream(&mut self, stream: &Stream) {
-        if logs(&stream.epoch, stream.listener).is_empty() {
+        if logs(&stream.epoch, stream.place).is_empty() {
             return;
         }
         let conn = self.net.conns.get(stream.down.conn);
@@ -61,9 +70,10 @@ impl Worker {
         self.log.add(&Facts {
             record: &stream.record,
             epoch: &stream.epoch,
-            listener: stream.listener,
+            place: stream.place,
             request: Some(&stream.head),
             response: stream.answer.as_deref(),
+            tls: stream.tls.as_deref(),
             addresses,
             wall: self.net.engine.wall(),
             duration: self.now.saturating_duration_since(stream.record.started),
@@ -71,17 +81,24 @@ impl Worker {
     }
 
     /// Logs a request that was refused before it became a stream.
-    pub(crate) fn log_refused(&mut self, conn: ConnKey, listener: usize, record: &Record) {
-        let Some(Side::Down { addresses, .. }) = self.net.conns.get(conn).map(|conn| &conn.side)
-        else {
+    pub(crate) fn log_refused(&mut self, conn: ConnKey, place: Place, record: &Record) {
+        let Some(conn) = self.net.conns.get(conn) else {
+            return;
+        };
+        let Side::Down { addresses, .. } = &conn.side else {
             return;
         };
         self.log.add(&Facts {
             record,
             epoch: &self.epoch,
-            listener,
+            place,
             request: None,
             response: None,
+            tls: conn
+                .tls
+                .as_ref()
+                .and_then(|tls| tls.facts())
+                .map(|facts| &**facts),
             addresses: Some(addresses),
             wall: self.net.engine.wall(),
             duration: Duration::ZERO,
@@ -93,9 +110,10 @@ impl Worker {
         self.log.add(&Facts {
             record: &tunnel.record,
             epoch: &tunnel.epoch,
-            listener: tunnel.listener,
+            place: tunnel.place,
             request: None,
             response: None,
+            tls: tunnel.facts().map(|facts| &**facts),
             addresses: Some(&tunnel.addresses),
             wall: self.net.engine.wall(),
             duration: self.now.saturating_duration_since(tunnel.record.started),

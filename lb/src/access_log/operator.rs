@@ -3,6 +3,7 @@
 use super::{
     Facts,
     grpc_status::{self, GrpcStyle},
+    tls_value::TlsValue,
 };
 use crate::addresses::Addresses;
 use codecs::Head;
@@ -41,6 +42,7 @@ pub(super) enum Operator {
     RouteName,
     StartTime,
     Status,
+    Tls(TlsValue),
     UpstreamCluster,
     UpstreamHost,
     VirtualHost,
@@ -114,6 +116,9 @@ impl Operator {
         if let Some((_, found)) = PLAIN.iter().find(|(name, _)| *name == text) {
             return Ok(found.clone());
         }
+        if let Some(value) = TlsValue::parse(text) {
+            return Ok(Self::Tls(value));
+        }
         if let Some(rest) = text.strip_prefix("REQ(") {
             return Field::parse(rest).map(Self::Request).ok_or(unknown(text));
         }
@@ -158,15 +163,15 @@ impl Operator {
             Self::Response(field) => text(out, field.of(facts.response)),
             Self::ResponseDuration => number(out, some_millis(record.response_started.get())),
             Self::RouteName => {
-                let route = record.route.map(|id| facts.epoch.route(facts.listener, id));
+                let route = record.route.map(|id| facts.epoch.route(facts.place, id));
                 text(out, route.map_or(&b""[..], |route| route.name.as_bytes()));
             }
             Self::StartTime => {
                 let start = facts.wall.0.saturating_sub(facts.duration);
-                out.push(TIME);
-                out.extend_from_slice(&(start.as_millis() as u64).to_le_bytes());
+                moment(out, Some(start));
             }
             Self::Status => number(out, Some(record.status.into())),
+            Self::Tls(value) => value.take(facts.tls, out),
             Self::UpstreamCluster => {
                 let name = record
                     .cluster
@@ -183,7 +188,7 @@ impl Operator {
             }
             Self::VirtualHost => {
                 let hosts = |id: crate::stream::RouteId| {
-                    &facts.epoch.http(facts.listener).routes.hosts()[id.host as usize]
+                    &facts.epoch.http(facts.place).routes.hosts()[id.host as usize]
                 };
                 text(
                     out,
@@ -257,6 +262,15 @@ pub(super) fn number(out: &mut Vec<u8>, value: Option<u64>) {
             out.extend_from_slice(&value.to_le_bytes());
         }
         None => out.push(NONE),
+    }
+}
+
+/// Since the Unix epoch.
+pub(super) fn moment(out: &mut Vec<u8>, at: Option<Duration>) {
+    number(out, at.map(|at| at.as_millis() as u64));
+    if at.is_some() {
+        let tag = out.len() - 9;
+        out[tag] = TIME;
     }
 }
 

@@ -2,6 +2,7 @@
 //! only ever tried.
 
 use super::{Facts, logs};
+use crate::epoch::Place;
 use std::{
     sync::{Arc, Mutex, TryLockError},
     thread::Thread,
@@ -28,8 +29,9 @@ pub(super) struct Shared {
     pub(super) waiting: Mutex<Vec<u8>>,
     /// The writer's thread, to be woken.
     pub(super) writer: Thread,
-    /// How many logs the listeners before each one have: a log's number is its place behind that.
-    pub(super) first_log: Vec<u32>,
+    /// How many logs the filter chains before each one have, by listener and chain: a log's number is its
+    /// place behind that.
+    pub(super) first_log: Vec<Vec<u32>>,
 }
 
 impl LogRing {
@@ -48,14 +50,16 @@ impl LogRing {
     /// Adds an entry to each log of the listener.
     pub(crate) fn add(&mut self, facts: &Facts<'_>) {
         let Some(shared) = &self.shared else { return };
-        for (log, number) in logs(facts.epoch, facts.listener).iter().zip(0u32..) {
+        let Place { listener, chain } = facts.place;
+        let first = shared.first_log[listener as usize][chain as usize];
+        for (log, number) in logs(facts.epoch, facts.place).iter().zip(0u32..) {
             if self.batch.len() > WAITING_BYTES_MAX {
                 self.dropped += 1;
                 continue;
             }
             let start = self.batch.len();
             self.batch.extend_from_slice(&[0; 4]);
-            let number = shared.first_log[facts.listener] + number;
+            let number = first + number;
             self.batch.extend_from_slice(&number.to_le_bytes());
             log.format.take(facts, &mut self.batch);
             let len = u32::try_from(self.batch.len() - start - 4).unwrap_or(u32::MAX);

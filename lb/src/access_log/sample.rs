@@ -1,6 +1,7 @@
 //! One entry that is logged again and again, to measure what that costs.
 
 use super::{Facts, LogFormat, LogRing, logs, ring::Shared};
+use crate::epoch::Place;
 use crate::{
     addresses::Addresses,
     config::Snapshot,
@@ -50,7 +51,7 @@ impl Sample {
         let shared = Shared {
             waiting: Mutex::default(),
             writer: std::thread::current(),
-            first_log: vec![0; snapshot.listeners.len()],
+            first_log: vec![vec![0]; snapshot.listeners.len()],
         };
         Self {
             epoch: Epoch { snapshot },
@@ -66,9 +67,10 @@ impl Sample {
     pub fn copy(&mut self) {
         self.ring.forget(1 << 16);
         self.ring.add(&Facts {
+            tls: None,
             record: &self.record,
             epoch: &self.epoch,
-            listener: 0,
+            place: Place::default(),
             request: Some(&self.request),
             response: Some(&self.response),
             addresses: Some(&self.addresses),
@@ -79,7 +81,7 @@ impl Sample {
 
     /// What the writer does: makes a line of the entry copied first.
     pub fn write(&self, line: &mut Vec<u8>) {
-        let format: &LogFormat = &logs(&self.epoch, 0)[0].format;
+        let format: &LogFormat = &logs(&self.epoch, Place::default())[0].format;
         format.write(self.ring.first(), line);
     }
 }

@@ -1,7 +1,7 @@
 //! The thread that formats entries and writes them.
 
 use super::{LogRing, ring::Shared};
-use crate::config::{AccessLogConfig, LogTarget, Snapshot, Terminal};
+use crate::config::{AccessLogConfig, LogTarget, Snapshot};
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
@@ -42,25 +42,25 @@ impl Writer {
         let (mut logs, mut outputs, mut first_log) = (Vec::new(), Vec::new(), Vec::new());
         let mut by_target: HashMap<LogTarget, usize> = HashMap::new();
         for listener in &snapshot.listeners {
-            first_log.push(u32::try_from(logs.len()).unwrap_or(u32::MAX));
-            let configs = match &listener.chains.only_chain().terminal {
-                Terminal::Http(http) => &http.access_logs,
-                Terminal::Tcp(tcp) => &tcp.access_logs,
-            };
-            for config in configs {
-                let output = match by_target.get(&config.target) {
-                    Some(output) => *output,
-                    None => {
-                        outputs.push(open(&config.target)?);
-                        by_target.insert(config.target.clone(), outputs.len() - 1);
-                        outputs.len() - 1
-                    }
-                };
-                logs.push(Log {
-                    config: config.clone(),
-                    output,
-                });
+            let mut firsts = Vec::new();
+            for chain in listener.chains.all() {
+                firsts.push(u32::try_from(logs.len()).unwrap_or(u32::MAX));
+                for config in super::of_chain(chain) {
+                    let output = match by_target.get(&config.target) {
+                        Some(output) => *output,
+                        None => {
+                            outputs.push(open(&config.target)?);
+                            by_target.insert(config.target.clone(), outputs.len() - 1);
+                            outputs.len() - 1
+                        }
+                    };
+                    logs.push(Log {
+                        config: config.clone(),
+                        output,
+                    });
+                }
             }
+            first_log.push(firsts);
         }
         let ended = Arc::new(AtomicBool::new(false));
         let (done_out, done) = mpsc::channel();

@@ -1,7 +1,10 @@
 //! What ends a connection, and what becomes of one when something on it has ended.
 
 use super::{ConnKey, ConnPhase, Side};
-use crate::worker::{Todo, Worker};
+use crate::{
+    stream::Failure,
+    worker::{Todo, Worker},
+};
 use codecs::Life;
 use engines::SlotKey;
 use std::io;
@@ -32,8 +35,11 @@ impl Worker {
         self.wheels.conns.set(key.index(), None);
         self.wheels.pings.set(key.index(), None);
         match conn.side {
-            Side::Down { listener, .. } => {
-                self.listener_stats(listener).connections_active.dec();
+            Side::Down { place, .. } => {
+                self.listener_stats(place).connections_active.dec();
+                if conn.phase == ConnPhase::Handshaking {
+                    self.handshakes.count_end();
+                }
                 for rested in conn.take_resting() {
                     self.end_rest(rested);
                 }
@@ -48,10 +54,12 @@ impl Worker {
                 is_retired,
                 ..
             } => {
-                let connected = conn.phase != ConnPhase::Connecting;
+                let connected =
+                    !matches!(conn.phase, ConnPhase::Connecting | ConnPhase::Handshaking);
+                let failure = conn.fault().map_or(Failure::Connect, Failure::Handshake);
                 self.pool_lost(key, target, credit, connected, is_retired);
                 if !connected {
-                    self.pool_connect_failed(target);
+                    self.pool_connect_failed(target, failure);
                 }
                 let unsent = !conn.is_committed;
                 for (_, stream) in conn.streams.iter() {
@@ -92,6 +100,9 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
+        if conn.phase == ConnPhase::Handshaking {
+            return;
+        }
         let idle = conn.streams.is_empty() && conn.phase == ConnPhase::Open;
         if idle && conn.is_down() && !conn.has_inbox() && !conn.codec.is_multiplexed() {
             self.linger(key);

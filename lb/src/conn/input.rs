@@ -11,13 +11,22 @@ use engines::{Buf, BufMut};
 impl Worker {
     /// Bytes arrived.
     pub(crate) fn on_received(&mut self, key: ConnKey, data: BufMut) {
+        if self.net.is_secure(key) {
+            self.on_sealed(key, data);
+        } else {
+            self.on_plain(key, data.freeze());
+        }
+    }
+
+    /// Bytes of the protocol arrived.
+    pub(super) fn on_plain(&mut self, key: ConnKey, data: Buf) {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
         match conn.phase {
             ConnPhase::Open => {}
             ConnPhase::Lingering => return self.on_lingering_bytes(key, data.len()),
-            ConnPhase::Connecting | ConnPhase::Flushing => return,
+            ConnPhase::Connecting | ConnPhase::Flushing | ConnPhase::Handshaking => return,
         }
         if conn.bound == self.turns && !conn.codec.is_multiplexed() {
             return self.on_unasked(key);
@@ -34,7 +43,7 @@ impl Worker {
             conn.append_inbox(&data);
             conn.take_inbox()
         } else {
-            data.freeze()
+            data
         };
         self.decode(key, input);
     }
@@ -82,7 +91,7 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key).filter(|c| c.is_undetected) else {
             return true;
         };
-        let Side::Down { listener, .. } = conn.side else {
+        let Side::Down { place, .. } = conn.side else {
             return true;
         };
         let answers = PROTOCOLS.iter().map(|one| (one, one.detect(input)));
@@ -93,9 +102,9 @@ impl Worker {
             return false;
         }
         conn.is_undetected = false;
-        let http = self.epoch.http(listener);
+        let http = self.epoch.http(place);
         if let Some((protocol, _)) = found
-            && protocol.name() != super::first_protocol(http.codec).name()
+            && protocol.name() != super::agree::first_protocol(http.codec).name()
         {
             conn.codec = protocol.server(&http.limits);
         }
@@ -244,10 +253,10 @@ impl Worker {
 
     /// The codec has refused a request before its head was complete.
     fn on_refused_head(&mut self, key: ConnKey, detail: &'static str) {
-        if let Some(Side::Down { listener, .. }) = self.net.conns.get(key).map(|conn| &conn.side) {
-            let listener = *listener;
-            self.listener_stats(listener).malformed.inc();
-            self.count_refused(key, listener, &Malformed { status: 0, detail });
+        if let Some(Side::Down { place, .. }) = self.net.conns.get(key).map(|conn| &conn.side) {
+            let place = *place;
+            self.listener_stats(place).malformed.inc();
+            self.count_refused(key, place, &Malformed { status: 0, detail });
         }
     }
 
@@ -266,8 +275,8 @@ impl Worker {
             conn.end_discarding();
             conn.since = self.now;
         } else if discarded > limits::DISCARD_BYTES_MAX {
-            if let Side::Down { listener, .. } = conn.side {
-                self.listener_stats(listener).discard_overflows.inc();
+            if let Side::Down { place, .. } = conn.side {
+                self.listener_stats(place).discard_overflows.inc();
             }
             self.linger(key);
         }
@@ -288,11 +297,33 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        (conn.peer_done, conn.reading) = (true, false);
+        conn.reading = false;
+        if conn.phase == ConnPhase::Handshaking {
+            return self.on_cut_handshake(key);
+        }
+        if conn.phase == ConnPhase::Open && conn.peer_done {
+            return;
+        }
+        let is_cut = conn.tls.is_some();
+        self.on_input_end(key, is_cut);
+    }
+
+    /// No more input comes; `is_cut`: TLS did not say so.
+    pub(super) fn on_input_end(&mut self, key: ConnKey, is_cut: bool) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        conn.peer_done = true;
+        if is_cut {
+            conn.note_cut();
+        }
         match conn.phase {
             ConnPhase::Lingering => self.flush_and_close(key),
             ConnPhase::Open if !conn.held => self.end_of_input(key),
-            ConnPhase::Open | ConnPhase::Connecting | ConnPhase::Flushing => {}
+            ConnPhase::Connecting
+            | ConnPhase::Flushing
+            | ConnPhase::Handshaking
+            | ConnPhase::Open => {}
         }
         self.mark_conn(key);
     }
@@ -303,6 +334,8 @@ impl Worker {
                 return;
             };
             match conn.codec.eof() {
+                // Only the end of the connection ends this message, and anybody may have made that.
+                Ok(Some(Frame::Data { .. })) if conn.is_cut() => return self.drop_conn(key),
                 Ok(Some(frame)) => self.on_frame(key, frame, Buf::default()),
                 Ok(None) => break,
                 Err(why) => return self.on_malformed(key, &why),
@@ -348,9 +381,9 @@ impl Worker {
         match conn.side {
             // The client has its answer and leaves the rest of its request unsent.
             Side::Down { .. } if conn.discarding.is_some() && conn.peer_done => self.linger(key),
-            Side::Down { listener, .. } => {
-                self.listener_stats(listener).malformed.inc();
-                self.refuse(key, listener, why);
+            Side::Down { place, .. } => {
+                self.listener_stats(place).malformed.inc();
+                self.refuse(key, place, why);
             }
             Side::Up { target, .. } => {
                 if why.detail.starts_with("eof") {

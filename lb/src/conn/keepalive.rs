@@ -40,7 +40,7 @@ impl Worker {
             return self.probe(key);
         }
         match conn.side {
-            Side::Down { listener, .. } => self.listener_stats(listener).keepalive_timeouts.inc(),
+            Side::Down { place, .. } => self.listener_stats(place).keepalive_timeouts.inc(),
             Side::Up { target, .. } => self.cluster_stats(target.cluster).keepalive_timeouts.inc(),
         }
         self.drop_conn(key);
@@ -86,7 +86,7 @@ impl Worker {
             return None;
         }
         match conn.side {
-            Side::Down { listener, .. } => self.epoch.http(listener).keepalive,
+            Side::Down { place, .. } => self.epoch.http(place).keepalive,
             Side::Up { target, .. } => self.epoch.cluster(target.cluster).keepalive,
         }
     }

@@ -5,6 +5,7 @@
 
 use super::{Conn, ConnKey, ConnPhase, Side};
 use crate::{
+    epoch::Place,
     limits,
     stream::{Flags, Record},
     worker::Worker,
@@ -14,7 +15,7 @@ use codecs::Malformed;
 impl Worker {
     /// Answers malformed input and ends the connection. A stream whose request is cut short by it is
     /// given up.
-    pub(crate) fn refuse(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
+    pub(crate) fn refuse(&mut self, key: ConnKey, place: Place, why: &Malformed) {
         let Some(conn) = self.net.conns.get(key) else {
             return;
         };
@@ -40,22 +41,22 @@ impl Worker {
         }
         self.net.write(key, |codec, out| codec.refuse(why, out));
         if streams.is_empty() && why.status != 0 {
-            self.count_refused(key, listener, why);
+            self.count_refused(key, place, why);
         }
         self.linger(key);
     }
 
-    pub(super) fn count_refused(&mut self, key: ConnKey, listener: usize, why: &Malformed) {
+    pub(super) fn count_refused(&mut self, key: ConnKey, place: Place, why: &Malformed) {
         let mut record = Record::new(self.now);
         record.status = why.status;
         record.detail = why.detail;
         record.flags.set(Flags::DOWNSTREAM_PROTOCOL);
         if let Some(counter) =
-            crate::stats::class_of(&self.listener_stats(listener).answers, why.status)
+            crate::stats::class_of(&self.listener_stats(place).answers, why.status)
         {
             counter.inc();
         }
-        self.log_refused(key, listener, &record);
+        self.log_refused(key, place, &record);
     }
 
     /// Finishes our direction and waits for the peer's.
@@ -64,35 +65,42 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        if !matches!(conn.phase, ConnPhase::Open) {
+        if !matches!(conn.phase, ConnPhase::Handshaking | ConnPhase::Open) {
             return;
         }
         if conn.peer_done {
             return self.flush_and_close(key);
         }
+        self.end_handshake(key);
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
         (conn.phase, conn.since, conn.discarding) = (ConnPhase::Lingering, self.now, None);
         drop(conn.take_inbox());
-        self.net.engine.finish(conn.sock);
+        self.net.finish(key);
         self.mark_conn(key);
     }
 
     /// Closes once everything queued has left.
     pub(crate) fn flush_and_close(&mut self, key: ConnKey) {
-        self.net.flush();
+        self.net.say_end(key);
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
         if conn.is_flushed() {
             return self.drop_conn(key);
         }
-        (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
+        self.end_handshake(key);
+        if let Some(conn) = self.net.conns.get_mut(key) {
+            (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
+        }
         self.mark_conn(key);
     }
 
     /// Closes once everything queued has left, where the peer is to send no more and got little: the end
     /// of our direction leaves together with the last bytes.
     pub(crate) fn end_conn(&mut self, key: ConnKey) {
-        self.net.flush();
+        self.net.say_end(key);
         if let Some(conn) = self.net.conns.get(key)
             && !conn.is_flushed()
         {
@@ -106,8 +114,8 @@ impl Worker {
             return;
         };
         if conn.discard(len) > limits::LINGER_BYTES_MAX {
-            if let Side::Down { listener, .. } = conn.side {
-                self.listener_stats(listener).linger_overflows.inc();
+            if let Side::Down { place, .. } = conn.side {
+                self.listener_stats(place).linger_overflows.inc();
             }
             self.drop_conn(key);
         }

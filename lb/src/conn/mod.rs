@@ -4,32 +4,31 @@
 //! sends is encoded into the worker's one outbox and leaves in as few pieces as possible. It is read
 //! only while what it feeds has room (`wants_reading`).
 
+mod agree;
 mod ending;
+mod handshakes;
 mod input;
 mod keepalive;
 mod linger;
 mod outbox;
 mod rare;
 mod reading;
+mod secure;
 mod streams;
 mod timers;
 
+pub(crate) use handshakes::Handshakes;
 pub(crate) use outbox::Net;
 
 use timers::Patience;
 
-use crate::{
-    addresses::Addresses,
-    config::{ClusterConfig, CodecType, HttpConfig},
-    limits,
-    stream::Target,
-    worker::Worker,
-};
-use codecs::{Codec, Life, Protocol};
-use engines::{Sock, SockAddr, slot_key};
+use crate::{addresses::Addresses, config::ClusterConfig, epoch::Place, limits, stream::Target};
+use codecs::{Codec, Life};
+use engines::{Sock, slot_key};
 use rare::Rare;
 use std::time::Instant;
 use streams::Streams;
+use tls::Session;
 
 slot_key! {
     /// Names one connection of one worker.
@@ -43,6 +42,8 @@ pub(crate) enum ConnPhase {
     Connecting,
     /// Closed as soon as what is queued has left; input is not read any more.
     Flushing,
+    /// TLS is not yet established.
+    Handshaking,
     /// We have finished; input is read and dropped until the peer finishes too.
     Lingering,
     /// Frames flow.
@@ -53,7 +54,7 @@ pub(crate) enum ConnPhase {
 #[derive(Debug)]
 pub(crate) enum Side {
     Down {
-        listener: usize,
+        place: Place,
         addresses: Addresses,
     },
     Up {
@@ -73,6 +74,8 @@ pub(crate) struct Conn {
     pub(crate) sock: Sock,
     pub(crate) side: Side,
     pub(crate) codec: Box<dyn Codec>,
+    /// What lies between the socket and the codec, if anything does.
+    pub(crate) tls: Option<Box<Session>>,
     pub(crate) phase: ConnPhase,
     rare: Option<Box<Rare>>,
     pub(crate) streams: Streams,
@@ -109,7 +112,7 @@ pub(crate) struct Conn {
 }
 
 /// An idle connection costs this much, of which there may be very many.
-const _: () = assert!(size_of::<Conn>() <= 152);
+const _: () = assert!(size_of::<Conn>() <= 160);
 
 impl Conn {
     fn new(sock: Sock, side: Side, codec: Box<dyn Codec>, high: usize, now: Instant) -> Self {
@@ -117,6 +120,7 @@ impl Conn {
             sock,
             side,
             codec,
+            tls: None,
             phase: ConnPhase::Open,
             rare: None,
             streams: Streams::default(),
@@ -145,7 +149,7 @@ impl Conn {
         credit: bool,
         now: Instant,
     ) -> Self {
-        let codec = target.wire.protocol().client(&config.limits);
+        let codec = target.wire.first_protocol().client(&config.limits);
         let side = Side::Up {
             target,
             credit,
@@ -257,57 +261,5 @@ impl Conn {
 
     fn is_down(&self) -> bool {
         matches!(self.side, Side::Down { .. })
-    }
-}
-
-/// What a connection speaks as long as its first bytes say nothing else.
-fn first_protocol(codec: CodecType) -> &'static dyn Protocol {
-    match codec {
-        CodecType::Auto | CodecType::Http1 => &codecs::http1::Http1,
-        CodecType::Http2 => &codecs::http2::Http2,
-    }
-}
-
-impl Worker {
-    /// A connection was accepted by an HTTP listener.
-    pub(crate) fn open_downstream(
-        &mut self,
-        listener: usize,
-        http: &HttpConfig,
-        sock: Sock,
-        peer: SockAddr,
-        local: SockAddr,
-    ) {
-        let codec = first_protocol(http.codec).server(&http.limits);
-        let high = self.epoch.listener(listener).buffer_limit;
-        let side = Side::Down {
-            listener,
-            addresses: Addresses::new(peer, local),
-        };
-        let conn = Conn::new(sock, side, codec, high, self.now);
-        let key = self.net.conns.insert(Conn {
-            is_undetected: http.codec == CodecType::Auto,
-            ..conn
-        });
-        self.own(sock, crate::worker::Owner::Conn(key));
-        self.start_keepalive(key);
-        self.mark_conn(key);
-    }
-
-    /// A connection that we began is open.
-    pub(crate) fn on_connected(&mut self, key: ConnKey) {
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        (conn.phase, conn.since) = (ConnPhase::Open, self.now);
-        if conn.codec.is_multiplexed() {
-            // What the protocol begins with goes before the first request.
-            self.net.write(key, |codec, out| codec.control(out));
-            self.start_keepalive(key);
-        }
-        if let Some(target) = self.net.conns.get(key).and_then(Conn::target) {
-            self.pool_connected(key, target);
-        }
-        self.mark_conn(key);
     }
 }

@@ -11,20 +11,38 @@ use engines::{Blocks, Buf, Class, Engine, Slots};
 /// of their own.
 const COPIED_BYTES_MAX: usize = 1024;
 
+/// Payloads gathered for a connection with TLS before they are encrypted.
+pub(super) const SLICES_MAX: usize = 8;
+
 /// A worker's engine and connections.
 pub(crate) struct Net {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) blocks: Blocks,
     pub(crate) conns: Slots<ConnKey, Conn>,
     pub(crate) heads: Heads,
-    outbox: Outbox,
+    pub(super) outbox: Outbox,
+    /// Where TLS writes what is to be sent.
+    pub(crate) records: Vec<u8>,
 }
 
 /// Encoded bytes of one connection that are not yet handed to the engine.
 #[derive(Debug, Default)]
-struct Outbox {
+pub(super) struct Outbox {
     conn: Option<ConnKey>,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
+    /// Under TLS: payloads to be encrypted where they stand, each before the byte at that place.
+    pub(super) slices: Vec<(usize, Buf)>,
+}
+
+impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.slices.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.slices.clear();
+    }
 }
 
 impl Net {
@@ -35,6 +53,7 @@ impl Net {
             conns: Slots::default(),
             heads: Heads::default(),
             outbox: Outbox::default(),
+            records: Vec::new(),
         }
     }
 
@@ -42,7 +61,7 @@ impl Net {
     pub(crate) fn forget(&mut self, key: ConnKey) {
         if self.outbox.conn == Some(key) {
             self.outbox.conn = None;
-            self.outbox.bytes.clear();
+            self.outbox.clear();
         }
     }
 
@@ -86,6 +105,18 @@ impl Net {
         let Some(wrap) = wrap.filter(|_| !copied) else {
             return;
         };
+        if self.is_secure(key) {
+            self.queue_slice(key, data);
+        } else {
+            self.send_slice(key, data, is_shared);
+        }
+        if !wrap.after.is_empty() {
+            self.write(key, |_, out| out.extend_from_slice(&wrap.after));
+        }
+    }
+
+    /// Sends a part of a body as it lies in memory, behind what was gathered.
+    fn send_slice(&mut self, key: ConnKey, data: &Buf, is_shared: bool) {
         self.flush();
         if let Some(conn) = self.conns.get_mut(key) {
             let own = match is_shared && data.is_crowded() {
@@ -98,9 +129,6 @@ impl Net {
             }
             conn.is_committed = true;
             self.engine.send(conn.sock, own);
-        }
-        if !wrap.after.is_empty() {
-            self.write(key, |_, out| out.extend_from_slice(&wrap.after));
         }
     }
 
@@ -136,18 +164,19 @@ impl Net {
 
     /// Hands what was gathered to the engine.
     pub(crate) fn flush(&mut self) {
-        if let Some(conn) = self
-            .outbox
-            .conn
-            .take()
-            .and_then(|key| self.conns.get_mut(key))
-            && !self.outbox.bytes.is_empty()
+        if let Some(key) = self.outbox.conn.take()
+            && !self.outbox.is_empty()
+            && let Some(conn) = self.conns.get_mut(key)
         {
             conn.is_committed = true;
-            self.engine
-                .send(conn.sock, self.blocks.write(&self.outbox.bytes));
+            if conn.tls.is_some() {
+                self.seal(key);
+            } else {
+                let bytes = self.blocks.write(&self.outbox.bytes);
+                self.engine.send(conn.sock, bytes);
+            }
         }
-        self.outbox.bytes.clear();
+        self.outbox.clear();
     }
 }
 
@@ -160,7 +189,7 @@ fn must_copy(data: &Buf) -> bool {
 }
 
 impl Conn {
-    fn queue(&mut self, bytes: usize) {
+    pub(super) fn queue(&mut self, bytes: usize) {
         self.unsent += bytes;
         self.count_sent(bytes as u64);
     }

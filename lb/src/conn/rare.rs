@@ -14,6 +14,10 @@ pub(super) struct Rare {
     head_since: Option<Instant>,
     /// A keep-alive probe is not answered yet.
     awaits_pong: bool,
+    /// The peer has finished without saying so in TLS: what has no other end is cut short.
+    is_cut: bool,
+    /// Upstream: why TLS was not established.
+    fault: Option<&'static str>,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
     resting: Vec<ConnKey>,
 }
@@ -21,7 +25,8 @@ pub(super) struct Rare {
 impl Rare {
     fn is_empty(&self) -> bool {
         let is_owed = self.awaits_pong || self.head_since.is_some();
-        self.inbox.is_empty() && self.resting.is_empty() && !is_owed
+        let is_noted = self.is_cut || self.fault.is_some();
+        !is_noted && self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
 
@@ -73,6 +78,26 @@ impl Conn {
             self.rare = None;
         }
         taken
+    }
+
+    /// The peer has finished without saying so in TLS.
+    pub(super) fn is_cut(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.is_cut)
+    }
+
+    /// The peer has finished without saying so in TLS.
+    pub(super) fn note_cut(&mut self) {
+        self.rare.get_or_insert_default().is_cut = true;
+    }
+
+    /// Why TLS was not established.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        self.rare.as_ref()?.fault
+    }
+
+    /// TLS was not established, and this is why.
+    pub(super) fn note_fault(&mut self, detail: &'static str) {
+        self.rare.get_or_insert_default().fault = Some(detail);
     }
 
     /// Since when a head is incomplete, on a connection with many streams.

@@ -76,6 +76,7 @@ impl Worker {
     fn wants_reading(&self, conn: &Conn) -> bool {
         match conn.phase {
             ConnPhase::Connecting | ConnPhase::Flushing => return false,
+            ConnPhase::Handshaking => return true,
             ConnPhase::Lingering => return !conn.peer_done,
             ConnPhase::Open => {}
         }
@@ -112,12 +113,12 @@ impl Worker {
         };
         let down = match (&conn.side, conn.streams.first()) {
             _ if conn.phase != ConnPhase::Open || conn.peer_done || conn.held => return,
-            (Side::Down { listener, .. }, _) => Some(*listener),
-            (Side::Up { .. }, Some((_, stream))) => self.streams.get(*stream).map(|s| s.listener),
+            (Side::Down { place, .. }, _) => Some(*place),
+            (Side::Up { .. }, Some((_, stream))) => self.streams.get(*stream).map(|s| s.place),
             (Side::Up { .. }, None) => None,
         };
-        if let Some(listener) = down {
-            self.listener_stats(listener).backpressure.inc();
+        if let Some(place) = down {
+            self.listener_stats(place).backpressure.inc();
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) enum Patience {
     Connect,
     Discard,
     Flush,
+    Handshake,
     Head,
     Idle,
     Linger,
@@ -20,6 +21,8 @@ impl Conn {
     fn patience(&self) -> Option<Patience> {
         Some(match self.phase {
             ConnPhase::Connecting => Patience::Connect,
+            ConnPhase::Handshaking if self.is_down() => Patience::Handshake,
+            ConnPhase::Handshaking => Patience::Connect,
             ConnPhase::Lingering | ConnPhase::Flushing if !self.is_flushed() => Patience::Flush,
             ConnPhase::Lingering | ConnPhase::Flushing => Patience::Linger,
             ConnPhase::Open if self.head_since().is_some() => Patience::Head,
@@ -42,10 +45,11 @@ impl Worker {
 
     /// When a patience ends that began with the connection's present state.
     fn end_of(&self, conn: &Conn, patience: Patience) -> Option<Instant> {
-        let (idle, head, connect) = match conn.side {
-            Side::Down { listener, .. } => {
-                let http = self.epoch.http(listener);
-                (http.idle_timeout, http.request_head_timeout, None)
+        let (idle, head, begin) = match conn.side {
+            Side::Down { place, .. } => {
+                let (http, tls) = (self.epoch.http(place), &self.epoch.chain(place).tls);
+                let handshake = tls.as_ref().and_then(|tls| tls.handshake_timeout);
+                (http.idle_timeout, http.request_head_timeout, handshake)
             }
             Side::Up { target, .. } => {
                 let cluster = self.epoch.cluster(target.cluster);
@@ -53,7 +57,7 @@ impl Worker {
             }
         };
         let time = match patience {
-            Patience::Connect => connect,
+            Patience::Connect | Patience::Handshake => begin,
             Patience::Discard => Some(limits::DISCARD_TIME),
             Patience::Flush => Some(limits::FLUSH_TIME),
             Patience::Head => head.or(idle),
@@ -65,6 +69,7 @@ impl Worker {
             Patience::Connect
             | Patience::Discard
             | Patience::Flush
+            | Patience::Handshake
             | Patience::Idle
             | Patience::Linger => conn.since,
         };
@@ -97,42 +102,47 @@ impl Worker {
             return self.mark_conn(key);
         };
         match (patience, &conn.side) {
-            (Patience::Idle, Side::Down { listener, .. }) => {
-                self.listener_stats(*listener).idle_timeouts.inc();
+            (Patience::Idle, Side::Down { place, .. }) => {
+                self.listener_stats(*place).idle_timeouts.inc();
                 self.say_goodbye(key);
                 self.linger(key);
             }
-            (Patience::Head, Side::Down { listener, .. }) => {
-                let listener = *listener;
-                self.listener_stats(listener).head_timeouts.inc();
+            (Patience::Head, Side::Down { place, .. }) => {
+                let place = *place;
+                self.listener_stats(place).head_timeouts.inc();
                 let why = codecs::Malformed {
                     status: 408,
                     detail: "request_header_timeout",
                 };
-                self.refuse(key, listener, &why);
+                self.refuse(key, place, &why);
             }
             (Patience::Connect, Side::Up { target, .. }) => {
                 self.cluster_stats(target.cluster).connect_timeouts.inc();
                 self.drop_conn(key);
             }
-            (Patience::Discard, Side::Down { listener, .. }) => {
-                self.listener_stats(*listener).discard_timeouts.inc();
-                self.linger(key);
-            }
-            (Patience::Flush, Side::Down { listener, .. }) => {
-                self.listener_stats(*listener).flush_timeouts.inc();
+            (Patience::Handshake, Side::Down { place, .. }) => {
+                self.listener_stats(*place).handshake_timeouts.inc();
                 self.drop_conn(key);
             }
-            (Patience::Linger, Side::Down { listener, .. }) => {
-                self.listener_stats(*listener).linger_timeouts.inc();
+            (Patience::Idle, Side::Up { .. }) => self.flush_and_close(key),
+            (Patience::Discard, Side::Down { place, .. }) => {
+                self.listener_stats(*place).discard_timeouts.inc();
+                self.linger(key);
+            }
+            (Patience::Flush, Side::Down { place, .. }) => {
+                self.listener_stats(*place).flush_timeouts.inc();
+                self.drop_conn(key);
+            }
+            (Patience::Linger, Side::Down { place, .. }) => {
+                self.listener_stats(*place).linger_timeouts.inc();
                 self.drop_conn(key);
             }
             (
                 Patience::Connect
                 | Patience::Discard
                 | Patience::Flush
+                | Patience::Handshake
                 | Patience::Head
-                | Patience::Idle
                 | Patience::Linger,
                 _,
             ) => self.drop_conn(key),

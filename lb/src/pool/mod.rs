@@ -37,6 +37,8 @@ pub(crate) struct Pool {
     retired: usize,
     /// Streams that the last one was seen to carry at a time; 0: not known.
     streams_each: usize,
+    /// Each carries many requests at a time, as far as was seen.
+    is_shared: bool,
     waiting: VecDeque<StreamKey>,
 }
 
@@ -69,11 +71,19 @@ impl Worker {
         &mut self.upstreams[target.cluster].pools[target.endpoint][target.wire as usize]
     }
 
+    /// Connections of a pool carry many requests at a time.
+    pub(super) fn is_shared(&mut self, target: Target) -> bool {
+        match target.wire {
+            Wire::Agreed => self.pool(target).is_shared,
+            Wire::Http1 => false,
+            Wire::Http2 => true,
+        }
+    }
+
     /// Finds a connection to the stream's target.
     pub(crate) fn acquire(&mut self, stream: StreamKey, target: Target, fresh: bool) -> Acquired {
         // A stream that came first is served first.
-        let may_take =
-            (!fresh || target.wire.is_multiplexed()) && self.pool(target).waiting.is_empty();
+        let may_take = (!fresh || self.is_shared(target)) && self.pool(target).waiting.is_empty();
         if may_take && let Some(conn) = self.find_free(target) {
             return Acquired::Conn(conn);
         }
@@ -137,7 +147,7 @@ impl Worker {
     /// The first stream that takes a connection used before, and the free one used last.
     fn match_free(&mut self, target: Target) -> Option<(StreamKey, ConnKey)> {
         let conn = self.find_free(target)?;
-        let shared = target.wire.is_multiplexed();
+        let shared = self.is_shared(target);
         let pool = &self.upstreams[target.cluster].pools[target.endpoint][target.wire as usize];
         let takes =
             |key: &&StreamKey| shared || self.streams.get(**key).is_some_and(|s| !s.retry.fresh);
@@ -182,8 +192,10 @@ impl Worker {
     }
 
     /// A new connection is open.
-    pub(crate) fn pool_connected(&mut self, key: ConnKey, target: Target) {
-        self.pool(target).connecting -= 1;
+    pub(crate) fn pool_connected(&mut self, key: ConnKey, target: Target, is_shared: bool) {
+        let pool = self.pool(target);
+        pool.connecting -= 1;
+        pool.is_shared = is_shared;
         if let Some(stream) = self.next_waiting(target) {
             self.unqueue(stream, target);
             self.attach(stream, key);
@@ -209,7 +221,7 @@ impl Worker {
 
     /// A connection can take one more request, if it is not known yet.
     pub(crate) fn put_free(&mut self, key: ConnKey, target: Target) {
-        let is_shared = target.wire.is_multiplexed();
+        let is_shared = self.is_shared(target);
         let is_known = is_shared && self.pool(target).free.contains(&key);
         let is_full = !is_known && self.pool(target).free.len() >= limits::POOL_IDLE_MAX;
         let is_busy = |conn: &Conn| !conn.streams.is_empty();
@@ -275,8 +287,9 @@ impl Worker {
 
     /// Streams that a connection still to be opened is likely to carry at a time.
     fn expected_streams(&mut self, target: Target) -> usize {
+        let is_shared = self.is_shared(target);
         let config = &self.upstreams[target.cluster].cluster.config;
-        let expected = target.wire.expected_streams(config);
+        let expected = wire::expected_streams(is_shared, config);
         match self.pool(target).streams_each {
             0 => expected,
             seen => seen.min(expected).max(1),
@@ -323,7 +336,7 @@ impl Worker {
     }
 
     /// A connection could not be opened: those that it was meant for are told, who have waited longest.
-    pub(crate) fn pool_connect_failed(&mut self, target: Target) {
+    pub(crate) fn pool_connect_failed(&mut self, target: Target, why: Failure) {
         self.cluster_stats(target.cluster).connect_failures.inc();
         let meant = self.expected_streams(target);
         let pool = self.pool(target);
@@ -335,7 +348,7 @@ impl Worker {
                 return;
             };
             self.unqueue(stream, target);
-            self.on_upstream_failed(stream, Failure::Connect);
+            self.on_upstream_failed(stream, why);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 impl Worker {
     /// A connection's answer is complete: it is free, or rests until `down` has taken the most of it.
     pub(crate) fn rest_or_put_free(&mut self, key: ConnKey, target: Target, down: ConnKey) {
-        if target.wire.is_multiplexed() || !self.net.pins_many(down) {
+        if self.is_shared(target) || !self.net.pins_many(down) {
             return self.put_free(key, target);
         }
         if let Some(down) = self.net.conns.get_mut(down) {

@@ -51,13 +51,11 @@ impl Worker {
             return Step::Wait;
         };
         let epoch = stream.epoch.clone();
-        let routes = &epoch.http(stream.listener).routes;
+        let routes = &epoch.http(stream.place).routes;
         let rng = &mut self.rng;
-        let found = routes.find(
-            &stream.head,
-            crate::route::ClientCert::default(),
-            &mut |bound| rng.below(bound),
-        );
+        let found = routes.find(&stream.head, stream.client_cert(), &mut |bound| {
+            rng.below(bound)
+        });
         (stream.record.route, stream.record.cluster) = (found, None);
         if let Some(chain) = &mut stream.chain {
             chain.give_back(&mut stream.request);
@@ -67,7 +65,7 @@ impl Worker {
             self.answer(key, LocalReply::new(404, "route_not_found"), None);
             return Step::Again;
         };
-        let route = epoch.route(stream.listener, id);
+        let route = epoch.route(stream.place, id);
         if let Action::Forward(forward) = &route.action {
             stream.record.cluster = u32::try_from(forward.cluster).ok();
             stream.retry.left = forward.retry.retries;
@@ -97,7 +95,7 @@ impl Worker {
             return Step::Wait;
         };
         let (epoch, id) = (stream.epoch.clone(), stream.record.route);
-        let Some(route) = id.map(|id| epoch.route(stream.listener, id)) else {
+        let Some(route) = id.map(|id| epoch.route(stream.place, id)) else {
             return Step::Wait;
         };
         match &route.action {
@@ -105,7 +103,7 @@ impl Worker {
                 self.answer(key, LocalReply::new(403, "upgrade_failed"), None);
             }
             Action::Forward(forward) => {
-                let suppress = epoch.http(stream.listener).suppress_envoy_headers;
+                let suppress = epoch.http(stream.place).suppress_envoy_headers;
                 let matched_len = route.condition.path.matched_len();
                 rewrite(&mut stream.head, forward, matched_len, suppress);
                 stream.phase = Phase::Acquire;

@@ -67,7 +67,7 @@ impl Stream {
 
     /// Where the route that matched sends it.
     fn forward(&self) -> Option<&Forward> {
-        match &self.epoch.route(self.listener, self.record.route?).action {
+        match &self.epoch.route(self.place, self.record.route?).action {
             Action::Forward(forward) => Some(forward),
             Action::Direct { .. } => None,
         }
@@ -217,8 +217,8 @@ impl Worker {
             return;
         };
         stream.deadlines.request = None;
-        let listener = stream.listener;
-        self.listener_stats(listener).request_timeouts.inc();
+        let place = stream.place;
+        self.listener_stats(place).request_timeouts.inc();
         self.answer(key, LocalReply::new(408, "request_overall_timeout"), None);
     }
 
@@ -241,8 +241,8 @@ impl Worker {
         };
         stream.deadlines.duration = None;
         stream.record.flags.set(Flags::DURATION_TIMEOUT);
-        let (listener, status) = (stream.listener, stream.timeout_status());
-        self.listener_stats(listener).duration_timeouts.inc();
+        let (place, status) = (stream.place, stream.timeout_status());
+        self.listener_stats(place).duration_timeouts.inc();
         let reply = LocalReply::new(status, "max_duration_timeout");
         self.fail(key, reply.with_grpc_status(grpc::DEADLINE_EXCEEDED));
     }
@@ -253,8 +253,8 @@ impl Worker {
         };
         stream.deadlines.touched = None;
         stream.record.flags.set(Flags::STREAM_IDLE);
-        let (listener, status) = (stream.listener, stream.timeout_status());
-        self.listener_stats(listener).stream_idle_timeouts.inc();
+        let (place, status) = (stream.place, stream.timeout_status());
+        self.listener_stats(place).stream_idle_timeouts.inc();
         if self.is_stalled(key) {
             return self.give_stalled_up(key);
         }

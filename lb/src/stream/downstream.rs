@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     conn::{ConnKey, Side},
+    epoch::Place,
     filter::Dir,
     grpc::{self, Outcome},
     limits,
@@ -21,11 +22,11 @@ impl Worker {
         let Some(owner) = self.net.conns.get_mut(conn) else {
             return;
         };
-        let Side::Down { listener, .. } = owner.side else {
+        let Side::Down { place, .. } = owner.side else {
             return;
         };
         let epoch = self.epoch.clone();
-        let http = epoch.http(listener);
+        let http = epoch.http(place);
         let upgrade = Upgrade::of(&head, http);
         // A wish for another upgrade is ignored, and what may follow it is not forwarded.
         let is_ignored = upgrade == Upgrade::None && !head.upgrade().is_empty();
@@ -34,12 +35,13 @@ impl Worker {
         owner.end_discarding();
         let requests = owner.requests;
         let is_multiplexed = owner.codec.is_multiplexed();
-        let stats = self.listener_stats(listener);
+        let tls = owner.tls.as_ref().and_then(|tls| tls.facts().cloned());
+        let stats = self.listener_stats(place);
         stats.requests.inc();
         stats.requests_active.inc();
         let mut stream = self.spare.pop().unwrap_or_else(|| self.blank_stream());
-        stream.reset(Leg { conn, id }, listener, epoch.clone(), self.now);
-        stream.upgrade = upgrade;
+        stream.reset(Leg { conn, id }, place, epoch.clone(), self.now);
+        (stream.upgrade, stream.tls) = (upgrade, tls);
         self.net
             .heads
             .put(std::mem::replace(&mut stream.head, head));
@@ -79,7 +81,8 @@ impl Worker {
             target: None,
             phase: Phase::Match,
             epoch: self.epoch.clone(),
-            listener: 0,
+            place: Place::default(),
+            tls: None,
             head: Box::default(),
             answer: None,
             request: Half::default(),
@@ -205,8 +208,8 @@ impl Worker {
         }
         stream.phase = Phase::Stream;
         if was_tunnel {
-            let listener = stream.listener;
-            self.listener_stats(listener).upgrades_active.dec();
+            let place = stream.place;
+            self.listener_stats(place).upgrades_active.dec();
         }
     }
 
@@ -251,8 +254,8 @@ impl Worker {
         if let Some(conn) = self.net.conns.get_mut(stream.down.conn) {
             conn.streams.remove(stream.down.id);
         }
-        let listener = stream.listener;
-        self.listener_stats(listener).resets.inc();
+        let place = stream.place;
+        self.listener_stats(place).resets.inc();
         self.close_stream(key);
     }
 
@@ -303,7 +306,7 @@ impl Worker {
         self.wheels.streams.set(key.index(), None);
         stream.record.request_bytes = stream.request.received_bytes;
         stream.record.response_bytes = stream.response.sent_bytes;
-        let stats = self.listener_stats(stream.listener);
+        let stats = self.listener_stats(stream.place);
         stats.requests_active.dec();
         if stream.upgrade == Upgrade::Open {
             stats.upgrades_active.dec();

@@ -1,6 +1,6 @@
 //! The fields that the connection manager adds to a request and to its answer.
 
-use super::{StreamKey, Upgrade, upgrade::add_key};
+use super::{StreamKey, Upgrade, client_cert, upgrade::add_key};
 use crate::{
     config::{HttpConfig, ServerHeader},
     conn::Side,
@@ -37,12 +37,18 @@ impl Worker {
                 append_forwarded_for(&mut head.fields, peer.ip());
             }
         }
+        // A target's scheme is the client's word only.
+        let proto: &[u8] = if stream.tls.is_some() {
+            b"https"
+        } else {
+            b"http"
+        };
         if http.use_remote_address && http.trusted_hops == 0 {
-            head.fields.set(b"x-forwarded-proto", b"http");
+            head.fields.set(b"x-forwarded-proto", proto);
         } else if head.fields.get(b"x-forwarded-proto").is_none() {
-            // No listener speaks TLS yet; a target's scheme is the client's word only.
-            head.fields.append(b"x-forwarded-proto", b"http");
+            head.fields.append(b"x-forwarded-proto", proto);
         }
+        client_cert::forward(&mut head.fields, &http.client_cert, stream.tls.as_deref());
         // The id of a client is replaced; one of a proxy before us names the same request.
         let is_clients = http.use_remote_address && !http.preserve_request_id;
         if http.generate_request_id && (is_clients || head.fields.get(b"x-request-id").is_none()) {
@@ -61,7 +67,7 @@ impl Worker {
             return;
         };
         let epoch = stream.epoch.clone();
-        let http = epoch.http(stream.listener);
+        let http = epoch.http(stream.place);
         if head.fields.get(b"date").is_none() {
             head.fields.append(b"date", &date);
         }

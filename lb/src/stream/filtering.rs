@@ -1,6 +1,7 @@
 //! A stream's filters: running a direction through them, and doing what they decide.
 
 use super::{Flags, Half, LocalReply, Phase, StreamKey};
+use crate::epoch::Place;
 use crate::{
     filter::{Chain, Dir, Env, Flow},
     limits,
@@ -57,7 +58,7 @@ impl Worker {
             now: self.now,
             wall: self.net.engine.wall(),
             rng: &mut self.rng,
-            config: chain_config(epoch, stream.listener, stream.record.route, &empty),
+            config: chain_config(epoch, stream.place, stream.record.route, &empty),
             cluster: cluster_name(epoch, stream.record.cluster),
             record: &mut stream.record,
         };
@@ -80,8 +81,8 @@ impl Worker {
             Flow::Rematch => {
                 stream.rematches += 1;
                 if stream.rematches > limits::REMATCHES_MAX {
-                    let listener = stream.listener;
-                    self.listener_stats(listener).rematch_overflows.inc();
+                    let place = stream.place;
+                    self.listener_stats(place).rematch_overflows.inc();
                     self.answer(key, LocalReply::new(500, "too_many_rematches"), None);
                 } else if stream.phase == Phase::Filter {
                     stream.phase = Phase::Match;
@@ -99,11 +100,11 @@ impl Worker {
 
 fn chain_config<'a>(
     epoch: &'a Rc<Epoch>,
-    listener: usize,
+    place: Place,
     route: Option<super::RouteId>,
     empty: &'a crate::filter::HttpChainConfig,
 ) -> &'a crate::filter::HttpChainConfig {
-    route.map_or(empty, |id| &epoch.route(listener, id).filters)
+    route.map_or(empty, |id| &epoch.route(place, id).filters)
 }
 
 fn cluster_name(epoch: &Rc<Epoch>, cluster: Option<u32>) -> &str {

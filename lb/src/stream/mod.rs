@@ -1,6 +1,7 @@
 //! A stream: one request and its answer, from the head that arrived to the last byte that left.
 
 mod advance;
+mod client_cert;
 mod clocks;
 mod downstream;
 mod dress;
@@ -23,15 +24,18 @@ use upgrade::Upgrade;
 
 use crate::{
     conn::ConnKey,
+    epoch::Place,
     filter::{Chain, Dir},
     limits,
     pool::Wire,
+    route::ClientCert,
     worker::Epoch,
 };
 use codecs::{Head, StreamId};
 use engines::{BufList, slot_key};
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -81,7 +85,9 @@ pub(crate) struct Stream {
     pub(crate) phase: Phase,
     /// The configuration that the request matched; kept to its end.
     pub(crate) epoch: Rc<Epoch>,
-    pub(crate) listener: usize,
+    pub(crate) place: Place,
+    /// What TLS with the client has agreed on, if there is any.
+    pub(crate) tls: Option<Arc<tls::Facts>>,
     /// The request's head, as the filters left it; a retry sends it again.
     pub(crate) head: Box<Head>,
     /// The final answer's head, once there is one.
@@ -133,8 +139,9 @@ impl Retry {
 
 impl Stream {
     /// Makes a blank stream that of a new request.
-    fn reset(&mut self, down: Leg, listener: usize, epoch: Rc<Epoch>, now: Instant) {
-        (self.down, self.listener, self.epoch) = (down, listener, epoch);
+    fn reset(&mut self, down: Leg, place: Place, epoch: Rc<Epoch>, now: Instant) {
+        self.tls = None;
+        (self.down, self.place, self.epoch) = (down, place, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.is_local, self.is_marked, self.rematches) = (false, false, 0);
         (self.upgrade, self.record) = (Upgrade::None, Record::new(now));
@@ -174,6 +181,15 @@ impl Stream {
     pub(crate) fn response_waiting(&self) -> usize {
         let held = |chain: &Chain| chain.held_bytes(Dir::Response);
         self.response.buffered() + self.chain.as_deref().map_or(0, held)
+    }
+
+    /// What is known of the client's certificate.
+    fn client_cert(&self) -> ClientCert {
+        let facts = self.tls.as_deref();
+        ClientCert {
+            is_presented: facts.is_some_and(|facts| facts.peer.is_some()),
+            is_validated: facts.is_some_and(|facts| facts.is_validated),
+        }
     }
 
     pub(crate) fn is_head_request(&self) -> bool {

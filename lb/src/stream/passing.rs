@@ -33,10 +33,10 @@ impl Worker {
             return;
         }
         let (from, to) = (from.sock, to.sock);
-        let listener = stream.listener;
+        let place = stream.place;
         self.net.flush();
         self.net.engine.pass(from, to, bytes);
-        self.listener_stats(listener).passes.inc();
+        self.listener_stats(place).passes.inc();
         if let Some(conn) = self.net.conns.get_mut(up.conn) {
             conn.on_passing();
         }
@@ -90,6 +90,6 @@ impl Stream {
 impl Conn {
     /// Its one stream is all that it carries.
     fn may_pass(&self) -> bool {
-        self.is_open() && self.streams.len() == 1
+        self.is_open() && self.tls.is_none() && self.streams.len() == 1
     }
 }

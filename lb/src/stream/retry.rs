@@ -20,6 +20,8 @@ const STALE_MAX: u8 = 3;
 pub(crate) enum Failure {
     /// No connection could be opened.
     Connect,
+    /// A connection was opened, but TLS was not established on it.
+    Handshake(&'static str),
     /// The connection ended before the answer did.
     Lost { unsent: bool, reused: bool },
     /// The answer was not valid.
@@ -37,7 +39,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(super) fn flags(self) -> Flags {
         match self {
-            Self::Connect => Flags::UPSTREAM_CONNECT_FAILURE,
+            Self::Connect | Self::Handshake(_) => Flags::UPSTREAM_CONNECT_FAILURE,
             Self::Lost { .. } => Flags::UPSTREAM_TERMINATION,
             Self::Malformed(_) => Flags::UPSTREAM_PROTOCOL,
             Self::Refused | Self::Reset => Flags::UPSTREAM_RESET,
@@ -56,6 +58,7 @@ impl Failure {
                 503,
                 "upstream_reset_before_response_started{connection_termination}",
             ),
+            Self::Handshake(detail) => LocalReply::new(503, detail),
             Self::Malformed(detail) => LocalReply::new(502, detail),
             Self::Refused | Self::Reset | Self::Status => {
                 LocalReply::new(503, "upstream_reset_before_response_started{remote_reset}")
@@ -67,7 +70,9 @@ impl Failure {
 
     fn is_wanted(self, policy: &RetryPolicy) -> bool {
         match self {
-            Self::Connect => policy.on_connect_failure || policy.on_reset || policy.on_5xx,
+            Self::Connect | Self::Handshake(_) => {
+                policy.on_connect_failure || policy.on_reset || policy.on_5xx
+            }
             Self::Lost { unsent: true, .. } | Self::Refused => {
                 policy.on_unsent || policy.on_reset || policy.on_5xx
             }
@@ -106,7 +111,7 @@ impl Stream {
         let route = self
             .record
             .route
-            .map(|id| &self.epoch.route(self.listener, id).action);
+            .map(|id| &self.epoch.route(self.place, id).action);
         match route {
             Some(Action::Forward(forward)) => forward.retry,
             Some(Action::Direct { .. }) | None => RetryPolicy::default(),
@@ -148,6 +153,7 @@ impl Worker {
             Failure::Refused => true,
             Failure::Reset => cfg!(planted = "double_retry"),
             Failure::Connect
+            | Failure::Handshake(_)
             | Failure::Lost { reused: false, .. }
             | Failure::Malformed(_)
             | Failure::Status

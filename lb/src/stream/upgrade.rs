@@ -51,7 +51,7 @@ impl Stream {
             return true;
         };
         self.epoch
-            .route(self.listener, id)
+            .route(self.place, id)
             .allows_upgrade(self.head.upgrade())
     }
 
@@ -88,10 +88,7 @@ impl Stream {
         check_accept(&self.head, answer)?;
         self.upgrade = Upgrade::Open;
         (self.deadlines.route, self.deadlines.request) = (None, None);
-        let route = self
-            .record
-            .route
-            .map(|id| self.epoch.route(self.listener, id));
+        let route = self.record.route.map(|id| self.epoch.route(self.place, id));
         if let Some(Action::Forward(forward)) = route.map(|route| &route.action) {
             self.idle_time = forward
                 .idle_timeout
@@ -111,10 +108,10 @@ impl Worker {
         if stream.upgrade != Upgrade::Asked {
             return true;
         }
-        let (listener, result) = (stream.listener, stream.settle_upgrade(answer));
+        let (place, result) = (stream.place, stream.settle_upgrade(answer));
         match result {
             Ok(()) if stream.upgrade == Upgrade::Open => {
-                let stats = self.listener_stats(listener);
+                let stats = self.listener_stats(place);
                 stats.upgrades.inc();
                 stats.upgrades_active.inc();
             }
@@ -146,9 +143,7 @@ impl Worker {
             return;
         };
         if conn.is_open() && conn.codec.is_finished() {
-            let sock = conn.sock;
-            self.net.flush();
-            self.net.engine.finish(sock);
+            self.net.finish(key);
         }
     }
 }

@@ -94,7 +94,7 @@ impl Worker {
             // gRPC's Trailers-Only has its status here; else it comes with the trailers.
             stream.record.grpc = Outcome::of_field(head.fields.get(b"grpc-status"));
         }
-        let suppress = stream.epoch.http(stream.listener).suppress_envoy_headers;
+        let suppress = stream.epoch.http(stream.place).suppress_envoy_headers;
         if let Some(started) = started.filter(|_| !suppress) {
             let since = now.saturating_duration_since(stream.record.started);
             let millis = since.saturating_sub(started).as_millis();

@@ -20,7 +20,8 @@ const TLS_FEATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 const STATUS_REQUEST: u16 = 5;
 
 impl Certificate {
-    pub(crate) fn new(der: &[u8]) -> Self {
+    /// Takes any bytes.
+    pub fn new(der: &[u8]) -> Self {
         Self { der: der.into() }
     }
 
@@ -181,4 +182,78 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by OpenSSL, and what it says of it.
+    fn certificate() -> Certificate {
+        let text = include_bytes!("../../testdata/names.pem");
+        Certificate::new(&pem::sections(text).unwrap()[0].der)
+    }
+
+    #[test]
+    fn names_are_written_as_openssl_writes_them() {
+        let subject = concat!(
+            "description=d,businessCategory=b,postalCode=1,GN=Given,SN=Sur,title=Dr,street=Main 1,",
+            "serialNumber=42,2.3.4.5=#0C07737472616E6765,DC=test,UID=u1,emailAddress=a@b.test,",
+            r"CN=na\C3\AFve=x\\y,OU=two,OU=\#one,O=A\, B \+ C \<d\>\; e,L=\  x\ ,",
+            r"ST=Baden-W\C3\BCrttemberg,C=DE",
+        );
+        assert_eq!(certificate().subject(), subject);
+        assert_eq!(certificate().issuer(), subject);
+        assert_eq!(
+            certificate().common_name().as_deref(),
+            Some("na\u{ef}ve=x\\y")
+        );
+    }
+
+    #[test]
+    fn numbers_times_and_hashes_are_those_of_openssl() {
+        let certificate = certificate();
+        assert_eq!(certificate.serial(), "f00d2badcafe");
+        let (from, to) = certificate.validity();
+        assert_eq!(from.as_secs(), 1_795_667_122);
+        assert_eq!((to - from).as_secs(), 3_650 * 86_400);
+        assert_eq!(
+            hex(&certificate.sha256()),
+            "a3efdde89db37cd25c72b3ff073d81d1889de31b9a4df8b05ed9b2309e7ce034"
+        );
+        assert_eq!(
+            hex(&certificate.spki_sha256().unwrap()),
+            "afdb9d79c46214760645228aa59fc794b5fbb9cfeea4f737863c2944c69997e4"
+        );
+        assert!(certificate.is_must_staple());
+    }
+
+    #[test]
+    fn alternative_names_are_told_by_kind() {
+        for (kind, names) in [
+            (SanKind::Dns, &["a.test", "*.B.test"][..]),
+            (SanKind::Uri, &["spiffe://x/y"]),
+            (SanKind::Email, &["m@a.test"]),
+            (SanKind::Ip, &["10.1.2.3", "2001:db8::1"]),
+        ] {
+            assert_eq!(certificate().sans(kind), names);
+        }
+    }
+
+    #[test]
+    fn pem_is_what_it_was_read_from() {
+        let text = include_str!("../../testdata/names.pem");
+        assert_eq!(certificate().pem(), text);
+    }
+
+    #[test]
+    fn what_is_no_certificate_has_nothing() {
+        let none = Certificate::new(b"hello");
+        assert_eq!(
+            (none.subject(), none.issuer(), none.serial()),
+            Default::default()
+        );
+        assert_eq!((none.validity(), none.spki_sha256()), Default::default());
+        assert!(none.sans(SanKind::Dns).is_empty() && !none.is_must_staple());
+    }
 }

@@ -22,6 +22,9 @@ pub struct Facts {
     pub sni: Option<Box<str>>,
     /// The handshake resumed an earlier session.
     pub is_resumed: bool,
+    /// The peer presented a certificate that was verified; not so where one is taken unverified
+    /// ([`crate::Trust::accept_untrusted`]).
+    pub is_validated: bool,
     /// The peer's certificates, leaf first; none if it presented none.
     pub peer: Option<Arc<[Certificate]>>,
     /// Our leaf certificate, if we presented one.

@@ -1,17 +1,24 @@
 //! The TCP proxy: a downstream and an upstream socket whose bytes the engine relays.
 //!
-//! Nothing here looks at the bytes, so both directions go to `relay` as soon as the upstream is open.
-//! Half-closes pass through; the tunnel ends when both directions have.
+//! Where no TLS is, nothing here looks at the bytes, and both directions go to `relay` as soon as the
+//! upstream is open; else they are pumped (`pump`). Half-closes pass through; the tunnel ends when both
+//! directions have.
+
+mod pump;
 
 use crate::{
     addresses::Addresses,
     cluster::Breaker,
     config::TcpConfig,
+    epoch::Place,
+    listener::Arrived,
     stream::{Flags, Record},
     worker::{Epoch, Owner, Worker},
 };
-use engines::{Class, ConnectOptions, SlotKey, Sock, SockAddr, slot_key};
+use engines::{BufList, Class, ConnectOptions, SlotKey, Sock, slot_key};
+use pump::Pump;
 use std::{rc::Rc, sync::Arc, time::Instant};
+use tls::{Facts, ServerContext};
 
 slot_key! {
     /// Names one tunnel of one worker.
@@ -30,7 +37,7 @@ pub(crate) struct Tunnel {
     pub(crate) down: Sock,
     pub(crate) up: Option<Sock>,
     pub(crate) target: Option<Chosen>,
-    pub(crate) listener: usize,
+    pub(crate) place: Place,
     pub(crate) config: Arc<TcpConfig>,
     pub(crate) epoch: Rc<Epoch>,
     pub(crate) addresses: Addresses,
@@ -41,39 +48,63 @@ pub(crate) struct Tunnel {
     /// The directions that have ended: from downstream, from upstream.
     finished: (bool, bool),
     since: Instant,
+    /// What came from downstream before the upstream was open.
+    early: BufList,
+    /// What a tunnel with TLS has more than another.
+    pump: Option<Box<Pump>>,
+}
+
+impl Tunnel {
+    /// What TLS with the client has agreed on.
+    pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
+        self.pump.as_ref()?.facts()
+    }
 }
 
 impl Worker {
-    /// A connection was accepted by a TCP listener.
+    /// A connection has come to a filter chain that is a TCP proxy.
     pub(crate) fn open_tunnel(
         &mut self,
-        listener: usize,
+        place: Place,
         config: &Arc<TcpConfig>,
-        sock: Sock,
-        peer: SockAddr,
-        local: SockAddr,
+        tls: Option<&Arc<ServerContext>>,
+        arrived: Arrived,
     ) {
+        let sock = arrived.sock;
         let tunnel = Tunnel {
             down: sock,
             up: None,
             target: None,
-            listener,
+            place,
             config: config.clone(),
             epoch: self.epoch.clone(),
-            addresses: Addresses::new(peer, local),
-            record: Record::new(self.now),
+            addresses: Addresses::new(arrived.peer, arrived.local),
+            record: Record::new(arrived.since),
             connected: false,
             attempts: 0,
             credit: false,
-            finished: (false, false),
+            finished: (arrived.is_finished, false),
             since: self.now,
+            early: BufList::default(),
+            pump: tls.map(|context| Box::new(Pump::accept(context, arrived.is_read))),
         };
         let key = self.tunnels.insert(tunnel);
         self.own(sock, Owner::Tunnel(key));
-        self.connect_tunnel(key, None);
+        if tls.is_some() {
+            self.sync_pump(key);
+            self.sync_tunnel(key);
+        } else {
+            if arrived.is_read {
+                self.net.engine.pause(sock);
+            }
+            self.connect_tunnel(key, None);
+        }
+        if let Some(bytes) = arrived.bytes {
+            self.on_tunnel_received(key, sock, bytes);
+        }
     }
 
-    fn connect_tunnel(&mut self, key: TunnelKey, avoid: Option<usize>) {
+    pub(super) fn connect_tunnel(&mut self, key: TunnelKey, avoid: Option<usize>) {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
@@ -112,11 +143,27 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
+        let Some(target) = tunnel.target else { return };
+        let epoch = tunnel.epoch.clone();
+        let tls = &epoch.cluster(target.cluster).endpoints[target.endpoint].tls;
+        if tls.is_some() || tunnel.pump.is_some() {
+            return self.start_pump(key, tls.as_ref());
+        }
         let Some(up) = tunnel.up else { return };
         (tunnel.connected, tunnel.since) = (true, self.now);
         tunnel.record.upstream_started = tunnel.record.moment(self.now);
-        self.net.engine.relay(tunnel.down, up);
-        self.net.engine.relay(up, tunnel.down);
+        let mut early = std::mem::take(&mut tunnel.early);
+        let (down, is_finished) = (tunnel.down, tunnel.finished.0);
+        tunnel.record.request_bytes += early.len() as u64;
+        while let Some(part) = early.pop() {
+            self.net.engine.send(up, part);
+        }
+        if is_finished {
+            self.net.engine.finish(up);
+        } else {
+            self.net.engine.relay(down, up);
+        }
+        self.net.engine.relay(up, down);
         self.sync_tunnel(key);
     }
 
@@ -125,7 +172,7 @@ impl Worker {
             return;
         };
         tunnel.since = self.now;
-        let stats = &self.stats.listeners[tunnel.listener];
+        let stats = &self.stats.listeners[tunnel.place.listener as usize];
         if from == tunnel.down {
             tunnel.record.request_bytes += bytes;
             stats.received_bytes.add(bytes);
@@ -140,6 +187,9 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
+        if tunnel.pump.is_some() {
+            return self.on_pump_finished(key, sock);
+        }
         if sock == tunnel.down {
             tunnel.finished.0 = true;
         } else {
@@ -168,7 +218,7 @@ impl Worker {
         self.retry_tunnel(key);
     }
 
-    fn retry_tunnel(&mut self, key: TunnelKey) {
+    pub(super) fn retry_tunnel(&mut self, key: TunnelKey) {
         self.leave_endpoint(key);
         let Some(tunnel) = self.tunnels.get(key) else {
             return;
@@ -201,7 +251,7 @@ impl Worker {
         }
     }
 
-    fn end_tunnel(&mut self, key: TunnelKey, why: Flags) {
+    pub(super) fn end_tunnel(&mut self, key: TunnelKey, why: Flags) {
         self.leave_endpoint(key);
         let Some(mut tunnel) = self.tunnels.remove(key) else {
             return;
@@ -209,7 +259,7 @@ impl Worker {
         self.wheels.tunnels.set(key.index(), None);
         tunnel.record.flags.set(why);
         self.close_sock(tunnel.down);
-        let stats = &self.stats.listeners[tunnel.listener];
+        let stats = self.listener_stats(tunnel.place);
         stats.connections_active.dec();
         stats
             .latency
@@ -217,7 +267,7 @@ impl Worker {
         self.log_tunnel(&tunnel);
     }
 
-    fn sync_tunnel(&mut self, key: TunnelKey) {
+    pub(super) fn sync_tunnel(&mut self, key: TunnelKey) {
         let deadline = self.tunnel_deadline(key);
         self.wheels.tunnels.set(key.index(), deadline);
     }
@@ -226,6 +276,9 @@ impl Worker {
         let tunnel = self.tunnels.get(key)?;
         let time = if tunnel.connected {
             tunnel.config.idle_timeout
+        } else if tunnel.target.is_none() {
+            let tls = tunnel.epoch.chain(tunnel.place).tls.as_ref();
+            tls.and_then(|tls| tls.handshake_timeout)
         } else {
             Some(tunnel.epoch.cluster(tunnel.config.cluster).connect_timeout)
         };
@@ -240,8 +293,11 @@ impl Worker {
             return;
         };
         if tunnel.connected {
-            self.stats.listeners[tunnel.listener].idle_timeouts.inc();
+            self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
+        } else if tunnel.target.is_none() {
+            self.listener_stats(tunnel.place).handshake_timeouts.inc();
+            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
         } else {
             let stats = &self.stats.clusters[tunnel.config.cluster];
             stats.connect_timeouts.inc();

@@ -1,0 +1,95 @@
+//! Operators that tell of TLS with the client.
+
+use super::operator::{moment, text};
+use tls::{Certificate, Facts, SanKind};
+
+/// What is told, with Envoy's name and meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TlsValue {
+    Cipher,
+    LocalSans(SanKind),
+    LocalSubject,
+    PeerBegin,
+    PeerCert,
+    PeerEnd,
+    PeerFingerprint,
+    PeerIssuer,
+    PeerSans(SanKind),
+    PeerSerial,
+    PeerSubject,
+    ServerName,
+    Version,
+}
+
+const NAMES: &[(&str, TlsValue)] = &[
+    (
+        "DOWNSTREAM_LOCAL_DNS_SAN",
+        TlsValue::LocalSans(SanKind::Dns),
+    ),
+    ("DOWNSTREAM_LOCAL_IP_SAN", TlsValue::LocalSans(SanKind::Ip)),
+    ("DOWNSTREAM_LOCAL_SUBJECT", TlsValue::LocalSubject),
+    (
+        "DOWNSTREAM_LOCAL_URI_SAN",
+        TlsValue::LocalSans(SanKind::Uri),
+    ),
+    ("DOWNSTREAM_PEER_CERT", TlsValue::PeerCert),
+    ("DOWNSTREAM_PEER_CERT_V_END", TlsValue::PeerEnd),
+    ("DOWNSTREAM_PEER_CERT_V_START", TlsValue::PeerBegin),
+    ("DOWNSTREAM_PEER_DNS_SAN", TlsValue::PeerSans(SanKind::Dns)),
+    (
+        "DOWNSTREAM_PEER_EMAIL_SAN",
+        TlsValue::PeerSans(SanKind::Email),
+    ),
+    ("DOWNSTREAM_PEER_FINGERPRINT_256", TlsValue::PeerFingerprint),
+    ("DOWNSTREAM_PEER_IP_SAN", TlsValue::PeerSans(SanKind::Ip)),
+    ("DOWNSTREAM_PEER_ISSUER", TlsValue::PeerIssuer),
+    ("DOWNSTREAM_PEER_SERIAL", TlsValue::PeerSerial),
+    ("DOWNSTREAM_PEER_SUBJECT", TlsValue::PeerSubject),
+    ("DOWNSTREAM_PEER_URI_SAN", TlsValue::PeerSans(SanKind::Uri)),
+    ("DOWNSTREAM_TLS_CIPHER", TlsValue::Cipher),
+    ("DOWNSTREAM_TLS_VERSION", TlsValue::Version),
+    ("REQUESTED_SERVER_NAME", TlsValue::ServerName),
+];
+
+impl TlsValue {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let found = NAMES.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| *value)
+    }
+
+    pub(super) fn take(self, facts: Option<&Facts>, out: &mut Vec<u8>) {
+        match self {
+            Self::PeerBegin => moment(out, facts.and_then(leaf).map(|leaf| leaf.validity().0)),
+            Self::PeerEnd => moment(out, facts.and_then(leaf).map(|leaf| leaf.validity().1)),
+            value => {
+                let value = facts.and_then(|facts| value.of(facts)).unwrap_or_default();
+                text(out, value.as_bytes());
+            }
+        }
+    }
+
+    fn of(self, facts: &Facts) -> Option<String> {
+        let local = facts.local.as_deref();
+        match self {
+            Self::Cipher => Some(facts.suite.name().to_owned()),
+            Self::LocalSans(kind) => Some(local?.sans(kind).join(",")),
+            Self::LocalSubject => Some(local?.subject()),
+            Self::PeerBegin | Self::PeerEnd => None,
+            Self::PeerCert => Some(leaf(facts)?.pem().replace('\n', "%0A")),
+            Self::PeerFingerprint => {
+                let digest = leaf(facts)?.sha256();
+                Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+            }
+            Self::PeerIssuer => Some(leaf(facts)?.issuer()),
+            Self::PeerSans(kind) => Some(leaf(facts)?.sans(kind).join(",")),
+            Self::PeerSerial => Some(leaf(facts)?.serial()),
+            Self::PeerSubject => Some(leaf(facts)?.subject()),
+            Self::ServerName => facts.sni.as_deref().map(str::to_owned),
+            Self::Version => Some(facts.version.name().to_owned()),
+        }
+    }
+}
+
+fn leaf(facts: &Facts) -> Option<&Certificate> {
+    facts.peer.as_deref()?.first()
+}

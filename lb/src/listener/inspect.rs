@@ -1,0 +1,105 @@
+//! Looking at the first bytes of a connection without answering them.
+
+use super::Arrived;
+use crate::worker::{Owner, Worker};
+use engines::{BufMut, SlotKey, slot_key};
+use tls::{
+    Offer,
+    hello::{self, Hello},
+};
+
+slot_key! {
+    /// Names one connection that waits for its filter chain.
+    pub struct ArrivalKey;
+}
+
+/// A connection whose first bytes are awaited.
+pub(crate) struct Arrival {
+    listener: u32,
+    arrived: Arrived,
+    bytes: Vec<u8>,
+}
+
+impl Worker {
+    /// Waits for as much of a connection as tells which filter chain is for it.
+    pub(super) fn inspect(&mut self, listener: u32, mut arrived: Arrived) {
+        let (sock, time) = (
+            arrived.sock,
+            self.epoch.listener(listener).chains.inspect_timeout,
+        );
+        let end = time.and_then(|time| arrived.since.checked_add(time));
+        arrived.is_read = true;
+        let key = self.arrivals.insert(Arrival {
+            listener,
+            arrived,
+            bytes: Vec::new(),
+        });
+        self.own(sock, Owner::Arrival(key));
+        self.wheels.arrivals.set(key.index(), end);
+        self.net.engine.resume(sock);
+    }
+
+    /// More of a connection has come.
+    pub(crate) fn on_arriving(&mut self, key: ArrivalKey, data: &[u8]) {
+        let Some(arrival) = self.arrivals.get_mut(key) else {
+            return;
+        };
+        arrival.bytes.extend_from_slice(data);
+        match hello::read(&arrival.bytes) {
+            Hello::Incomplete => {}
+            Hello::Offer(offer) => self.end_inspection(key, Some(&offer)),
+            // What is no ClientHello is refused by what the connection comes to.
+            Hello::Malformed(_) | Hello::Plain => self.end_inspection(key, None),
+        }
+    }
+
+    /// The client sends no more: what it has sent is all there is to tell by.
+    pub(crate) fn on_arrival_finished(&mut self, key: ArrivalKey) {
+        let Some(arrival) = self.arrivals.get_mut(key) else {
+            return;
+        };
+        arrival.arrived.is_finished = true;
+        if arrival.bytes.is_empty() {
+            self.drop_arrival(key);
+        } else {
+            self.end_inspection(key, None);
+        }
+    }
+
+    /// The client is gone.
+    pub(crate) fn drop_arrival(&mut self, key: ArrivalKey) {
+        let Some(arrival) = self.arrivals.remove(key) else {
+            return;
+        };
+        self.wheels.arrivals.set(key.index(), None);
+        let stats = &self.stats.listeners[arrival.listener as usize];
+        stats.connections_active.dec();
+        self.close_sock(arrival.arrived.sock);
+    }
+
+    /// `listener_filters_timeout` has passed.
+    pub(crate) fn on_arrival_timer(&mut self, key: ArrivalKey) {
+        let Some(arrival) = self.arrivals.get(key) else {
+            return;
+        };
+        let listener = arrival.listener;
+        self.stats.listeners[listener as usize]
+            .inspect_timeouts
+            .inc();
+        if self.epoch.listener(listener).chains.continue_on_timeout {
+            self.end_inspection(key, None);
+        } else {
+            self.drop_arrival(key);
+        }
+    }
+
+    fn end_inspection(&mut self, key: ArrivalKey, offer: Option<&Offer>) {
+        let Some(arrival) = self.arrivals.remove(key) else {
+            return;
+        };
+        self.wheels.arrivals.set(key.index(), None);
+        let mut arrived = arrival.arrived;
+        arrived.bytes = (!arrival.bytes.is_empty()).then(|| BufMut::from(arrival.bytes));
+        self.enter_chain(arrival.listener, offer, arrived);
+    }
+}

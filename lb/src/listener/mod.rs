@@ -1,0 +1,91 @@
+//! What becomes of a connection between its being accepted and its filter chain.
+//!
+//! A listener with one chain gives its connections to that at once. Where chains are told apart by what a
+//! ClientHello says, or by whether there is one, the first bytes are looked at before (`inspect`).
+
+mod inspect;
+
+pub(crate) use inspect::{Arrival, ArrivalKey};
+
+use crate::{
+    config::{ChainFacts, Terminal, Transport},
+    epoch::Place,
+    worker::Worker,
+};
+use engines::{BufMut, Sock, SockAddr};
+use std::time::Instant;
+use tls::Offer;
+
+/// A connection that was accepted.
+pub(crate) struct Arrived {
+    pub(crate) sock: Sock,
+    pub(crate) peer: SockAddr,
+    pub(crate) local: SockAddr,
+    /// When it was accepted.
+    pub(crate) since: Instant,
+    /// What came of it so far, if it was looked at.
+    pub(crate) bytes: Option<BufMut>,
+    /// The engine was told to receive.
+    pub(crate) is_read: bool,
+    /// The client sends no more.
+    pub(crate) is_finished: bool,
+}
+
+impl Worker {
+    pub(crate) fn on_accepted(
+        &mut self,
+        listener: u32,
+        sock: Sock,
+        peer: SockAddr,
+        local: SockAddr,
+    ) {
+        let stats = &self.stats.listeners[listener as usize];
+        stats.connections.inc();
+        stats.connections_active.inc();
+        let arrived = Arrived {
+            sock,
+            peer,
+            local,
+            since: self.now,
+            bytes: None,
+            is_read: false,
+            is_finished: false,
+        };
+        if self.epoch.listener(listener).chains.needs_hello {
+            self.inspect(listener, arrived);
+        } else {
+            self.enter_chain(listener, None, arrived);
+        }
+    }
+
+    /// Gives a connection to the filter chain that is for it. `offer`: what its ClientHello says, if it
+    /// began with one and was looked at.
+    fn enter_chain(&mut self, listener: u32, offer: Option<&Offer>, arrived: Arrived) {
+        let epoch = self.epoch.clone();
+        let chains = &epoch.listener(listener).chains;
+        let facts = ChainFacts {
+            destination: arrived.local.inet(),
+            source: arrived.peer.inet(),
+            server_name: offer.and_then(|offer| offer.sni.as_deref()),
+            transport: match offer {
+                Some(_) => Transport::Tls,
+                None => Transport::RawBuffer,
+            },
+            protocols: offer.map_or(&[], |offer| &offer.alpn),
+        };
+        let Some(chain) = chains.choose(&facts) else {
+            let stats = &self.stats.listeners[listener as usize];
+            stats.no_chain.inc();
+            stats.connections_active.dec();
+            return self.close_sock(arrived.sock);
+        };
+        let chain = u32::try_from(chain).unwrap_or(u32::MAX);
+        let place = Place { listener, chain };
+        let chain = epoch.chain(place);
+        let context = chain.tls.as_ref().map(|tls| tls.context.get());
+        match &chain.terminal {
+            Terminal::Http(http) => self.open_downstream(place, http, context.as_ref(), arrived),
+            Terminal::Tcp(tcp) => self.open_tunnel(place, tcp, context.as_ref(), arrived),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! TLS between a socket and what reads and writes it: what connections and tunnels share.
+
+use crate::config::EndpointTls;
+use engines::{Blocks, Buf};
+use tls::{Fault, Now, Session};
+
+/// Begins TLS with an endpoint. `http2`: the connection is for HTTP/2, where clients decide about that.
+///
+/// # Errors
+/// The session could not be set up.
+pub(crate) fn connect(
+    endpoint: &EndpointTls,
+    http2: bool,
+    now: Now,
+    out: &mut Vec<u8>,
+) -> Result<Session, Fault> {
+    let (context, name) = (endpoint.tls.context(http2), endpoint.name.as_deref());
+    Session::connect(&context, name, endpoint.tls.check_name, now, out)
+}
+
+/// Encrypts pieces that follow one another into memory that can be sent.
+///
+/// # Errors
+/// The session's keys are used up.
+pub(crate) fn seal(
+    session: &mut Session,
+    now: Now,
+    blocks: &Blocks,
+    pieces: &[&[u8]],
+) -> Result<Buf, Fault> {
+    let data = pieces.iter().map(|piece| piece.len()).sum();
+    let mut sealed = vec![0; session.sealed_len(now, data)];
+    session.seal(now, pieces, &mut sealed)?;
+    Ok(blocks.write_vec(sealed))
+}

@@ -1,0 +1,148 @@
+//! `x-forwarded-client-cert`: what endpoints are told of a client's certificate.
+
+use crate::config::{ClientCertForwarding, ForwardMode};
+use codecs::Fields;
+use tls::{Certificate, Facts, SanKind};
+
+const NAME: &[u8] = b"x-forwarded-client-cert";
+
+/// Brings the field in line with what is configured. `facts`: of the client's TLS, if it has any.
+pub(super) fn forward(fields: &mut Fields, config: &ClientCertForwarding, facts: Option<&Facts>) {
+    if config.mode == ForwardMode::AlwaysForwardOnly {
+        return;
+    }
+    let presented = facts.and_then(|facts| Some((facts, facts.peer.as_deref()?)));
+    let Some((facts, chain)) = presented.filter(|_| config.mode != ForwardMode::Sanitize) else {
+        return fields.retain(|name, _| name != NAME);
+    };
+    if config.mode == ForwardMode::ForwardOnly {
+        return;
+    }
+    let mut value = Vec::new();
+    if config.mode == ForwardMode::AppendForward {
+        for before in fields.all(NAME) {
+            value.extend_from_slice(before);
+            value.push(b',');
+        }
+    }
+    value.extend_from_slice(element(config, facts.local.as_deref(), chain).as_bytes());
+    fields.set(NAME, &value);
+}
+
+/// What is told of one client, as Envoy writes it.
+fn element(
+    config: &ClientCertForwarding,
+    local: Option<&Certificate>,
+    chain: &[Certificate],
+) -> String {
+    let Some(leaf) = chain.first() else {
+        return String::new();
+    };
+    let mut parts = Vec::new();
+    let by = local.map(|local| local.sans(SanKind::Uri));
+    parts.extend(by.unwrap_or_default().iter().map(|uri| plain("By", uri)));
+    let hash: String = leaf
+        .sha256()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    parts.push(format!("Hash={hash}"));
+    if config.cert {
+        parts.push(format!("Cert=\"{}\"", encoded(&leaf.pem())));
+    }
+    if config.chain {
+        let all: String = chain.iter().map(|one| encoded(&one.pem())).collect();
+        parts.push(format!("Chain=\"{all}\""));
+    }
+    if config.subject {
+        parts.push(quoted("Subject", &leaf.subject()));
+    }
+    if config.uri {
+        parts.extend(leaf.sans(SanKind::Uri).iter().map(|uri| plain("URI", uri)));
+    }
+    if config.dns {
+        parts.extend(leaf.sans(SanKind::Dns).iter().map(|dns| plain("DNS", dns)));
+    }
+    parts.join(";")
+}
+
+/// What could be taken for the end of the value, or of the field, is quoted.
+fn plain(key: &str, value: &str) -> String {
+    let is_safe = |byte: u8| byte.is_ascii_graphic() && !b",;=\"\\".contains(&byte);
+    if value.bytes().all(is_safe) {
+        format!("{key}={value}")
+    } else {
+        quoted(key, value)
+    }
+}
+
+fn quoted(key: &str, value: &str) -> String {
+    let mut out = format!("{key}=\"");
+    for byte in value.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', byte.into()]),
+            b' '..=b'~' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// PEM as Envoy encodes it for a URL.
+fn encoded(pem: &str) -> String {
+    let mut out = String::with_capacity(pem.len() + pem.len() / 8);
+    for char in pem.chars() {
+        match char {
+            '\n' => out.push_str("%0A"),
+            ' ' => out.push_str("%20"),
+            '+' => out.push_str("%2B"),
+            '/' => out.push_str("%2F"),
+            '=' => out.push_str("%3D"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_where_they_could_be_misread() {
+        for (value, want) in [
+            ("spiffe://a/b", "URI=spiffe://a/b"),
+            ("a,Hash=1", r#"URI="a,Hash=1""#),
+            ("a\"b\\", r#"URI="a\"b\\""#),
+            ("a\r\nb", r#"URI="a%0D%0Ab""#),
+        ] {
+            assert_eq!(plain("URI", value), want);
+        }
+    }
+
+    #[test]
+    fn pem_is_encoded_for_a_url() {
+        assert_eq!(encoded("-- A+/=\n"), "--%20A%2B%2F%3D%0A");
+    }
+
+    #[test]
+    fn without_a_certificate_only_one_mode_lets_the_field_through() {
+        for (mode, passes) in [
+            (ForwardMode::Sanitize, false),
+            (ForwardMode::ForwardOnly, false),
+            (ForwardMode::AppendForward, false),
+            (ForwardMode::SanitizeSet, false),
+            (ForwardMode::AlwaysForwardOnly, true),
+        ] {
+            let mut fields = Fields::default();
+            fields.append(NAME, b"Hash=forged");
+            let config = ClientCertForwarding {
+                mode,
+                ..ClientCertForwarding::default()
+            };
+            forward(&mut fields, &config, None);
+            assert_eq!(fields.get(NAME).is_some(), passes, "{mode:?}");
+        }
+    }
+}

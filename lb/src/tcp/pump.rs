@@ -1,0 +1,378 @@
+//! A tunnel with TLS on one side or both: what one socket receives is decrypted, encrypted, and sent on
+//! the other, and a socket is read while the other one takes what it brings.
+
+use super::TunnelKey;
+use crate::{config::EndpointTls, secure, stream::Flags, worker::Worker};
+use engines::{Buf, BufMut, Sock};
+use std::sync::Arc;
+use tls::{Facts, Fault, ServerContext, Session, What};
+
+/// What a tunnel with TLS has more than another.
+#[derive(Default)]
+pub(crate) struct Pump {
+    down: End,
+    up: End,
+    /// It ends as soon as the alert that says so has left.
+    failed: Option<Flags>,
+}
+
+/// One side of it.
+#[derive(Default)]
+struct End {
+    tls: Option<Session>,
+    /// Bytes queued in the engine.
+    unsent: usize,
+    /// The engine was told to receive.
+    is_read: bool,
+    /// The peer sends no more.
+    is_done: bool,
+    /// We said that we send no more.
+    is_ended: bool,
+}
+
+impl End {
+    /// Data can be sent on it.
+    fn is_open(&self) -> bool {
+        self.tls.as_ref().is_none_or(Session::is_established)
+    }
+}
+
+impl Pump {
+    /// TLS with the client comes first.
+    pub(super) fn accept(context: &Arc<ServerContext>, is_read: bool) -> Self {
+        let down = End {
+            tls: Some(Session::accept(context)),
+            is_read,
+            ..End::default()
+        };
+        Self {
+            down,
+            ..Self::default()
+        }
+    }
+
+    /// What TLS has agreed on with the client.
+    pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
+        self.down.tls.as_ref()?.facts()
+    }
+
+    fn end(&mut self, is_down: bool) -> &mut End {
+        if is_down {
+            &mut self.down
+        } else {
+            &mut self.up
+        }
+    }
+}
+
+impl Worker {
+    /// The upstream socket is open.
+    pub(super) fn start_pump(&mut self, key: TunnelKey, tls: Option<&EndpointTls>) {
+        let mut records = std::mem::take(&mut self.net.records);
+        let now = self.net.engine.wall().0;
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let pump = tunnel.pump.get_or_insert_default();
+        pump.up = End::default();
+        let session = tls.map(|tls| secure::connect(tls, false, now, &mut records));
+        match session.transpose() {
+            Ok(session) => {
+                pump.up.tls = session;
+                self.send_tunnel_records(key, false, &records);
+                if tls.is_none() {
+                    self.open_pump(key);
+                }
+            }
+            Err(fault) => self.on_tunnel_fault(key, false, &fault),
+        }
+        records.clear();
+        self.net.records = records;
+        self.sync_pump(key);
+        self.sync_tunnel(key);
+    }
+
+    /// Both sides can take data: what came early goes on.
+    fn open_pump(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        (tunnel.connected, tunnel.since) = (true, self.now);
+        tunnel.record.upstream_started = tunnel.record.moment(self.now);
+        let is_finished = tunnel.finished.0;
+        let mut early = std::mem::take(&mut tunnel.early);
+        while let Some(part) = early.pop() {
+            self.pass_on(key, true, part);
+        }
+        if is_finished {
+            self.end_pump_half(key, true);
+        }
+    }
+
+    /// Bytes arrived on one of a tunnel's sockets.
+    pub(crate) fn on_tunnel_received(&mut self, key: TunnelKey, sock: Sock, mut data: BufMut) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let is_down = sock == tunnel.down;
+        let is_secure = match &mut tunnel.pump {
+            Some(pump) => pump.end(is_down).tls.is_some(),
+            None => false,
+        };
+        if !is_secure {
+            return self.pass_on(key, is_down, data.freeze());
+        }
+        while !data.is_empty() {
+            let Some(step) = self.open_tunnel_records(key, is_down, &mut data) else {
+                return;
+            };
+            let (part, what) = match step {
+                Ok(step) => (data.split_to(step.used), step.what),
+                Err(fault) => return self.on_tunnel_fault(key, is_down, &fault),
+            };
+            match what {
+                What::Nothing => {}
+                What::Data(at) => {
+                    let mut part = part.freeze();
+                    part.truncate(at.end);
+                    part.skip(at.start);
+                    self.pass_on(key, is_down, part);
+                }
+                What::Joined(joined) => self.pass_on(key, is_down, Buf::from(joined)),
+                What::Established => self.on_tunnel_established(key, is_down),
+                What::Closed => self.end_pump_half(key, is_down),
+            }
+        }
+        self.sync_pump(key);
+    }
+
+    fn open_tunnel_records(
+        &mut self,
+        key: TunnelKey,
+        is_down: bool,
+        data: &mut BufMut,
+    ) -> Option<Result<tls::Step, Fault>> {
+        let now = self.net.engine.wall().0;
+        let mut records = std::mem::take(&mut self.net.records);
+        let pump = self.tunnels.get_mut(key).and_then(|t| t.pump.as_mut());
+        let session = pump.and_then(|pump| pump.end(is_down).tls.as_mut());
+        let step = session.map(|session| session.receive(now, data, &mut records));
+        self.send_tunnel_records(key, is_down, &records);
+        records.clear();
+        self.net.records = records;
+        step
+    }
+
+    /// Sends what TLS itself has to say on one side.
+    fn send_tunnel_records(&mut self, key: TunnelKey, is_down: bool, records: &[u8]) {
+        if !records.is_empty() {
+            let records = self.net.blocks.write(records);
+            self.send_tunnel(key, is_down, records);
+        }
+    }
+
+    fn send_tunnel(&mut self, key: TunnelKey, is_down: bool, data: Buf) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let sock = if is_down {
+            Some(tunnel.down)
+        } else {
+            tunnel.up
+        };
+        if let (Some(sock), Some(pump)) = (sock, &mut tunnel.pump) {
+            pump.end(is_down).unsent += data.len();
+            self.net.engine.send(sock, data);
+        }
+    }
+
+    /// A handshake is over: the other side is next, or both can take data.
+    fn on_tunnel_established(&mut self, key: TunnelKey, is_down: bool) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let session = tunnel
+            .pump
+            .as_mut()
+            .and_then(|p| p.end(is_down).tls.as_ref());
+        if let Some(facts) = session.and_then(Session::facts) {
+            self.stats.tls.count_handshake(facts, is_down);
+        }
+        if is_down {
+            self.connect_tunnel(key, None);
+        } else {
+            self.open_pump(key);
+        }
+    }
+
+    /// Data that one side brought goes to the other, or waits until that is open.
+    fn pass_on(&mut self, key: TunnelKey, from_down: bool, data: Buf) {
+        let now = self.net.engine.wall().0;
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        tunnel.since = self.now;
+        let pump = tunnel.pump.as_mut().filter(|_| tunnel.connected);
+        let Some(end) = pump.map(|pump| pump.end(!from_down)) else {
+            // What waits leaves its receive block.
+            tunnel.early.push(Buf::copy_of(&data));
+            return;
+        };
+        let len = data.len() as u64;
+        let sent = match &mut end.tls {
+            Some(session) => secure::seal(session, now, &self.net.blocks, &[&data]),
+            None => Ok(data),
+        };
+        let stats = &self.stats.listeners[tunnel.place.listener as usize];
+        if from_down {
+            tunnel.record.request_bytes += len;
+            stats.received_bytes.add(len);
+        } else {
+            tunnel.record.response_bytes += len;
+            stats.sent_bytes.add(len);
+        }
+        match sent {
+            Ok(data) => self.send_tunnel(key, !from_down, data),
+            Err(fault) => self.on_tunnel_fault(key, !from_down, &fault),
+        }
+    }
+
+    /// Part of what was queued on one of a tunnel's sockets has left.
+    pub(crate) fn on_tunnel_sent(&mut self, key: TunnelKey, sock: Sock, bytes: usize) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let is_down = sock == tunnel.down;
+        let Some(pump) = &mut tunnel.pump else { return };
+        let end = pump.end(is_down);
+        end.unsent = end.unsent.saturating_sub(bytes);
+        self.end_spent_pump(key);
+        self.sync_pump(key);
+    }
+
+    /// A socket brings no more.
+    pub(super) fn on_pump_finished(&mut self, key: TunnelKey, sock: Sock) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let is_down = sock == tunnel.down;
+        let Some(pump) = &mut tunnel.pump else { return };
+        let end = pump.end(is_down);
+        end.is_read = false;
+        if let Some(session) = end.tls.as_ref().filter(|tls| !tls.is_established())
+            && let Err(fault) = session.on_eof()
+        {
+            return self.on_tunnel_fault(key, is_down, &fault);
+        }
+        self.end_pump_half(key, is_down);
+    }
+
+    /// One side sends no more: the other is told, once it has all.
+    fn end_pump_half(&mut self, key: TunnelKey, from_down: bool) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let Some(pump) = &mut tunnel.pump else { return };
+        pump.end(from_down).is_done = true;
+        if from_down {
+            tunnel.finished.0 = true;
+        } else {
+            tunnel.finished.1 = true;
+        }
+        if !tunnel.connected || std::mem::replace(&mut pump.end(!from_down).is_ended, true) {
+            return;
+        }
+        let mut records = Vec::new();
+        if let Some(session) = &mut pump.end(!from_down).tls {
+            session.close(&mut records);
+        }
+        let sock = if from_down {
+            tunnel.up
+        } else {
+            Some(tunnel.down)
+        };
+        self.send_tunnel_records(key, !from_down, &records);
+        if let Some(sock) = sock {
+            self.net.engine.finish(sock);
+        }
+        self.end_spent_pump(key);
+    }
+
+    /// A tunnel of which both directions have ended is over when all has left.
+    fn end_spent_pump(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get(key) else {
+            return;
+        };
+        let Some(pump) = &tunnel.pump else { return };
+        let is_flushed = pump.down.unsent == 0 && pump.up.unsent == 0;
+        let is_over = tunnel.finished == (true, true) && is_flushed;
+        match pump.failed {
+            Some(flags) if pump.down.unsent == 0 => self.end_tunnel(key, flags),
+            None if is_over => self.end_tunnel(key, Flags::default()),
+            Some(_) | None => {}
+        }
+    }
+
+    /// TLS has failed on one side; the alert that says so was queued.
+    fn on_tunnel_fault(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
+        self.stats.tls.count_fault(fault.detail);
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let (place, is_new) = (tunnel.place, !tunnel.connected);
+        let cluster = tunnel.config.cluster;
+        tunnel.record.detail = fault.detail;
+        match (is_down, is_new) {
+            (true, _) => {
+                if tunnel.target.is_none() {
+                    self.listener_stats(place).handshake_failures.inc();
+                }
+                self.fail_pump(key);
+            }
+            (false, true) => {
+                self.cluster_stats(cluster).handshake_failures.inc();
+                self.cluster_stats(cluster).connect_failures.inc();
+                self.retry_tunnel(key);
+            }
+            (false, false) => self.end_tunnel(key, Flags::UPSTREAM_PROTOCOL),
+        }
+    }
+
+    /// The client is told that its session failed, and the tunnel ends.
+    fn fail_pump(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let down = tunnel.down;
+        if let Some(pump) = &mut tunnel.pump {
+            (pump.failed, pump.down.is_done) = (Some(Flags::DOWNSTREAM_PROTOCOL), true);
+        }
+        self.net.engine.finish(down);
+        self.end_spent_pump(key);
+    }
+
+    /// Brings the engine's receiving on both sides in line with what the other can take.
+    pub(super) fn sync_pump(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let high = tunnel.epoch.listener(tunnel.place.listener).buffer_limit;
+        let (down, up, connected) = (tunnel.down, tunnel.up, tunnel.connected);
+        let Some(pump) = &mut tunnel.pump else { return };
+        for is_down in [true, false] {
+            let far_has_room = pump.end(!is_down).unsent < high;
+            let end = pump.end(is_down);
+            let is_wanted = !end.is_done && (!end.is_open() || connected && far_has_room);
+            let sock = if is_down { Some(down) } else { up };
+            let Some(sock) = sock.filter(|_| is_wanted != end.is_read) else {
+                continue;
+            };
+            end.is_read = is_wanted;
+            if is_wanted {
+                self.net.engine.resume(sock);
+            } else {
+                self.net.engine.pause(sock);
+            }
+        }
+    }
+}

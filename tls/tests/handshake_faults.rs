@@ -1,0 +1,159 @@
+//! Handshakes that fail, and what both sides are told.
+
+mod support;
+
+use rustls::{ClientConfig, RootCertStore, SupportedCipherSuite, version::TLS13};
+use support::{
+    ISSUED, NAME, NOW, Pair, client_config, feed, mutual_config, provider, raw::Raw, server_config,
+    suites,
+};
+use tls::{
+    ClientContext, ServerContext, Session,
+    hello::{Hello, read},
+    limits::{HANDSHAKE_BYTES_MAX, LIMITS},
+};
+
+fn suite(is_tls13: bool) -> SupportedCipherSuite {
+    let mut suites = suites().filter(|suite| (suite.version() == &TLS13) == is_tls13);
+    suites.next().expect("a suite of each version")
+}
+
+/// A client without a certificate.
+fn anonymous(roots: impl Into<std::sync::Arc<RootCertStore>>) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider(&[]));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.expect("the provider has suites of both");
+    builder.with_root_certificates(roots).with_no_client_auth()
+}
+
+fn sni_in(hello: &[u8]) -> Option<Box<str>> {
+    let Hello::Offer(offer) = read(hello) else {
+        panic!("no offer");
+    };
+    offer.sni
+}
+
+#[test]
+fn what_is_no_hello_is_refused_with_an_alert() {
+    let context = ServerContext::from_config(server_config(&[]));
+    let long = [&[22, 3, 1, 0, 4, 1, 1, 0, 0][..], &[0; 9]].concat();
+    for (bytes, detail, alert) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], "tls_no_hello", 10),
+        (b"\x80\x2e\x01\x03\x01\0\x15", "tls_bad_hello", 50),
+        (b"\x16\x03\x01\0\x04\x02\0\0\0", "tls_bad_hello", 50),
+        (&long, "tls_hello_too_long", 50),
+    ] {
+        for step in [1, usize::MAX] {
+            let got = feed(&mut Session::accept(&context), bytes, step);
+            assert_eq!(got.detail(), Some(detail));
+            assert_eq!(got.out, [21, 3, 3, 0, 2, 2, alert]);
+        }
+    }
+}
+
+#[test]
+fn a_hello_in_records_of_one_byte_is_answered() {
+    for suite in suites() {
+        let server = ServerContext::from_config(server_config(&[suite]));
+        let (mut session, mut raw) = (
+            Session::accept(&server),
+            Raw::client(client_config(&[suite])),
+        );
+        let hello = raw.take();
+        let bytes = hello[5..].iter().flat_map(|byte| [22, 3, 1, 0, 1, *byte]);
+        let wire: Vec<_> = bytes.collect();
+        let got = feed(&mut session, &wire, 4);
+        assert_eq!(got.fault, None);
+        assert_eq!(session.offer().unwrap().sni.as_deref(), Some(NAME));
+        raw.feed(&got.out).unwrap();
+        raw.establish(&mut session, &[]);
+        raw.exchange(&mut session, b"data");
+    }
+}
+
+#[test]
+fn a_handshake_message_without_end_is_refused() {
+    let server = ServerContext::from_config(server_config(&[suite(false)]));
+    let (mut session, mut raw) = (
+        Session::accept(&server),
+        Raw::client(client_config(&[suite(false)])),
+    );
+    let got = feed(&mut session, &raw.take(), usize::MAX);
+    assert_eq!(got.fault, None);
+    let record = [22, 3, 3, 0, 1, 0];
+    let first = [22, 3, 3, 0, 4, 16, 0, 0xff, 0xff];
+    let wire = [
+        &first[..],
+        &record.repeat(HANDSHAKE_BYTES_MAX / record.len()),
+    ]
+    .concat();
+    let got = feed(&mut session, &wire, usize::MAX);
+    assert_eq!(got.detail(), Some("tls_handshake_too_long"));
+    assert!(LIMITS.contains(&"tls_handshake_too_long"));
+}
+
+#[test]
+fn the_end_of_a_handshake_that_fails_is_told_on_both_sides() {
+    let stranger = anonymous(RootCertStore::empty());
+    let anonymous = anonymous(ISSUED.roots.clone());
+    let (tls13, tls12) = (suite(true), suite(false));
+    let mut other_alpn = client_config(&[]);
+    other_alpn.alpn_protocols = vec![b"h2".to_vec()];
+    let mut alpn = server_config(&[]);
+    alpn.alpn_protocols = vec![b"http/1.1".to_vec()];
+    for (client, server, at_client, at_server) in [
+        (
+            stranger,
+            server_config(&[]),
+            "tls_unknown_ca",
+            "tls_unknown_ca",
+        ),
+        (
+            anonymous.clone(),
+            mutual_config(&[tls13]),
+            "tls_certificate_required",
+            "tls_certificate_required",
+        ),
+        (
+            anonymous,
+            mutual_config(&[tls12]),
+            "tls_certificate_required",
+            "tls_certificate_required",
+        ),
+        (
+            client_config(&[tls13]),
+            server_config(&[tls12]),
+            "tls_no_shared_version",
+            "tls_no_shared_version",
+        ),
+        (
+            other_alpn,
+            alpn,
+            "tls_no_application_protocol",
+            "tls_no_application_protocol",
+        ),
+    ] {
+        let client = ClientContext::from_config(client);
+        let server = ServerContext::from_config(server);
+        let (pair, faults) = Pair::shake(&client, &server, usize::MAX);
+        let details = faults.map(|fault| fault.map(|fault| fault.detail));
+        assert_eq!(details, [Some(at_client), Some(at_server)]);
+        assert!(!pair.server.is_established() && pair.server.facts().is_none());
+    }
+}
+
+#[test]
+fn a_name_is_a_host_name_or_an_address() {
+    let context = ClientContext::from_config(client_config(&[]));
+    for (name, sni) in [
+        (Some("a b"), None),
+        (Some("192.0.2.1"), Some(None)),
+        (None, Some(None)),
+        (Some("a.example"), Some(Some("a.example"))),
+    ] {
+        let mut hello = Vec::new();
+        let connected = Session::connect(&context, name, true, NOW, &mut hello);
+        let offered = connected.ok().map(|_| sni_in(&hello));
+        assert_eq!(offered.as_ref().map(Option::as_deref), sni, "{name:?}");
+    }
+}
