@@ -6,7 +6,7 @@ use divan::Bencher;
 use engines::{Engine, EngineOptions, SimNet};
 use ringlb::{
     access_log::{LogFormat, Sample},
-    config::{self, AccessLogConfig, HttpConfig, LogTarget, Quickstart, Terminal},
+    config::{self, AccessLogConfig, HttpConfig, Listen, LogTarget, Quickstart, Terminal},
 };
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn main() {
 
 fn sample(format: LogFormat) -> Sample {
     let quickstart = Quickstart {
-        listeners: vec![("127.0.0.1:80".into(), vec!["127.0.0.1:8080".into()])],
+        listeners: vec![Listen::new("127.0.0.1:80", vec!["127.0.0.1:8080".into()])],
         admin: None,
     };
     let mut snapshot = config::compile(&quickstart.bootstrap().unwrap()).unwrap();

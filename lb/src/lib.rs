@@ -27,6 +27,8 @@ mod owners;
 mod pool;
 mod request_id;
 pub mod route;
+#[cfg(test)]
+mod scratch;
 mod secure;
 mod settle;
 mod short_text;

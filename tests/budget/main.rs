@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringlb::{
     access_log::LogRing,
     cluster::SharedBreakers,
-    config::{self, Quickstart},
+    config::{self, Listen, Quickstart},
     mailbox::Mailbox,
     stats::WorkerStats,
     worker::{Plan, Worker},
@@ -44,8 +44,8 @@ impl Lane {
         let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
         endpoint.set_nonblocking(true).unwrap();
         let quickstart = Quickstart {
-            listeners: vec![(
-                "127.0.0.1:0".into(),
+            listeners: vec![Listen::new(
+                "127.0.0.1:0",
                 vec![format!("{scheme}{}", endpoint.local_addr().unwrap())],
             )],
             admin: None,

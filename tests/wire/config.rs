@@ -1,6 +1,6 @@
 //! Configuration files and the command line: what runs, what is refused and how.
 
-use crate::support::{Client, Command, Origin, Setup, scratch};
+use crate::support::{Client, Command, Origin, Setup, certificates, scratch};
 
 const BENCH: &str = include_str!("bench.yaml");
 
@@ -17,7 +17,11 @@ fn a_file_written_for_envoy_runs_as_it_is() {
     let origin = Origin::echo("a");
     let yaml = BENCH
         .replace("@PORT_HTTP@", "0")
+        .replace("@PORT_H2C@", "0")
         .replace("@PORT_TCP@", "0")
+        .replace("@PORT_TLS_EC@", "0")
+        .replace("@PORT_TLS_RSA@", "0")
+        .replace("@DIR@", &certificates())
         .replace("@PORT_BACKEND@", &origin.at().port().to_string())
         + "\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}\n";
     let file = scratch("envoy.yaml");
@@ -40,8 +44,12 @@ fn the_examples_have_no_problem() {
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 3, "the examples are in {folder}");
+    let certificates = certificates();
     for file in files {
-        let (code, _, told) = Command::new(&["check", "-c", &file.display().to_string()]).finish();
+        let yaml = std::fs::read_to_string(&file).unwrap();
+        let copy = scratch(file.file_name().unwrap().to_str().unwrap());
+        std::fs::write(&copy, yaml.replace("/etc/ringlb/tls", &certificates)).unwrap();
+        let (code, _, told) = Command::new(&["check", "-c", &copy.display().to_string()]).finish();
         assert_eq!(code, Some(0), "{told}");
     }
 }
@@ -165,7 +173,7 @@ fn the_short_form_shows_what_it_says_of_http2_and_websockets() {
     let (code, _, told) = Command::new(&args).finish();
     assert_eq!(code, Some(1));
     assert!(
-        told.contains("`h3` is unknown, only http, h2c and grpc"),
+        told.contains("`h3` is unknown, only http, https, h2c and grpc"),
         "{told}"
     );
 }

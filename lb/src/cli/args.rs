@@ -1,7 +1,7 @@
 //! What the arguments ask for.
 
 use crate::{
-    config::Quickstart,
+    config::{Listen, Pair, Quickstart, Upstream},
     control::{Engines, Options},
 };
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
@@ -30,6 +30,12 @@ pub(super) enum Source {
 pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(args)?;
+    let wrong = |reason| {
+        clap::Error::raw(
+            clap::error::ErrorKind::ValueValidation,
+            format!("{reason}\n"),
+        )
+    };
     match matches.subcommand() {
         Some(("check", matches)) => {
             let file = matches
@@ -43,12 +49,12 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             options: options(matches),
         }),
         Some(("expand", matches)) => Ok(Command::Expand {
-            quickstart: quickstart(matches),
+            quickstart: quickstart(matches).map_err(wrong)?,
         }),
         Some(("run", matches)) => {
             let source = match matches.get_one::<PathBuf>("config") {
                 Some(file) => Source::File(file.clone()),
-                None => Source::Quickstart(quickstart(matches)),
+                None => Source::Quickstart(quickstart(matches).map_err(wrong)?),
             };
             Ok(Command::Run {
                 source,
@@ -78,7 +84,17 @@ fn command() -> clap::Command {
                 .arg(
                     file(Arg::new("config").short('c').long("config"))
                         .help("Configuration: Envoy's v3 bootstrap, YAML or JSON")
-                        .conflicts_with_all(["listen", "to", "admin"]),
+                        .conflicts_with_all([
+                            "listen",
+                            "to",
+                            "admin",
+                            "cert",
+                            "key",
+                            "client-ca",
+                            "ca",
+                            "sni",
+                            "insecure",
+                        ]),
                 )
                 .args(quickstart_args(false))
                 .args(option_args()),
@@ -110,24 +126,25 @@ fn command() -> clap::Command {
         )
 }
 
-fn quickstart_args(required: bool) -> [Arg; 3] {
+fn quickstart_args(required: bool) -> Vec<Arg> {
     let listen = Arg::new("listen")
         .short('l')
         .long("listen")
         .value_name("ADDRESS")
-        .help("Listen here, for the --to that follow: 0.0.0.0:80, tcp://[::]:5432, unix:/run/x")
+        .help("Listen here, for what follows: 0.0.0.0:80, https://:443, tcp://[::]:5432, tls://:636, unix:/run/x")
         .action(ArgAction::Append);
-    [
-        if required {
-            listen.required(true)
-        } else {
-            listen.required_unless_present("config")
-        },
+    let listen = match required {
+        true => listen.required(true),
+        false => listen.required_unless_present("config"),
+    };
+    let mut args = tls_args().to_vec();
+    args.extend([
+        listen,
         Arg::new("to")
             .short('t')
             .long("to")
             .value_name("ADDRESS")
-            .help("An endpoint of the --listen before it: 10.0.0.1:80; HTTP/2 and gRPC: h2c://10.0.0.1:80")
+            .help("An endpoint of the --listen before it: 10.0.0.1:80, https://10.0.0.1:443; HTTP/2 and gRPC: h2c://10.0.0.1:80")
             .action(ArgAction::Append)
             .requires("listen"),
         Arg::new("admin")
@@ -135,6 +152,48 @@ fn quickstart_args(required: bool) -> [Arg; 3] {
             .value_name("ADDRESS")
             .help("Serve statistics and state here")
             .value_parser(value_parser!(SocketAddr)),
+    ]);
+    args
+}
+
+/// What belongs to the `--listen` before it and is about TLS.
+fn tls_args() -> [Arg; 6] {
+    let arg = |name: &'static str, value: &'static str, help: &'static str| {
+        let arg = Arg::new(name).long(name).value_name(value).help(help);
+        arg.action(ArgAction::Append).requires("listen")
+    };
+    let insecure = arg(
+        "insecure",
+        "BOOL",
+        "Let the endpoints of the --listen before it be anybody",
+    );
+    [
+        arg(
+            "cert",
+            "FILE",
+            "Certificate chain of the --listen before it, PEM; may be repeated",
+        ),
+        arg("key", "FILE", "Private key of the --cert before it, PEM"),
+        arg(
+            "client-ca",
+            "FILE",
+            "Clients have to present a certificate that one of these vouches for, PEM",
+        ),
+        arg(
+            "ca",
+            "FILE",
+            "Who vouches for the endpoints, PEM [default: whom the system trusts]",
+        ),
+        arg(
+            "sni",
+            "NAME",
+            "Name of the endpoints, sent to and expected of them [default: their address]",
+        ),
+        insecure
+            .num_args(0..=1)
+            .require_equals(true)
+            .hide_possible_values(true)
+            .default_missing_value("true"),
     ]
 }
 
@@ -174,32 +233,51 @@ fn options(matches: &ArgMatches) -> Options {
     }
 }
 
-/// Each `--listen` with the `--to` that follow it.
-fn quickstart(matches: &ArgMatches) -> Quickstart {
-    let placed = |name: &str| -> Vec<(usize, String)> {
-        let indices = matches.indices_of(name).into_iter().flatten();
-        let values = matches
-            .get_many::<String>(name)
-            .into_iter()
-            .flatten()
-            .cloned();
-        indices.zip(values).collect()
-    };
-    let (listens, tos) = (placed("listen"), placed("to"));
-    let mut listeners: Vec<(String, Vec<String>)> = Vec::new();
-    for (number, (start, listen)) in listens.iter().enumerate() {
-        let end = listens
-            .get(number + 1)
-            .map_or(usize::MAX, |(next, _)| *next);
-        // Endpoints before the first --listen belong to it as well.
+/// Each `--listen` with what follows it.
+fn quickstart(matches: &ArgMatches) -> Result<Quickstart, String> {
+    let listens = placed(matches, "listen");
+    let mut listeners = Vec::new();
+    for (number, (start, at)) in listens.iter().enumerate() {
+        let next = listens.get(number + 1);
+        let end = next.map_or(usize::MAX, |(next, _)| *next);
+        // What stands before the first --listen belongs to it as well.
         let start = if number == 0 { 0 } else { *start };
-        let mine = tos.iter().filter(|(at, _)| (start..end).contains(at));
-        listeners.push((listen.clone(), mine.map(|(_, to)| to.clone()).collect()));
+        let mine = |name: &str| -> Vec<String> {
+            let all = placed(matches, name).into_iter();
+            let mine = all.filter(|(at, _)| (start..end).contains(at));
+            mine.map(|(_, value)| value).collect()
+        };
+        let one = |name: &str| match <[String; 1]>::try_from(mine(name)) {
+            Ok([value]) => Ok(Some(value)),
+            Err(none) if none.is_empty() => Ok(None),
+            Err(_) => Err(format!("{at}: --{name} is there twice")),
+        };
+        let (chains, keys) = (mine("cert"), mine("key"));
+        if chains.len() != keys.len() {
+            return Err(format!("{at}: each --cert needs its --key"));
+        }
+        let pairs = chains.into_iter().zip(keys);
+        listeners.push(Listen {
+            at: at.clone(),
+            to: mine("to"),
+            certificates: pairs.map(|(chain, key)| Pair::Files(chain, key)).collect(),
+            client_ca: one("client-ca")?,
+            upstream: Upstream {
+                ca: one("ca")?,
+                insecure: !mine("insecure").is_empty(),
+                sni: one("sni")?,
+            },
+        });
     }
-    Quickstart {
-        listeners,
-        admin: matches.get_one::<SocketAddr>("admin").copied(),
-    }
+    let admin = matches.get_one::<SocketAddr>("admin").copied();
+    Ok(Quickstart { listeners, admin })
+}
+
+/// The values of an argument, each with its place on the command line.
+fn placed(matches: &ArgMatches, name: &str) -> Vec<(usize, String)> {
+    let indices = matches.indices_of(name).into_iter().flatten();
+    let values = matches.get_many::<String>(name);
+    indices.zip(values.into_iter().flatten().cloned()).collect()
 }
 
 #[cfg(test)]
@@ -222,11 +300,39 @@ mod tests {
         };
         let to = |list: &[&str]| list.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         let expected = [
-            (":80".to_owned(), to(&["1.1.1.1:1", "1.1.1.1:2"])),
-            ("tcp://:90".to_owned(), to(&["1.1.1.1:3"])),
+            Listen::new(":80", to(&["1.1.1.1:1", "1.1.1.1:2"])),
+            Listen::new("tcp://:90", to(&["1.1.1.1:3"])),
         ];
         assert_eq!(quick.listeners, expected);
         assert_eq!(options.engine, Engines::Auto);
+    }
+
+    #[test]
+    fn what_is_about_tls_belongs_to_the_listener_before_it() {
+        let line = "ringlb run --listen https://:443 --cert a --key b --to https://1.1.1.1:1 --insecure \
+                    --cert c --key d --listen tls://:90 --cert e --key f --client-ca g --ca h --sni i";
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Ok(Command::Run {
+            source: Source::Quickstart(quick),
+            ..
+        }) = parsed(&line)
+        else {
+            panic!("{line}")
+        };
+        let pair = |chain: &str, key: &str| Pair::Files(chain.into(), key.into());
+        let [one, two] = quick.listeners.as_slice() else {
+            panic!("{quick:?}")
+        };
+        assert_eq!(one.certificates, [pair("a", "b"), pair("c", "d")]);
+        assert!(one.upstream.insecure && one.upstream.ca.is_none() && one.client_ca.is_none());
+        assert_eq!(two.certificates, [pair("e", "f")]);
+        assert_eq!(two.client_ca.as_deref(), Some("g"));
+        let expected = Upstream {
+            ca: Some("h".into()),
+            insecure: false,
+            sni: Some("i".into()),
+        };
+        assert_eq!(two.upstream, expected);
     }
 
     #[test]
@@ -238,6 +344,9 @@ mod tests {
             "ringlb run --workers 0 --listen :80",
             "ringlb run -c x --listen :80",
             "ringlb check",
+            "ringlb run --listen https://:80 --to 1.1.1.1:1 --cert a",
+            "ringlb run --listen https://:80 --to 1.1.1.1:1 --cert a --key b --sni c --sni d",
+            "ringlb run --cert a --key b -c x",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

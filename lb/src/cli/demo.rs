@@ -1,7 +1,7 @@
 //! `ringlb demo`: the balancer's main job on endpoints of its own.
 
 use crate::{
-    config::{Loaded, Quickstart},
+    config::{Listen, Loaded, Quickstart},
     control::{self, Options, Running},
     http_service::{self, Client, Message},
 };
@@ -80,7 +80,7 @@ fn configuration(endpoints: &[SocketAddr]) -> Result<Loaded, String> {
     let to = endpoints.iter().map(SocketAddr::to_string).collect();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let quickstart = Quickstart {
-        listeners: vec![(any.to_string(), to)],
+        listeners: vec![Listen::new(&any.to_string(), to)],
         admin: Some(any),
     };
     let bootstrap = quickstart.bootstrap().map_err(|error| error.to_string())?;

@@ -28,7 +28,7 @@ pub use chains::{ChainFacts, Cidr, FilterChains, SourceType, Transport};
 pub use client_cert::{ClientCertForwarding, ForwardMode};
 pub use compile::{Wrong, compile, compile_with};
 pub use fuzz::fuzz_config;
-pub use quickstart::{Quickstart, QuickstartError};
+pub use quickstart::{Listen, Pair, Quickstart, QuickstartError, Upstream};
 pub use secrets::{Outcome, SecretStats, Secrets};
 pub use snapshot::{
     AccessLogConfig, ClusterConfig, CodecType, FilterChain, HttpConfig, Keepalive, ListenerConfig,

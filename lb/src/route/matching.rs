@@ -286,4 +286,32 @@ mod tests {
             assert_eq!(matcher.matches(&request("/")), expected, "{matcher:?}");
         }
     }
+
+    #[test]
+    fn the_client_s_certificate_is_a_condition() {
+        let cert = |is_presented, is_validated| ClientCert {
+            is_presented,
+            is_validated,
+        };
+        for (presented, validated, client, expected) in [
+            (None, None, cert(false, false), true),
+            (Some(true), None, cert(false, false), false),
+            (Some(true), None, cert(true, false), true),
+            (Some(false), None, cert(true, true), false),
+            (None, Some(true), cert(true, false), false),
+            (None, Some(true), cert(true, true), true),
+            (Some(true), Some(false), cert(true, false), true),
+        ] {
+            let condition = RouteMatch {
+                client_cert: ClientCertMatch {
+                    presented,
+                    validated,
+                },
+                ..RouteMatch::prefix("/")
+            };
+            let head = request("/");
+            let matches = condition.matches(&head, client, &mut |_| 0);
+            assert_eq!(matches, expected, "{condition:?} {client:?}");
+        }
+    }
 }

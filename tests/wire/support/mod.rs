@@ -1,5 +1,6 @@
 //! What the wire tests share: the process, its configuration, clients and origins.
 
+mod certificates;
 mod client;
 mod config;
 pub(crate) mod h2;
@@ -7,6 +8,7 @@ mod origin;
 mod process;
 mod python;
 
+pub(crate) use certificates::certificates;
 pub(crate) use client::{Answer, Client};
 pub(crate) use config::{Cluster, HttpListener, Setup, TcpListener};
 pub(crate) use origin::{Origin, closed_port};

@@ -2,7 +2,7 @@
 
 use super::{Cidr, Conditions, FilterChains, SourceType, Transport};
 use crate::config::{
-    FilterChain,
+    FilterChain, Terminal,
     compile::{Compiler, at},
 };
 use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
@@ -106,11 +106,38 @@ impl Compiler {
     fn chain(&mut self, path: &str, from: &api::FilterChain) -> Option<Arc<FilterChain>> {
         let tls = self.downstream_tls(path, from).ok();
         let terminal = self.terminal(path, from)?;
+        self.check_surprises(path, from, tls.as_ref()?.is_some(), &terminal);
         Some(Arc::new(FilterChain {
             name: from.name.clone(),
             tls: tls?,
             terminal,
         }))
+    }
+
+    fn check_surprises(
+        &mut self,
+        path: &str,
+        from: &api::FilterChain,
+        is_tls: bool,
+        terminal: &Terminal,
+    ) {
+        if is_tls {
+            return;
+        }
+        if from.transport_socket_connect_timeout.is_some() {
+            let path = format!("{path}.transport_socket_connect_timeout");
+            self.warn(&path, "has no effect without TLS");
+        }
+        let condition = from.filter_chain_match.as_ref();
+        let is_for_tls = condition
+            .is_some_and(|of| !of.server_names.is_empty() || of.transport_protocol == "tls");
+        if is_for_tls && matches!(terminal, Terminal::Http(_)) {
+            let path = format!("{path}.filter_chain_match");
+            self.warn(
+                &path,
+                "leads TLS to HTTP that knows no TLS; `transport_socket` is missing",
+            );
+        }
     }
 
     fn conditions(&mut self, path: &str, from: Option<&FilterChainMatch>) -> Conditions {
@@ -207,5 +234,163 @@ impl Compiler {
         }
         let bytes = |name: &String| name.as_bytes().into();
         from.iter().map(bytes).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{
+        ChainFacts,
+        sample::{CHAIN, Sample},
+    };
+    use std::time::Duration;
+
+    const TCP: &str = "filters: [{typed_config: \
+        {\"@type\": x/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: c}}]";
+
+    #[test]
+    fn a_listener_has_any_number_of_chains() {
+        let chains = format!(
+            "{{name: sni, filter_chain_match: {{server_names: [\"*.A.test.\", b.test]}}, {TCP}}}"
+        );
+        let listener = format!(
+            "default_filter_chain: {{name: other, {TCP}}}, listener_filters_timeout: 0s, \
+             continue_on_listener_filters_timeout: true"
+        );
+        let sample = Sample {
+            chain: "name: plain, filter_chain_match: {transport_protocol: raw_buffer}",
+            chains: &chains,
+            listener: &listener,
+            ..Sample::default()
+        };
+        let snapshot = sample.loaded().snapshot;
+        let chains = &snapshot.listeners[0].chains;
+        assert!(chains.needs_hello && chains.continue_on_timeout);
+        assert_eq!(chains.inspect_timeout, None);
+        let names: Vec<_> = chains.all().iter().map(|chain| &*chain.name).collect();
+        assert_eq!(names, ["plain", "sni", "other"]);
+        for (name, expected) in [
+            (None, Some(0)),
+            (Some("x.a.test"), Some(1)),
+            (Some("b.test"), Some(1)),
+            (Some("c.test"), Some(0)),
+        ] {
+            let facts = ChainFacts {
+                server_name: name,
+                ..ChainFacts::default()
+            };
+            assert_eq!(chains.choose(&facts), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn one_chain_without_a_condition_needs_no_look_at_the_client() {
+        let inspector = "listener_filters: [{typed_config: \
+             {\"@type\": x/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]";
+        for listener in ["", inspector] {
+            let sample = Sample {
+                listener,
+                ..Sample::default()
+            };
+            let snapshot = sample.loaded().snapshot;
+            let chains = &snapshot.listeners[0].chains;
+            assert!(!chains.needs_hello, "{listener}");
+            assert_eq!(chains.inspect_timeout, Some(Duration::from_secs(15)));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_condition_is_told() {
+        let condition = format!("{CHAIN}.filter_chain_match");
+        for (fields, path) in [
+            ("destination_port: 0", "destination_port"),
+            ("source_ports: [1, 65536]", "source_ports[1]"),
+            (
+                "prefix_ranges: [{address_prefix: x}]",
+                "prefix_ranges[0].address_prefix",
+            ),
+            (
+                "source_prefix_ranges: [{address_prefix: 1.2.3.4, prefix_len: 33}]",
+                "source_prefix_ranges[0].prefix_len",
+            ),
+            ("server_names: [\"a.*\"]", "server_names[0]"),
+            ("server_names: [\"*\"]", "server_names[0]"),
+            ("server_names: [a.test, \"\"]", "server_names[1]"),
+            ("server_names: [.a.test]", "server_names[0]"),
+            ("transport_protocol: quic", "transport_protocol"),
+            ("application_protocols: [\"\"]", "application_protocols[0]"),
+        ] {
+            let chain = format!("filter_chain_match: {{{fields}}}");
+            let sample = Sample {
+                chain: &chain,
+                ..Sample::default()
+            };
+            let problems = sample.problems();
+            assert_eq!(problems.len(), 1, "{fields}: {problems:?}");
+            assert!(
+                problems[0].starts_with(&format!("{condition}.{path}: ")),
+                "{problems:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn chains_that_cannot_be_told_apart_are_refused() {
+        let second = |fields: &str| format!("{{name: two, {fields} {TCP}}}");
+        for (chain, chains, listener, path) in [
+            (
+                "",
+                second(""),
+                "",
+                "filter_chains[1].filter_chain_match: `filter_chains[0]`",
+            ),
+            (
+                "name: two",
+                second("filter_chain_match: {destination_port: 1},"),
+                "",
+                "filter_chains[1].name",
+            ),
+            (
+                "",
+                String::new(),
+                "default_filter_chain: {filter_chain_match: {}, filters: []}",
+                "default_filter_chain.filter_chain_match",
+            ),
+            (
+                "",
+                String::new(),
+                "listener_filters: [{typed_config: {\"@type\": x/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}]",
+                "listener_filters[0].typed_config",
+            ),
+            (
+                "",
+                String::new(),
+                "listener_filters: [{name: x}]",
+                "listener_filters[0].typed_config: is missing",
+            ),
+        ] {
+            let sample = Sample {
+                chain,
+                chains: &chains,
+                listener,
+                ..Sample::default()
+            };
+            let problems = sample.problems();
+            let told = format!("static_resources.listeners[0].{path}");
+            assert!(problems[0].starts_with(&told), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_surprising_is_told() {
+        let chain =
+            "transport_socket_connect_timeout: 1s, filter_chain_match: {server_names: [a.test]}";
+        let sample = Sample {
+            chain,
+            ..Sample::default()
+        };
+        let warnings = sample.warnings();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.starts_with(CHAIN)));
     }
 }

@@ -1,7 +1,6 @@
 //! The cluster behind a listener of the short form.
 
-use super::{QuickstartError, address, any, with_connect};
-use crate::config::UpstreamProtocol;
+use super::{Listen, QuickstartError, address, any, tls, with_connect};
 use prost::Name;
 use xds::api::envoy::{
     config::{
@@ -14,51 +13,69 @@ use xds::api::envoy::{
     extensions::upstreams::http::v3::{
         HttpProtocolOptions as UpstreamOptions,
         http_protocol_options::{
-            ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
+            AutoHttpConfig, ExplicitHttpConfig, UpstreamProtocolOptions,
+            explicit_http_config::ProtocolConfig,
         },
     },
 };
 
+/// What the endpoints of a listener speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speech {
+    /// Bytes.
+    Tcp { tls: bool },
+    /// HTTP/1.
+    Http1,
+    /// HTTP/2 by prior knowledge.
+    Http2,
+    /// HTTP over TLS, of the version that ALPN agrees on.
+    Https,
+}
+
 /// What the endpoints of a listener speak, and their addresses.
-pub(super) fn endpoints<'a>(
-    listen: &str,
-    tcp: bool,
-    to: &'a [String],
-) -> Result<(UpstreamProtocol, Vec<&'a str>), QuickstartError> {
-    let (mut protocols, mut addresses) = (Vec::new(), Vec::new());
-    for to in to {
+fn endpoints(listen: &Listen, is_http: bool) -> Result<(Speech, Vec<&str>), QuickstartError> {
+    let (mut found, mut addresses) = (Vec::new(), Vec::new());
+    for to in &listen.to {
         let (scheme, address) = match to.split_once("://") {
             Some((scheme, address)) if !to.starts_with("unix:") => (Some(scheme), address),
             Some(_) | None => (None, to.as_str()),
         };
-        protocols.push(match scheme {
-            Some(_) if tcp => {
-                let reason = format!("--to {to}: a TCP listener passes bytes on, leave `://` out");
+        found.push(match (scheme, is_http) {
+            (None, false) => Speech::Tcp { tls: false },
+            (Some("tls"), false) => Speech::Tcp { tls: true },
+            (Some(scheme), false) => {
+                let reason = format!(
+                    "--to {to}: `{scheme}` is not for a TCP listener, which passes bytes on; only tls is"
+                );
                 return Err(QuickstartError(reason));
             }
-            Some("h2c" | "grpc") => UpstreamProtocol::Http2,
-            Some("http") | None => UpstreamProtocol::Http1,
-            Some(scheme) => {
-                let reason = format!("--to {to}: `{scheme}` is unknown, only http, h2c and grpc");
+            (Some("h2c" | "grpc"), true) => Speech::Http2,
+            (Some("http") | None, true) => Speech::Http1,
+            (Some("https"), true) => Speech::Https,
+            (Some(scheme), true) => {
+                let reason =
+                    format!("--to {to}: `{scheme}` is unknown, only http, https, h2c and grpc");
                 return Err(QuickstartError(reason));
             }
         });
         addresses.push(address);
     }
-    let first = protocols.first().copied().unwrap_or_default();
-    if protocols.iter().any(|protocol| *protocol != first) {
-        let reason = format!("{listen}: its endpoints have to speak the same, all h2c or all http");
+    let first = found.first().copied().unwrap_or(Speech::Http1);
+    if found.iter().any(|speech| *speech != first) {
+        let at = &listen.at;
+        let reason = format!("{at}: its endpoints have to speak the same: all https, h2c, http …");
         return Err(QuickstartError(reason));
     }
     Ok((first, addresses))
 }
 
-/// A cluster of these endpoints.
+/// The cluster of a listener.
 pub(super) fn cluster(
     name: &str,
-    to: &[&str],
-    protocol: UpstreamProtocol,
+    listen: &Listen,
+    is_http: bool,
 ) -> Result<Cluster, QuickstartError> {
+    let (speech, to) = endpoints(listen, is_http)?;
     let mut endpoints = Vec::new();
     for to in to {
         if to.starts_with(':') {
@@ -81,11 +98,17 @@ pub(super) fn cluster(
         max_retries: Some(u32::MAX),
         ..Thresholds::default()
     };
-    let http2 = protocol == UpstreamProtocol::Http2;
-    let http2 = http2.then(|| (UpstreamOptions::full_name(), any(&prior_knowledge())));
+    let options = match speech {
+        Speech::Http2 => Some(prior_knowledge()),
+        Speech::Https => Some(by_alpn()),
+        Speech::Http1 | Speech::Tcp { .. } => None,
+    };
+    let options = options.map(|options| (UpstreamOptions::full_name(), any(&options)));
+    let is_tls = matches!(speech, Speech::Https | Speech::Tcp { tls: true });
     Ok(Cluster {
         name: name.to_owned(),
-        typed_extension_protocol_options: http2.into_iter().collect(),
+        typed_extension_protocol_options: options.into_iter().collect(),
+        transport_socket: tls::upstream(listen, is_tls)?,
         circuit_breakers: Some(CircuitBreakers {
             thresholds: vec![thresholds],
         }),
@@ -110,6 +133,18 @@ fn prior_knowledge() -> UpstreamOptions {
     };
     UpstreamOptions {
         upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)),
+        ..UpstreamOptions::default()
+    }
+}
+
+/// The version that ALPN agrees on, upgrades included.
+fn by_alpn() -> UpstreamOptions {
+    let auto = AutoHttpConfig {
+        http2_protocol_options: Some(with_connect()),
+        ..AutoHttpConfig::default()
+    };
+    UpstreamOptions {
+        upstream_protocol_options: Some(UpstreamProtocolOptions::AutoConfig(auto)),
         ..UpstreamOptions::default()
     }
 }

@@ -2,12 +2,14 @@
 
 mod cluster;
 mod filters;
+mod tls;
 
 use prost::{Message, Name};
 use prost_types::Any;
 use std::{fmt, net::SocketAddr};
 use xds::api::envoy::config::{
     bootstrap::v3::{Admin, Bootstrap, bootstrap::StaticResources},
+    cluster::v3::Cluster,
     core::v3::{
         Address, Http2ProtocolOptions, Pipe, SocketAddress, address::Address as Where,
         socket_address::PortSpecifier,
@@ -18,10 +20,65 @@ use xds::api::envoy::config::{
 /// What `ringlb run --listen … --to …` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quickstart {
-    /// Each address to listen on with the endpoints behind it.
-    pub listeners: Vec<(String, Vec<String>)>,
+    /// Each address to listen on with what belongs to it.
+    pub listeners: Vec<Listen>,
     /// Where the admin interface listens.
     pub admin: Option<SocketAddr>,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listen {
+    /// `--listen`.
+    pub at: String,
+    /// `--to`.
+    pub to: Vec<String>,
+    /// Each `--cert` with its `--key`: files, PEM.
+    pub certificates: Vec<Pair>,
+    /// `--client-ca`: clients have to present a certificate that one of this file vouches for.
+    pub client_ca: Option<String>,
+    /// What is known of the endpoints' TLS.
+    pub upstream: Upstream,
+}
+
+/// A certificate and its private key: the names of their files, or themselves, PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Pair {
+    /// Files.
+    Files(String, String),
+    /// Themselves.
+    Inline(String, String),
+}
+
+/// What is known of the endpoints' TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upstream {
+    /// `--ca`: one of this file vouches for the endpoints, in place of those that the system trusts.
+    pub ca: Option<String>,
+    /// `--insecure`: the endpoints may be anybody.
+    pub insecure: bool,
+    /// `--sni`: their name.
+    pub sni: Option<String>,
+}
+
+impl Listen {
+    /// An address with its endpoints.
+    pub fn new(at: &str, to: Vec<String>) -> Self {
+        Self {
+            at: at.to_owned(),
+            to,
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(chain, key) => write!(f, "Files({chain}, {key})"),
+            Self::Inline(..) => f.write_str("Inline"),
+        }
+    }
 }
 
 /// What is wrong with it.
@@ -43,41 +100,10 @@ impl Quickstart {
     /// An address that cannot be read, or a listener without endpoints.
     pub fn bootstrap(&self) -> Result<Bootstrap, QuickstartError> {
         let mut resources = StaticResources::default();
-        for (index, (listen, to)) in self.listeners.iter().enumerate() {
-            let (tcp, at) = match listen.split_once("://") {
-                Some(("tcp", at)) => (true, at),
-                Some(("http", at)) => (false, at),
-                Some((scheme, _)) => {
-                    let reason = format!("{listen}: `{scheme}` is unknown, only http and tcp");
-                    return Err(QuickstartError(reason));
-                }
-                None => (false, listen.as_str()),
-            };
-            if to.is_empty() {
-                return Err(QuickstartError(format!(
-                    "{listen}: add at least one --to ADDRESS"
-                )));
-            }
-            let kind = if tcp { "tcp" } else { "http" };
-            let name = format!("{kind}-{index}");
-            let chain = FilterChain {
-                filters: vec![if tcp {
-                    filters::tcp(&name)
-                } else {
-                    filters::http(&name)
-                }],
-                ..FilterChain::default()
-            };
-            resources.listeners.push(Listener {
-                name: name.clone(),
-                address: Some(address(at)?),
-                filter_chains: vec![chain],
-                ..Listener::default()
-            });
-            let (protocol, to) = cluster::endpoints(listen, tcp, to)?;
-            resources
-                .clusters
-                .push(cluster::cluster(&name, &to, protocol)?);
+        for (index, listen) in self.listeners.iter().enumerate() {
+            let (listener, cluster) = parts(index, listen)?;
+            resources.listeners.push(listener);
+            resources.clusters.push(cluster);
         }
         let admin = self.admin.map(|at| Admin {
             address: Some(inet(at)),
@@ -88,6 +114,44 @@ impl Quickstart {
             admin,
         })
     }
+}
+
+/// A listener and its cluster.
+fn parts(index: usize, listen: &Listen) -> Result<(Listener, Cluster), QuickstartError> {
+    let at = &listen.at;
+    let (scheme, address_text) = at.split_once("://").unwrap_or(("http", at));
+    let (is_http, is_tls) = match scheme {
+        "http" => (true, false),
+        "https" => (true, true),
+        "tcp" => (false, false),
+        "tls" => (false, true),
+        _ => {
+            let reason = format!("{at}: `{scheme}` is unknown, only http, https, tcp and tls");
+            return Err(QuickstartError(reason));
+        }
+    };
+    if listen.to.is_empty() {
+        return Err(QuickstartError(format!(
+            "{at}: add at least one --to ADDRESS"
+        )));
+    }
+    let name = format!("{scheme}-{index}");
+    let filter = match is_http {
+        true => filters::http(&name),
+        false => filters::tcp(&name),
+    };
+    let chain = FilterChain {
+        filters: vec![filter],
+        transport_socket: tls::downstream(listen, is_tls, is_http)?,
+        ..FilterChain::default()
+    };
+    let listener = Listener {
+        name: name.clone(),
+        address: Some(address(address_text)?),
+        filter_chains: vec![chain],
+        ..Listener::default()
+    };
+    Ok((listener, cluster::cluster(&name, listen, is_http)?))
 }
 
 fn address(text: &str) -> Result<Address, QuickstartError> {
@@ -149,7 +213,7 @@ mod tests {
     fn quickstart(listen: &str, to: &[&str]) -> Quickstart {
         let to = to.iter().map(|to| (*to).to_owned()).collect();
         Quickstart {
-            listeners: vec![(listen.to_owned(), to)],
+            listeners: vec![Listen::new(listen, to)],
             admin: None,
         }
     }
@@ -220,13 +284,13 @@ mod tests {
     fn what_cannot_be_read_is_told() {
         for (listen, to, expected) in [
             ("8080", &["127.0.0.1:1"][..], "not an address"),
-            ("ftp://1.2.3.4:1", &["127.0.0.1:1"], "only http and tcp"),
+            ("ftp://1.2.3.4:1", &["127.0.0.1:1"], "only http, https, tcp"),
             (":80", &[], "--to"),
             (":80", &["localhost"], "not an address"),
-            (":80", &["h3://1.2.3.4:1"], "only http, h2c and grpc"),
+            (":80", &["h3://1.2.3.4:1"], "only http, https, h2c and grpc"),
             (":80", &["h2c://:1"], "needs an address"),
             (":80", &["1.2.3.4:1", "h2c://1.2.3.4:2"], "speak the same"),
-            ("tcp://:80", &["h2c://1.2.3.4:1"], "leave `://` out"),
+            ("tcp://:80", &["h2c://1.2.3.4:1"], "a TCP listener"),
         ] {
             let error = quickstart(listen, to).bootstrap().unwrap_err();
             assert!(error.0.contains(expected), "{error}");

@@ -5,8 +5,6 @@
 
 mod recipe;
 mod store;
-#[cfg(test)]
-mod tests;
 
 pub(super) use recipe::{Fault, Recipe, Value};
 pub(super) use store::{Store, Use, Values};

@@ -67,7 +67,11 @@ impl Compiler {
         chain: &FilterChain,
     ) -> Result<Arc<DownstreamTls>, ()> {
         let from: DownstreamTlsContext = self.decode(path, any).ok_or(())?;
+        let problems = self.problems.len();
         let server = self.server_parts(path, &from).ok_or(())?;
+        if self.problems.len() > problems {
+            return Err(());
+        }
         let made = server.make(&self.secrets.values(), server.tickets.current());
         let context = made.map_err(|error| self.wrong_server(path, &server, &error))?;
         let timeout = chain.transport_socket_connect_timeout.as_ref();

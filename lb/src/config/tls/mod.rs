@@ -6,6 +6,8 @@ mod live;
 mod params;
 mod secrets;
 mod socket;
+#[cfg(test)]
+mod tests;
 pub(super) mod trust;
 mod upstream;
 

@@ -50,7 +50,11 @@ impl Compiler {
         protocol: UpstreamProtocol,
     ) -> Option<Arc<UpstreamTls>> {
         let from: UpstreamTlsContext = self.decode(path, any)?;
+        let problems = self.problems.len();
         let parts = self.client_parts(path, &from, protocol)?;
+        if self.problems.len() > problems {
+            return None;
+        }
         self.check_alpn(path, &parts.params.alpn, protocol);
         let check_name = parts.checks_name(&parts.trust.merged(&self.secrets.values()));
         let made = parts.make(&self.secrets.values());

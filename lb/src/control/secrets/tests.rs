@@ -1,35 +1,9 @@
 use super::*;
-use crate::config::{Loaded, load};
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::Path,
-    sync::atomic::{AtomicU32, Ordering},
+use crate::{
+    config::{Loaded, load},
+    scratch::Folder,
 };
-
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("ringlb-secrets-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 /// Keys are the one kind of secret that is only bytes.
 fn write(path: &Path, key: u8) {

@@ -1,0 +1,215 @@
+use super::{downstream, folder, text, upstream};
+use crate::config::{
+    DownstreamTls,
+    sample::{CHAIN, Sample},
+};
+use std::{sync::Arc, time::Duration};
+
+fn of_chain(chain: &str) -> Arc<DownstreamTls> {
+    let sample = Sample {
+        chain,
+        ..Sample::default()
+    };
+    let snapshot = sample.loaded().snapshot;
+    snapshot.listeners[0]
+        .chains
+        .only_chain()
+        .tls
+        .clone()
+        .unwrap()
+}
+
+#[test]
+fn a_chain_with_a_certificate_speaks_tls() {
+    let (folder, _) = folder();
+    let context = downstream(
+        &folder,
+        "common_tls_context: {tls_certificates: [cert(a), cert(b)]}",
+    );
+    let tls = of_chain(&context);
+    assert_eq!(tls.handshake_timeout, Some(Duration::from_secs(10)));
+    assert!(!tls.require_sni);
+    let context = downstream(
+        &folder,
+        "require_sni: true, common_tls_context: {tls_certificates: [cert(a)], alpn_protocols: [h2], \
+         tls_params: {tls_minimum_protocol_version: TLSv1_3, ecdh_curves: [X25519], \
+         cipher_suites: [TLS_AES_128_GCM_SHA256, \"[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-ECDSA-AES128-GCM-SHA256]\"]}}, \
+         session_ticket_keys: {keys: [file(keys)]}, session_timeout: 60s, \
+         full_scan_certs_on_sni_mismatch: true, disable_stateful_session_resumption: true",
+    );
+    let context = format!("{context}, transport_socket_connect_timeout: 3s");
+    let tls = of_chain(&context);
+    assert_eq!(tls.handshake_timeout, Some(Duration::from_secs(3)));
+    assert!(tls.require_sni);
+    let raw = "transport_socket: {typed_config: \
+               {\"@type\": x/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}";
+    let sample = Sample {
+        chain: raw,
+        cluster: raw,
+        ..Sample::default()
+    };
+    assert!(
+        sample.loaded().snapshot.listeners[0]
+            .chains
+            .only_chain()
+            .tls
+            .is_none()
+    );
+}
+
+/// Fields of a context, and which of them is wrong.
+const WRONG: [(&str, &str); 19] = [
+    ("", ".common_tls_context.tls_certificates"),
+    (
+        "common_tls_context: {tls_certificates: [{certificate_chain: file(a.pem), private_key: file(b.key)}]}",
+        ".common_tls_context.tls_certificates[0].private_key",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [{certificate_chain: file(none), private_key: file(b.key)}]}",
+        ".common_tls_context.tls_certificates[0].certificate_chain.filename",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [{certificate_chain: file(garbage), private_key: file(b.key)}]}",
+        ".common_tls_context.tls_certificates[0].certificate_chain",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [{private_key: file(b.key)}]}",
+        ".common_tls_context.tls_certificates[0].certificate_chain",
+    ),
+    (
+        "common_tls_context: {tls_certificate_sds_secret_configs: [{name: none}]}",
+        ".common_tls_context.tls_certificate_sds_secret_configs[0].name",
+    ),
+    (
+        "common_tls_context: {tls_certificate_sds_secret_configs: [{name: keys}]}",
+        ".common_tls_context.tls_certificate_sds_secret_configs[0].name",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)]}, require_client_certificate: true",
+        ".common_tls_context.validation_context",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], validation_context: {}}",
+        ".common_tls_context.validation_context.trusted_ca",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], validation_context: {trusted_ca: file(garbage)}}",
+        ".common_tls_context.validation_context",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], validation_context: \
+         {trusted_ca: file(ca.pem), verify_certificate_hash: [x]}}",
+        ".common_tls_context.validation_context.verify_certificate_hash[0]",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)]}, ocsp_staple_policy: MUST_STAPLE",
+        ".common_tls_context.tls_certificates[0]",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], tls_params: {cipher_suites: [\"[RC4|TLS_AES_128_GCM_SHA256]\"]}}",
+        ".common_tls_context.tls_params.cipher_suites[0]",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], tls_params: {ecdh_curves: [X25519, x]}}",
+        ".common_tls_context.tls_params.ecdh_curves[1]",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], tls_params: \
+         {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_2}}",
+        ".common_tls_context.tls_params.tls_minimum_protocol_version",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], alpn_protocols: [\"\"]}",
+        ".common_tls_context.alpn_protocols[0]",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)]}, session_ticket_keys: {keys: [file(garbage)]}",
+        ".session_ticket_keys.keys[0]",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)]}, session_ticket_keys_sds_secret_config: {name: a}",
+        ".session_ticket_keys_sds_secret_config.name",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], key_log: {}}",
+        ".common_tls_context.key_log.path",
+    ),
+];
+
+#[test]
+fn what_is_wrong_towards_clients_is_told_at_its_field() {
+    let (folder, _) = folder();
+    folder.put("garbage", "x");
+    let secrets = text(
+        &folder,
+        "{name: keys, session_ticket_keys: {keys: [file(keys)]}}, {name: a, tls_certificate: cert(a)}",
+    );
+    for (fields, path) in WRONG {
+        let chain = downstream(&folder, fields);
+        let sample = Sample {
+            chain: &chain,
+            secrets: &secrets,
+            ..Sample::default()
+        };
+        let problems = sample.problems();
+        let path = format!("{CHAIN}.transport_socket.typed_config{path}: ");
+        assert_eq!(problems.len(), 1, "{fields}: {problems:?}");
+        assert!(problems[0].starts_with(&path), "{problems:?}");
+        // Neither in problems nor elsewhere is a key repeated.
+        assert!(!problems[0].contains("PRIVATE KEY"), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_context_of_the_other_side_is_refused() {
+    let (folder, _) = folder();
+    let (down, up) = (downstream(&folder, ""), upstream(&folder, ""));
+    let sample = Sample {
+        chain: &up,
+        cluster: &down,
+        ..Sample::default()
+    };
+    let problems = sample.problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .all(|problem| problem.contains("is not possible here"))
+    );
+}
+
+#[test]
+fn secrets_have_names_of_their_own() {
+    let (folder, _) = folder();
+    for (secrets, expected) in [
+        (
+            "{tls_certificate: cert(a)}",
+            "secrets[0].name: a name is missing",
+        ),
+        ("{name: a}", "secrets[0]: it has no type"),
+        (
+            "{name: a, tls_certificate: cert(a)}, {name: a, tls_certificate: cert(b)}",
+            "secrets[1].name: `a` is already used",
+        ),
+        (
+            "{name: a, tls_certificate: {certificate_chain: file(none), private_key: file(a.key)}}",
+            "secrets[0].tls_certificate.certificate_chain.filename: ",
+        ),
+        (
+            "{name: a, session_ticket_keys: {}}",
+            "secrets[0].session_ticket_keys.keys: there has to be one",
+        ),
+        (
+            "{name: a, validation_context: {max_verify_depth: 0}}",
+            "secrets[0].validation_context.max_verify_depth: ",
+        ),
+    ] {
+        let secrets = text(&folder, secrets);
+        let sample = Sample {
+            secrets: &secrets,
+            ..Sample::default()
+        };
+        let problems = sample.problems();
+        assert!(problems[0].contains(expected), "{problems:?}");
+    }
+}
