@@ -205,6 +205,7 @@ fn target(port: u16) -> Target {
     Target {
         address: SockAddr::from(at),
         authority: at.to_string(),
+        tls: None,
     }
 }
 
