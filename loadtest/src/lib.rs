@@ -19,5 +19,6 @@ pub mod outcome;
 mod process;
 pub mod report;
 pub mod run;
+mod secure;
 pub mod serve;
 pub mod workload;

@@ -24,8 +24,9 @@ pub struct Outcome {
     pub in_time: Traffic,
     /// Right answers whose bodies were to be verified and had no checksum.
     pub unverified: u64,
-    /// Failures by class; those of the warm-up are not in it. [`Failure::Connect`] counts attempts and
-    /// [`Failure::Unsolicited`] connections, not requests; both are not in `tally.failed`.
+    /// Failures by class; those of the warm-up are not in it. [`Failure::Connect`] and
+    /// [`Failure::Handshake`] count attempts and [`Failure::Unsolicited`] connections, not requests; they
+    /// are not in `tally.failed`.
     pub errors: BTreeMap<Failure, u64>,
     /// In ns, from the moment at which a request was to start to the end of its answer. With open
     /// arrivals what timed out, lost its connection or never ended is in it with the time it had waited.
@@ -33,7 +34,8 @@ pub struct Outcome {
     /// In ns, from the moment at which a request was handed to a connection to the end of its answer:
     /// what a tool that waits for the target would report.
     pub service: Histogram<u64>,
-    /// In ns, from asking for a connection to having it; those of the warm-up are in it.
+    /// In ns, from asking for a connection to having it, without handshakes of TLS; those of the warm-up
+    /// are in it.
     pub connect: Histogram<u64>,
     /// The run in pieces of equal length, in order, for pictures; their number is bounded.
     pub slices: Vec<Slice>,
@@ -41,6 +43,8 @@ pub struct Outcome {
     pub slice: Duration,
     /// Of a load of gRPC: what its calls ended with.
     pub calls: Option<Calls>,
+    /// Of a load over TLS.
+    pub handshakes: Option<Handshakes>,
     /// What the generator itself needed.
     pub generator: Generator,
     /// A signal ended it before its time.
@@ -62,6 +66,7 @@ impl Default for Outcome {
             slices: Vec::new(),
             slice: Duration::ZERO,
             calls: None,
+            handshakes: None,
             generator: Generator::default(),
             is_cut: false,
         }
@@ -75,6 +80,50 @@ pub struct Calls {
     pub statuses: BTreeMap<u8, u64>,
     /// Messages that came.
     pub messages: u64,
+}
+
+/// Handshakes of TLS that came about: those of the measured time or, where connections were kept and there
+/// were none, those before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Handshakes {
+    /// They are of the measured time, so that there is a rate of them.
+    pub is_measured: bool,
+    /// Full ones.
+    pub full: u64,
+    /// Those that went on with the session of an earlier connection.
+    pub resumed: u64,
+    /// All of them, by version and cipher suite.
+    pub agreed: BTreeMap<String, u64>,
+    /// In ns, from having a connection to having a session on it.
+    pub time: Histogram<u64>,
+}
+
+impl Handshakes {
+    pub(crate) fn new(is_measured: bool) -> Self {
+        Self {
+            is_measured,
+            full: 0,
+            resumed: 0,
+            agreed: BTreeMap::new(),
+            time: histogram(),
+        }
+    }
+
+    /// All of them.
+    pub fn count(&self) -> u64 {
+        self.full + self.resumed
+    }
+
+    /// Takes over another thread's.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.full += other.full;
+        self.resumed += other.resumed;
+        for (agreed, count) in &other.agreed {
+            *self.agreed.entry(agreed.clone()).or_default() += count;
+        }
+        // Refused only if the other reached farther; all have the same bounds.
+        let _ = self.time.add(&other.time);
+    }
 }
 
 /// Bytes in both directions.
@@ -115,6 +164,8 @@ pub enum Failure {
     Closed,
     /// No connection came about.
     Connect,
+    /// No session of TLS came about on a connection.
+    Handshake,
     /// The target does not speak the protocol, or breaks its rules.
     Malformed,
     /// More requests waited for a connection than the backlog holds.
@@ -135,7 +186,7 @@ pub enum Failure {
 impl Failure {
     /// Whether it counts requests, each of which failed.
     pub fn is_of_requests(self) -> bool {
-        !matches!(self, Self::Connect | Self::Unsolicited)
+        !matches!(self, Self::Connect | Self::Handshake | Self::Unsolicited)
     }
 }
 

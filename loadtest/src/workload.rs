@@ -18,6 +18,8 @@ pub struct Workload {
     /// A connection is closed after so many requests and another one opened; none: it is kept. In
     /// HTTP/1.1 the last of them says so.
     pub requests_per_connection: Option<u64>,
+    /// Of a target over TLS: what new connections begin with.
+    pub sessions: Sessions,
     /// How long requests are started once the warm-up is over; with `count` at most so long.
     #[serde(with = "humantime_serde")]
     pub duration: Duration,
@@ -49,6 +51,7 @@ impl Default for Workload {
             connections: 64,
             streams: 1,
             requests_per_connection: None,
+            sessions: Sessions::Full,
             duration: Duration::from_secs(10),
             count: None,
             warm_up: Duration::from_secs(1),
@@ -147,12 +150,23 @@ pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// HTTP/2 by prior knowledge.
+    /// HTTP/2, by prior knowledge or agreed on with ALPN.
     Http2,
-    /// gRPC: calls with one message each, over HTTP/2 by prior knowledge.
+    /// gRPC: calls with one message each, over HTTP/2.
     Grpc,
     /// Bytes that come back as they were sent.
     Echo,
+}
+
+/// What new connections over TLS begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sessions {
+    /// A full handshake each.
+    #[default]
+    Full,
+    /// The session of an earlier connection, where the target gave a ticket for it.
+    Resumed,
 }
 
 /// When requests start.

@@ -49,6 +49,7 @@ fn a_request_in_steady_state_allocates_nothing() {
         let target = Target {
             address: SockAddr::Inet(address),
             authority: address.to_string(),
+            tls: None,
         };
         let load = Arc::new(Load::new(target, workload));
         let mut lane = Lane::new(engine, load, Share::ALL, 1);

@@ -1,5 +1,6 @@
 //! The load generator and the endpoint over HTTP/2 on a simulated network: every answer of many streams
-//! is right, however what is sent is cut, and nothing is left behind on a network that breaks.
+//! is right, however what is sent is cut, and nothing is left behind on a network that breaks. The same
+//! over TLS.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
@@ -8,15 +9,21 @@ use engines::{
 };
 use loadtest::{
     outcome::{Failure, Outcome},
-    run::{self, Lane, Load, Share, Target},
-    serve::{Counters, Defaults, Service, Worker},
-    workload::{Arrivals, Protocol, Request, Workload},
+    run::{self, Lane, Load, Share, Target, Tls},
+    serve::{self, Counters, Defaults, SelfSigned, Service, Worker},
+    workload::{Arrivals, Protocol, Request, Sessions, Workload},
 };
 use std::{sync::Arc, time::Duration};
+use tls::{Client, ClientSettings, ServerContext, Version};
 
 fn seeds() -> std::ops::Range<u64> {
     let count = std::env::var("SIM_SEEDS").ok().and_then(|n| n.parse().ok());
     0..count.unwrap_or(16)
+}
+
+/// Without optimisation handshakes take their time.
+fn few_seeds() -> std::ops::Range<u64> {
+    0..seeds().end.div_ceil(3)
 }
 
 struct Stage {
@@ -28,6 +35,11 @@ struct Stage {
 
 impl Stage {
     fn new(seed: u64, faults: Faults, workload: &Workload) -> Self {
+        Self::with(seed, faults, workload, None)
+    }
+
+    /// Over TLS if there is a context for both sides.
+    fn with(seed: u64, faults: Faults, workload: &Workload, tls: Option<Both>) -> Self {
         workload.check(1).unwrap();
         let net = SimNet::new(seed);
         net.set_faults(faults);
@@ -37,11 +49,20 @@ impl Stage {
         let options = EngineOptions::default();
         let engine = net.engine(&options);
         let id = engine.id();
-        let listeners = vec![(carried, Service::Http)];
-        let worker = Worker::new(Box::new(engine), listeners, Defaults::default());
+        let service = match tls {
+            None => Service::Http,
+            Some(_) => Service::Https,
+        };
+        let listeners = vec![(carried, service)];
+        let mut worker = Worker::new(Box::new(engine), listeners, Defaults::default());
+        let (server, tls) = tls.unzip();
+        if let Some(context) = server {
+            worker = worker.over_tls(context);
+        }
         let target = Target {
             address,
             authority: "a".to_owned(),
+            tls,
         };
         let load = Arc::new(Load::new(target, workload.clone()));
         let engine = net.engine(&options);
@@ -91,6 +112,27 @@ impl Stage {
         assert_eq!(tally.started, ended, "a request has one end: {tally:?}");
         (outcome, counters)
     }
+}
+
+/// What both sides of a connection over TLS begin with.
+type Both = (Arc<ServerContext>, Tls);
+
+/// The draws of the cryptography are not the seed's; lengths and order do not depend on them.
+fn both() -> Both {
+    let versions = (Version::Tls12, Version::Tls13);
+    let identity = SelfSigned::localhost().unwrap().identity().unwrap();
+    let settings = ClientSettings {
+        server: Client::Unverified,
+        identity: None,
+        alpn: Vec::new(),
+        versions,
+        suites: Vec::new(),
+        groups: Vec::new(),
+        sessions_max: 0,
+        key_log: None,
+    };
+    let server = serve::secure(identity, versions, Vec::new(), Vec::new());
+    (server.unwrap(), Tls::new(settings, "localhost").unwrap())
 }
 
 fn get(path: &str, body: u64) -> Request {
@@ -159,6 +201,54 @@ fn answers_are_whole_however_what_is_sent_is_cut() {
             let (outcome, counters) = Stage::new(seed, faults.clone(), &load).run();
             assert_eq!(outcome.tally.completed, 20, "{seed}: {:?}", outcome.errors);
             assert_eq!((counters.answered, counters.malformed), (20, 0), "{seed}");
+        }
+    }
+}
+
+#[test]
+fn answers_are_whole_over_tls_however_what_is_sent_is_cut() {
+    let tls = both();
+    for seed in few_seeds() {
+        let faults = Faults::rough(&mut Rng::seeded(seed));
+        for (protocol, requests) in [
+            (Protocol::Http1, of_http()),
+            (Protocol::Http2, of_http()),
+            (Protocol::Grpc, of_grpc()),
+        ] {
+            let load = Workload {
+                count: Some(20),
+                sessions: Sessions::Resumed,
+                requests_per_connection: (seed % 2 == 0).then_some(3),
+                ..workload(protocol, if seed % 4 == 0 { 1 } else { 3 }, requests)
+            };
+            let stage = Stage::with(seed, faults.clone(), &load, Some(tls.clone()));
+            let (outcome, counters) = stage.run();
+            assert_eq!(outcome.tally.completed, 20, "{seed}: {:?}", outcome.errors);
+            assert_eq!((counters.answered, counters.malformed), (20, 0), "{seed}");
+            let handshakes = outcome.handshakes.unwrap();
+            assert!(handshakes.count() > 0, "{seed}");
+        }
+    }
+}
+
+#[test]
+fn a_network_that_breaks_leaves_nothing_of_tls_behind() {
+    let tls = both();
+    for seed in few_seeds() {
+        let faults = Faults::hostile(&mut Rng::seeded(seed));
+        for (protocol, requests) in [(Protocol::Http1, of_http()), (Protocol::Http2, of_http())] {
+            let load = Workload {
+                requests_per_connection: (seed % 2 == 0).then_some(10),
+                timeout: Duration::from_secs(2),
+                ..workload(protocol, 4, requests)
+            };
+            let stage = Stage::with(seed, faults.clone(), &load, Some(tls.clone()));
+            let (outcome, _) = stage.run();
+            assert_eq!(outcome.tally.started, 60, "{seed}");
+            for why in [Failure::Body, Failure::Malformed, Failure::Status] {
+                let found = outcome.errors.get(&why);
+                assert_eq!(found, None, "{seed}: {:?}", outcome.errors);
+            }
         }
     }
 }

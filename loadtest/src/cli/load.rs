@@ -1,7 +1,7 @@
 //! The arguments that say what load is made, the same for every command that makes one: a workload file,
 //! flags that change it, and what carries it.
 
-use super::{cpus, engine, target::Url, tell::tell};
+use super::{cpus, engine, target::Url, tell::tell, tls};
 use crate::{
     run::{Means, Target},
     workload::{Arrivals, Protocol, Workload},
@@ -26,7 +26,8 @@ pub(super) fn url() -> Arg {
         .value_name("URL")
         .help(
             "http://HOST:PORT/PATH, h2c://HOST:PORT/PATH, grpc://HOST:PORT/PACKAGE.SERVICE/METHOD, \
-             tcp://HOST:PORT (bytes that come back); unix:/PATH for HOST:PORT",
+             tcp://HOST:PORT (bytes that come back); over TLS https, h2, grpcs, tls; unix:/PATH for \
+             HOST:PORT",
         )
         .required(true)
 }
@@ -34,6 +35,7 @@ pub(super) fn url() -> Arg {
 /// What is asked, and on which connections.
 pub(super) fn request_args() -> Vec<Arg> {
     let mut all = message_args();
+    all.extend(tls::client_args());
     all.extend([
         value("connections", "N", "Connections kept open [default: 64]")
             .short('c')
@@ -203,8 +205,12 @@ impl Asked {
         set_requests(&mut workload, &url, matches)?;
         set_connections(&mut workload, matches);
         let means = means(matches)?;
+        let tls = match url.is_secure {
+            true => Some(tls::client(matches, url.host())?),
+            false => tls::refuse(matches).map(|()| None)?,
+        };
         Ok(Self {
-            target: url.resolve()?,
+            target: url.resolve(tls)?,
             workload,
             means,
         })
@@ -274,7 +280,7 @@ fn set_requests(workload: &mut Workload, url: &Url, matches: &ArgMatches) -> Res
     let path = url.path.as_ref().filter(|path| !has_file || *path != "/");
     let deadline = matches.get_one::<Duration>("grpc-timeout").copied();
     if deadline.is_some() && url.protocol != Protocol::Grpc {
-        return Err("grpc-timeout: only a grpc:// target is told one".to_owned());
+        return Err("grpc-timeout: only a target of gRPC is told one".to_owned());
     }
     let changes = method.is_some()
         || headers.is_some()
@@ -343,6 +349,7 @@ fn set_connections(workload: &mut Workload, matches: &ArgMatches) {
     workload.streams = number("streams").unwrap_or(workload.streams);
     workload.requests_per_connection =
         long("requests-per-connection").or(workload.requests_per_connection);
+    workload.sessions = tls::sessions(matches).unwrap_or(workload.sessions);
     workload.read_rate = long("read-rate").or(workload.read_rate);
     workload.warm_up = time("warm-up").unwrap_or(workload.warm_up);
     workload.timeout = time("timeout").unwrap_or(workload.timeout);

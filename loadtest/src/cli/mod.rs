@@ -14,6 +14,7 @@ mod signals;
 mod sink;
 mod target;
 mod tell;
+mod tls;
 
 use clap::ArgMatches;
 use std::process::ExitCode;

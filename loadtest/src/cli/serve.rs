@@ -1,17 +1,19 @@
 //! `loadtest serve`.
 
-use super::{cpus, engine, tell::tell};
+use super::{cpus, engine, tell::tell, tls};
 use crate::serve::{Defaults, Options, Service, allow_descriptors, limits, start};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use engines::SockAddr;
 use nix::sys::signal::{SigSet, Signal};
 use std::{io::Write, net::SocketAddr, process::ExitCode, thread, time::Duration};
 
-const SERVICES: [(Service, &str); 4] = [
+const SERVICES: [(Service, &str); 6] = [
     (Service::Http, "Answer requests, as their paths say"),
+    (Service::Https, "The same over TLS"),
     (Service::Echo, "Send every byte back"),
     (Service::Source, "Send bytes without end"),
     (Service::Sink, "Drop every byte"),
+    (Service::TlsEcho, "Send every byte back, over TLS"),
 ];
 
 pub(super) fn arguments() -> clap::Command {
@@ -27,6 +29,7 @@ pub(super) fn arguments() -> clap::Command {
         .about("Be the target: fast, slow or faulty")
         .long_about(LONG)
         .args(listeners)
+        .args(tls::server_args())
         .args([
             Arg::new("threads")
                 .long("threads")
@@ -109,8 +112,16 @@ fn options(matches: &ArgMatches) -> Result<Options, String> {
         );
     }
     if listeners.is_empty() {
-        return Err("nothing to serve: give --http, --echo, --source or --sink".to_owned());
+        return Err(
+            "nothing to serve: give --http, --https, --echo, --tls-echo, --source or --sink"
+                .to_owned(),
+        );
     }
+    let is_secure = |(service, _): &(Service, SockAddr)| service.is_secure();
+    let tls = match listeners.iter().any(is_secure) {
+        true => Some(tls::server(matches)?),
+        false => None,
+    };
     let cpus: Vec<usize> = matches.get_one("cpu").cloned().unwrap_or_default();
     let wanted = matches.get_one::<u16>("threads").map(|n| usize::from(*n));
     let threads = wanted.unwrap_or_else(|| match cpus.len() {
@@ -127,6 +138,7 @@ fn options(matches: &ArgMatches) -> Result<Options, String> {
     };
     Ok(Options {
         listeners,
+        tls,
         defaults,
         engine,
         threads,

@@ -1,7 +1,11 @@
 //! Where a load goes to, as it is written: `http://HOST:PORT/PATH`, `h2c://HOST:PORT/PATH`,
-//! `grpc://HOST:PORT/package.Service/Method`, `tcp://HOST:PORT`, or with `unix:/path` for `HOST:PORT`.
+//! `grpc://HOST:PORT/package.Service/Method`, `tcp://HOST:PORT`; over TLS `https`, `h2`, `grpcs`, `tls`; or
+//! with `unix:/path` for `HOST:PORT`.
 
-use crate::{run::Target, workload::Protocol};
+use crate::{
+    run::{Target, Tls},
+    workload::Protocol,
+};
 use engines::SockAddr;
 use std::net::ToSocketAddrs;
 
@@ -9,6 +13,8 @@ use std::net::ToSocketAddrs;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Url {
     pub(super) protocol: Protocol,
+    /// Over TLS.
+    pub(super) is_secure: bool,
     /// `HOST:PORT` or `unix:/path`.
     place: String,
     /// `Host` of requests.
@@ -17,6 +23,18 @@ pub(super) struct Url {
     pub(super) path: Option<String>,
 }
 
+/// Schemes: what is spoken, and whether over TLS.
+const SCHEMES: [(&str, Protocol, bool); 8] = [
+    ("http", Protocol::Http1, false),
+    ("h2c", Protocol::Http2, false),
+    ("grpc", Protocol::Grpc, false),
+    ("tcp", Protocol::Echo, false),
+    ("https", Protocol::Http1, true),
+    ("h2", Protocol::Http2, true),
+    ("grpcs", Protocol::Grpc, true),
+    ("tls", Protocol::Echo, true),
+];
+
 impl Url {
     /// Reads a URL.
     ///
@@ -24,19 +42,13 @@ impl Url {
     /// What is wrong with it.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-        let protocol = match scheme {
-            "grpc" => Protocol::Grpc,
-            "h2c" => Protocol::Http2,
-            "http" => Protocol::Http1,
-            "tcp" => Protocol::Echo,
-            other => {
-                return Err(format!(
-                    "`{other}` in `{url}`: http, h2c, grpc and tcp are known"
-                ));
-            }
+        let Some((_, protocol, is_secure)) = SCHEMES.into_iter().find(|known| known.0 == scheme)
+        else {
+            let known = SCHEMES.map(|known| known.0).join(", ");
+            return Err(format!("`{scheme}` in `{url}`: known are {known}"));
         };
         if let Some(socket) = rest.strip_prefix("unix:") {
-            return Self::of_socket(protocol, socket, url);
+            return Self::of_socket(protocol, is_secure, socket, url);
         }
         // A fragment is for whoever shows the answer.
         let rest = rest.split('#').next().unwrap_or_default();
@@ -51,18 +63,22 @@ impl Url {
             return Err(format!("`{url}` names no host"));
         }
         if protocol == Protocol::Echo && path.as_deref().is_some_and(|path| path != "/") {
-            return Err(format!("`{url}`: tcp has no path"));
+            return Err(format!("`{url}`: {scheme} has no path"));
         }
         let place = match (port(authority), protocol) {
             (Some(port), _) if !is_port(port) => {
                 return Err(format!("port `{port}` in `{url}`: from 1 to 65535"));
             }
             (Some(_), _) => authority.to_owned(),
-            (None, Protocol::Grpc | Protocol::Http1 | Protocol::Http2) => format!("{authority}:80"),
+            (None, Protocol::Grpc | Protocol::Http1 | Protocol::Http2) => {
+                let port = if is_secure { 443 } else { 80 };
+                format!("{authority}:{port}")
+            }
             (None, Protocol::Echo) => return Err(format!("`{url}` names no port")),
         };
         Ok(Self {
             protocol,
+            is_secure,
             place,
             authority: authority.to_owned(),
             path: path.filter(|_| protocol != Protocol::Echo),
@@ -70,23 +86,36 @@ impl Url {
     }
 
     /// All behind `unix:` is the socket's path.
-    fn of_socket(protocol: Protocol, socket: &str, url: &str) -> Result<Self, String> {
+    fn of_socket(
+        protocol: Protocol,
+        is_secure: bool,
+        socket: &str,
+        url: &str,
+    ) -> Result<Self, String> {
         if socket.is_empty() {
             return Err(format!("`{url}` names no socket"));
         }
         Ok(Self {
             protocol,
+            is_secure,
             place: format!("unix:{socket}"),
             authority: "localhost".to_owned(),
             path: None,
         })
     }
 
+    /// The host alone, as a certificate names it.
+    pub(super) fn host(&self) -> &str {
+        let behind = port(&self.authority).map_or(0, |port| port.len() + 1);
+        let host = &self.authority[..self.authority.len() - behind];
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// Finds the address.
     ///
     /// # Errors
     /// The name is unknown.
-    pub(super) fn resolve(&self) -> Result<Target, String> {
+    pub(super) fn resolve(&self, tls: Option<Tls>) -> Result<Target, String> {
         let address = match self.place.strip_prefix("unix:") {
             Some(socket) => SockAddr::Unix(socket.into()),
             None => {
@@ -101,6 +130,7 @@ impl Url {
         Ok(Target {
             address,
             authority: self.authority.clone(),
+            tls,
         })
     }
 }
@@ -202,8 +232,10 @@ mod tests {
             );
         }
         for url in [
-            "https://a",
-            "h2://a",
+            "ws://a",
+            "tls://a",
+            "tls://a:1/b",
+            "https://",
             "http://",
             "h2c://",
             "grpc:///p.S/M",
@@ -235,6 +267,30 @@ mod tests {
     }
 
     #[test]
+    fn over_tls_there_is_another_port_and_a_name() {
+        for (url, protocol, place, host) in [
+            (
+                "https://a.example/x",
+                Protocol::Http1,
+                "a.example:443",
+                "a.example",
+            ),
+            ("https://a:81", Protocol::Http1, "a:81", "a"),
+            ("h2://[::1]:81/", Protocol::Http2, "[::1]:81", "::1"),
+            ("h2://[::1]", Protocol::Http2, "[::1]:443", "::1"),
+            ("grpcs://a/p.S/M", Protocol::Grpc, "a:443", "a"),
+            ("tls://a:7", Protocol::Echo, "a:7", "a"),
+            ("https://unix:/x", Protocol::Http1, "unix:/x", "localhost"),
+        ] {
+            let found = Url::parse(url).unwrap();
+            assert!(found.is_secure, "{url}");
+            let named = (found.protocol, &*found.place, found.host());
+            assert_eq!(named, (protocol, place, host), "{url}");
+        }
+        assert!(!Url::parse("http://a").unwrap().is_secure);
+    }
+
+    #[test]
     fn a_port_that_is_none_is_named() {
         for port in ["99999", "0", "+80", "x", ""] {
             let said = Url::parse(&format!("http://h:{port}/")).unwrap_err();
@@ -245,12 +301,11 @@ mod tests {
 
     #[test]
     fn numbers_are_addresses_at_once() {
-        let target = Url::parse("http://127.0.0.1:81")
-            .unwrap()
-            .resolve()
-            .unwrap();
+        let url = Url::parse("http://127.0.0.1:81").unwrap();
+        let target = url.resolve(None).unwrap();
         assert_eq!(target.address.to_string(), "127.0.0.1:81");
-        let target = Url::parse("http://unix:/x").unwrap().resolve().unwrap();
+        let url = Url::parse("http://unix:/x").unwrap();
+        let target = url.resolve(None).unwrap();
         assert_eq!(target.address, SockAddr::Unix("/x".into()));
     }
 }

@@ -1,5 +1,6 @@
 //! What the proxies lead to: `loadtest serve` as a child.
 
+use super::certificates::{GROUP, SUITE};
 use super::process::{LOOK, Pinned, STOPPED, rest};
 use crate::run::Stop;
 use std::{path::Path, time::Duration};
@@ -14,6 +15,8 @@ pub(super) struct Endpoint {
     /// Its HTTP and its echo listener.
     pub(super) http: u16,
     pub(super) echo: u16,
+    /// The same as the first, over TLS.
+    pub(super) https: u16,
 }
 
 impl Endpoint {
@@ -24,16 +27,21 @@ impl Endpoint {
     pub(super) fn start(cpu: usize, dir: &Path, stop: &Stop) -> Result<Self, String> {
         let own = std::env::current_exe().map_err(|error| format!("our own file: {error}"))?;
         let mut argv = vec![own.display().to_string()];
-        let rest_of = "serve --threads 1 --http 127.0.0.1:0 --echo 127.0.0.1:0";
+        let rest_of = format!(
+            "serve --threads 1 --http 127.0.0.1:0 --echo 127.0.0.1:0 --https 127.0.0.1:0 \
+             --tls-version 1.3 --tls-suite {SUITE} --tls-group {GROUP}"
+        );
         argv.extend(rest_of.split(' ').map(str::to_owned));
         let process = Pinned::spawn(&argv, cpu, dir)?;
         for _ in 0..START_TIME.as_millis() / LOOK.as_millis() {
             let said = process.last_words();
-            if let (Some(http), Some(echo)) = (port(&said, "http"), port(&said, "echo")) {
+            let found = ["http", "echo", "https"].map(|name| port(&said, name));
+            if let [Some(http), Some(echo), Some(https)] = found {
                 return Ok(Self {
                     process,
                     http,
                     echo,
+                    https,
                 });
             }
             if rest(stop) {

@@ -31,6 +31,15 @@ pub enum Figure {
     /// In ms.
     #[serde(rename = "p999_ms")]
     P999,
+    /// Median time of a handshake of TLS, in ms.
+    #[serde(rename = "handshake_p50_ms")]
+    HandshakeP50,
+    /// In ms.
+    #[serde(rename = "handshake_p99_ms")]
+    HandshakeP99,
+    /// Handshakes that resumed a session, of 100.
+    #[serde(rename = "resumed_percent")]
+    Resumed,
     /// What the proxy's memory grew by for each connection of the load (PSS), in bytes.
     #[serde(rename = "memory_bytes_per_connection")]
     BytesPerConnection,
@@ -58,6 +67,9 @@ impl Figure {
             Self::P50 => "p50 ms",
             Self::P99 => "p99 ms",
             Self::P999 => "p99.9 ms",
+            Self::HandshakeP50 => "handshake p50 ms",
+            Self::HandshakeP99 => "handshake p99 ms",
+            Self::Resumed => "resumed, %",
             Self::BytesPerConnection => "bytes a connection",
             Self::ProxyBusy => "proxy's CPU, %",
             Self::LoadBusy => "load's CPU, %",
@@ -86,6 +98,16 @@ impl Scenario {
                 P50,
                 P99,
                 P999,
+                ProxyBusy,
+                LoadBusy,
+                Failed,
+            ],
+            Kind::Handshakes => &[
+                CpuPerConnection,
+                ConnectionsPerSecond,
+                HandshakeP50,
+                HandshakeP99,
+                Resumed,
                 ProxyBusy,
                 LoadBusy,
                 Failed,
@@ -127,7 +149,7 @@ impl Scenario {
         let all = self.figures();
         match self.kind {
             Kind::Latency => &all[..3],
-            Kind::Connections | Kind::Readers => &all[..2],
+            Kind::Connections | Kind::Handshakes | Kind::Readers => &all[..2],
             Kind::Bulk | Kind::Memory | Kind::Requests => &all[..1],
         }
     }

@@ -3,7 +3,7 @@
 //! All are given the same conditions: one worker, no access log, idle connections to the endpoint kept,
 //! `X-Forwarded-For` added, timeouts of minutes, a backlog that never fills.
 
-use super::scenario::Listener;
+use super::scenario::{Listener, Part};
 
 /// A proxy that configurations can be written for.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub struct Kind {
     pub(super) lacks: &'static [(Listener, &'static str)],
     pub(super) file: &'static str,
     pub(super) template: &'static str,
-    /// What goes into the template where a load speaks HTTP/2, by its name there. The others do without,
+    /// What goes into the template where a load needs that part, by its name there. The others do without,
     /// so that builds which know nothing of it can be compared.
-    pub(super) http2: &'static [(&'static str, &'static str)],
+    pub(super) parts: &'static [(Part, &'static str, &'static str)],
     /// Arguments; `@CONFIG@` is the file's path.
     pub(super) run: &'static [&'static str],
     pub(super) check: &'static [&'static str],
@@ -42,7 +42,7 @@ pub static KINDS: [Kind; 4] = [
         lacks: &[],
         file: "envoy.yaml",
         template: include_str!("templates/envoy.yaml"),
-        http2: ENVOY_HTTP2,
+        parts: ENVOY_PARTS,
         run: &[
             "run",
             "-c",
@@ -63,7 +63,7 @@ pub static KINDS: [Kind; 4] = [
         lacks: &[],
         file: "haproxy.cfg",
         template: include_str!("templates/haproxy.cfg"),
-        http2: &[("HTTP2", include_str!("templates/haproxy-http2.cfg"))],
+        parts: HAPROXY_PARTS,
         run: &["-db", "-q", "-f", "@CONFIG@"],
         check: &["-c", "-q", "-f", "@CONFIG@"],
         version: &["-v"],
@@ -79,7 +79,7 @@ pub static KINDS: [Kind; 4] = [
         )],
         file: "nginx.conf",
         template: include_str!("templates/nginx.conf"),
-        http2: &[("HTTP2", include_str!("templates/nginx-http2.conf"))],
+        parts: NGINX_PARTS,
         run: &["-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
         check: &["-t", "-q", "-p", "@DIR@", "-e", "stderr", "-c", "@CONFIG@"],
         version: &["-v"],
@@ -92,7 +92,7 @@ pub static KINDS: [Kind; 4] = [
         lacks: &[],
         file: "envoy.yaml",
         template: include_str!("templates/envoy.yaml"),
-        http2: ENVOY_HTTP2,
+        parts: ENVOY_PARTS,
         run: &[
             "-c",
             "@CONFIG@",
@@ -108,15 +108,50 @@ pub static KINDS: [Kind; 4] = [
     },
 ];
 
-const ENVOY_HTTP2: &[(&str, &str)] = &[
+const ENVOY_PARTS: &[(Part, &str, &str)] = &[
     (
+        Part::Http2,
         "HTTP2_CLUSTERS",
         include_str!("templates/envoy-http2-clusters.yaml"),
     ),
     (
+        Part::Http2,
         "HTTP2_LISTENERS",
         include_str!("templates/envoy-http2-listeners.yaml"),
     ),
+    (
+        Part::Tls,
+        "TLS_CLUSTERS",
+        include_str!("templates/envoy-tls-clusters.yaml"),
+    ),
+    (
+        Part::Tls,
+        "TLS_LISTENERS",
+        include_str!("templates/envoy-tls-listeners.yaml"),
+    ),
+];
+
+const HAPROXY_PARTS: &[(Part, &str, &str)] = &[
+    (
+        Part::Http2,
+        "HTTP2",
+        include_str!("templates/haproxy-http2.cfg"),
+    ),
+    (
+        Part::Tls,
+        "TLS_GLOBAL",
+        include_str!("templates/haproxy-tls-global.cfg"),
+    ),
+    (Part::Tls, "TLS", include_str!("templates/haproxy-tls.cfg")),
+];
+
+const NGINX_PARTS: &[(Part, &str, &str)] = &[
+    (
+        Part::Http2,
+        "HTTP2",
+        include_str!("templates/nginx-http2.conf"),
+    ),
+    (Part::Tls, "TLS", include_str!("templates/nginx-tls.conf")),
 ];
 
 impl Kind {

@@ -1,15 +1,16 @@
 //! One round: a proxy is started, loaded, its counters are read, and it is ended.
 
 use super::{
+    certificates::{self, Certificates},
     counters,
     dir::Dir,
     endpoint::Endpoint,
     figure::Figure,
     limit::Limit,
-    peer::{Peer, Ports},
+    peer::{Peer, Ports, Site},
     process::{Pinned, free_ports},
     report::Round,
-    scenario::{Kind, Scenario},
+    scenario::{Kind, Part, Scenario},
 };
 use crate::{
     outcome::{Outcome, Tally},
@@ -35,6 +36,7 @@ pub(super) struct Bench<'a> {
     pub(super) engine: EngineKind,
     pub(super) seed: u64,
     pub(super) endpoint: Endpoint,
+    pub(super) certificates: Certificates,
     pub(super) dir: Dir,
     pub(super) stop: &'a Stop,
 }
@@ -56,18 +58,26 @@ impl Bench<'_> {
             listeners: free_ports()?,
             endpoints: self.endpoints(scenario),
         };
-        let has_http2 = scenario.listener.is_http2();
-        let argv = peer.prepare(&dir, ports, workload.connections, has_http2)?;
+        let part = scenario.listener.part();
+        let site = Site {
+            ports,
+            connections: workload.connections,
+            parts: part.as_slice(),
+            certificates: &self.certificates,
+        };
+        let argv = peer.prepare(&dir, &site)?;
         let proxy = Pinned::spawn(&argv, self.proxy_cpu, &dir)?;
         let port = ports.of(scenario.listener);
         proxy.await_port(port, self.stop)?;
-        let target = target(port);
+        let target = target(port, part)?;
         let means = self.means(seed);
         let before = match scenario.kind {
             Kind::Memory | Kind::Readers => {
                 Some(self.used_memory(&target, workload, &means, proxy.pid())?)
             }
-            Kind::Bulk | Kind::Connections | Kind::Latency | Kind::Requests => None,
+            Kind::Bulk | Kind::Connections | Kind::Handshakes | Kind::Latency | Kind::Requests => {
+                None
+            }
         };
         let mut marks = Marks {
             pids: [proxy.pid(), self.endpoint.process.pid()],
@@ -91,12 +101,12 @@ impl Bench<'_> {
         Ok(self.figures(scenario, &outcome, [begin, end], before))
     }
 
-    fn endpoints(&self, scenario: &Scenario) -> [u16; 2] {
+    fn endpoints(&self, scenario: &Scenario) -> [u16; 3] {
         let tcp = match scenario.workload.protocol {
             Protocol::Grpc | Protocol::Http1 | Protocol::Http2 => self.endpoint.http,
             Protocol::Echo => self.endpoint.echo,
         };
-        [self.endpoint.http, tcp]
+        [self.endpoint.http, tcp, self.endpoint.https]
     }
 
     fn means(&self, seed: u64) -> Means {
@@ -137,6 +147,10 @@ impl Bench<'_> {
         let gb = (end.tally.received_bytes - begin.tally.received_bytes) as f64 / 1e9;
         let cpu = end.cpu[0] - begin.cpu[0];
         let percentile = |p| outcome.latency.value_at_quantile(p) as f64 / 1e6;
+        let handshake = |p| {
+            let all = outcome.handshakes.as_ref();
+            all.map_or(f64::NAN, |all| all.time.value_at_quantile(p) as f64 / 1e6)
+        };
         let busy = |seconds: f64| 100.0 * seconds / wall;
         let (generator, endpoint) = (
             100.0 * outcome.generator.busy,
@@ -158,6 +172,9 @@ impl Bench<'_> {
             Figure::P50 => percentile(0.5),
             Figure::P99 => percentile(0.99),
             Figure::P999 => percentile(0.999),
+            Figure::HandshakeP50 => handshake(0.5),
+            Figure::HandshakeP99 => handshake(0.99),
+            Figure::Resumed => resumed_percent(outcome),
             Figure::BytesPerConnection => (end.pss - before.unwrap_or(end.pss)) / connections,
             Figure::ProxyBusy => busy(cpu),
             Figure::LoadBusy => load,
@@ -176,6 +193,14 @@ impl Bench<'_> {
             is_cut: outcome.is_cut,
         }
     }
+}
+
+/// Not a number where there was no handshake.
+fn resumed_percent(outcome: &Outcome) -> f64 {
+    let all = outcome.handshakes.as_ref();
+    all.map_or(f64::NAN, |all| {
+        100.0 * all.resumed as f64 / all.count() as f64
+    })
 }
 
 /// The same of every scenario: what it asks for itself may have no end.
@@ -200,12 +225,17 @@ fn little(protocol: Protocol) -> Workload {
     }
 }
 
-fn target(port: u16) -> Target {
+fn target(port: u16, part: Option<Part>) -> Result<Target, String> {
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    Target {
+    let tls = match part {
+        Some(Part::Tls) => Some(certificates::tls()?),
+        Some(Part::Http2) | None => None,
+    };
+    Ok(Target {
         address: SockAddr::from(at),
         authority: at.to_string(),
-    }
+        tls,
+    })
 }
 
 /// What was counted at a moment.

@@ -8,6 +8,7 @@
 //! * [`scenario`]: what is measured; [`find`]: who takes part.
 //! * [`report`]: what was found, as [`markdown`], [`json`] and [`html`].
 
+mod certificates;
 mod counters;
 mod dir;
 mod endpoint;
@@ -39,6 +40,7 @@ pub use scenario::{Overrides, Scenario};
 pub use statistics::Spread;
 
 use crate::{report::Machine, run::Stop, workload::Arrivals};
+use certificates::Certificates;
 use dir::Dir;
 use endpoint::Endpoint;
 use engines::EngineKind;
@@ -97,6 +99,7 @@ pub fn run(plan: &Plan, stop: &Stop, progress: &mut dyn Progress) -> Result<Repo
         engine: plan.engine,
         seed: plan.seed,
         endpoint,
+        certificates: Certificates::new()?,
         dir,
         stop,
     };

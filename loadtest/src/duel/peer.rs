@@ -1,8 +1,9 @@
 //! One binary of a proxy, run in one way: its version, its configuration, its command.
 
 use super::{
+    certificates::Certificates,
     kinds::{KINDS, Kind},
-    scenario::Listener,
+    scenario::{Listener, Part},
     template::Tokens,
 };
 use std::{
@@ -38,21 +39,36 @@ pub struct Peer {
 /// Where a proxy listens and what it is before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ports {
-    /// Its HTTP and its TCP listener, and those of HTTP/2 before HTTP/1.1 and before HTTP/2.
-    pub(super) listeners: [u16; 4],
-    /// What each of them leads to.
-    pub(super) endpoints: [u16; 2],
+    /// Its HTTP and its TCP listener, those of HTTP/2 before HTTP/1.1 and before HTTP/2, and those of TLS: with
+    /// an ECDSA certificate, with one of RSA, with tickets, before TLS.
+    pub(super) listeners: [u16; 8],
+    /// What they lead to: HTTP, TCP, HTTP over TLS.
+    pub(super) endpoints: [u16; 3],
+}
+
+/// What a proxy is configured for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site<'a> {
+    pub(super) ports: Ports,
+    pub(super) connections: u32,
+    /// What is needed beside HTTP/1.1 and TCP in the clear.
+    pub(super) parts: &'a [Part],
+    pub(super) certificates: &'a Certificates,
 }
 
 impl Ports {
     /// Where a load of that kind goes to.
     pub(super) fn of(&self, listener: Listener) -> u16 {
-        let [http, tcp, h2c, h2c_h2c] = self.listeners;
+        let [http, tcp, h2c, h2c_h2c, tls, rsa, tickets, tls_tls] = self.listeners;
         match listener {
             Listener::Grpc | Listener::H2cH2c => h2c_h2c,
             Listener::H2c => h2c,
             Listener::Http => http,
             Listener::Tcp => tcp,
+            Listener::Tls => tls,
+            Listener::TlsRsa => rsa,
+            Listener::TlsTickets => tickets,
+            Listener::TlsTls => tls_tls,
         }
     }
 }
@@ -97,14 +113,8 @@ impl Peer {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(super) fn prepare(
-        &self,
-        dir: &Path,
-        ports: Ports,
-        connections: u32,
-        has_http2: bool,
-    ) -> Result<Vec<String>, String> {
-        let tokens = self.write(dir, ports, connections, has_http2)?;
+    pub(super) fn prepare(&self, dir: &Path, site: &Site<'_>) -> Result<Vec<String>, String> {
+        let tokens = self.write(dir, site)?;
         self.command(&tokens, self.kind.run, self.arguments)
     }
 
@@ -114,12 +124,21 @@ impl Peer {
     /// What it says of it.
     pub fn check(&self, dir: &Path) -> Result<(), String> {
         let ports = Ports {
-            listeners: [8001, 8002, 8005, 8006],
-            endpoints: [8003, 8004],
+            listeners: [8001, 8002, 8005, 8006, 8007, 8008, 8009, 8010],
+            endpoints: [8003, 8004, 8011],
         };
-        let tokens = self.write(dir, ports, 100, true)?;
+        let site = Site {
+            ports,
+            connections: 100,
+            parts: &[Part::Http2, Part::Tls],
+            certificates: &Certificates::new()?,
+        };
+        let tokens = self.write(dir, &site)?;
         let argv = self.command(&tokens, self.kind.check, &[])?;
-        let output = Command::new(&argv[0]).args(&argv[1..]).output();
+        let output = Command::new(&argv[0])
+            .args(&argv[1..])
+            .current_dir(dir)
+            .output();
         let output = output.map_err(|error| format!("{}: {error}", argv[0]))?;
         match output.status.success() {
             true => Ok(()),
@@ -127,13 +146,13 @@ impl Peer {
         }
     }
 
-    fn write(
-        &self,
-        dir: &Path,
-        ports: Ports,
-        connections: u32,
-        has_http2: bool,
-    ) -> Result<Tokens, String> {
+    fn write(&self, dir: &Path, site: &Site<'_>) -> Result<Tokens, String> {
+        let Site {
+            ports,
+            connections,
+            parts,
+            certificates,
+        } = *site;
         let mut tokens = Tokens::default();
         let path = dir.join(self.kind.file);
         tokens.set("DIR", dir.display());
@@ -143,6 +162,7 @@ impl Peer {
         }
         tokens.set("HTTP_ENDPOINT", ports.endpoints[0]);
         tokens.set("TCP_ENDPOINT", ports.endpoints[1]);
+        tokens.set("HTTPS_ENDPOINT", ports.endpoints[2]);
         tokens.set(
             "CONNECTIONS",
             connections.saturating_mul(2).saturating_add(4000),
@@ -155,8 +175,11 @@ impl Peer {
             false => String::new(),
         };
         tokens.set("STREAM", stream);
-        for (name, text) in self.kind.http2 {
-            let text = if has_http2 { text } else { "" };
+        if parts.contains(&Part::Tls) {
+            certificates.write(dir)?;
+        }
+        for (part, name, text) in self.kind.parts {
+            let text = if parts.contains(part) { text } else { "" };
             let text = tokens.fill(text)?;
             tokens.set(name, text);
         }
@@ -179,7 +202,16 @@ impl Peer {
     }
 }
 
-const LISTENERS: [&str; 4] = ["HTTP_PORT", "TCP_PORT", "H2C_PORT", "H2C_H2C_PORT"];
+const LISTENERS: [&str; 8] = [
+    "HTTP_PORT",
+    "TCP_PORT",
+    "H2C_PORT",
+    "H2C_H2C_PORT",
+    "TLS_PORT",
+    "TLS_RSA_PORT",
+    "TLS_TICKETS_PORT",
+    "TLS_TLS_PORT",
+];
 
 /// The version that a binary's own words have behind `behind`: digits and dots, or none.
 fn version(said: &str, behind: &str) -> String {
@@ -248,11 +280,21 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("loadtest-peer-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let ports = Ports {
-            listeners: [11_111, 11_112, 11_115, 11_116],
-            endpoints: [11_113, 11_114],
+            listeners: [
+                11_111, 11_112, 11_115, 11_116, 11_121, 11_122, 11_123, 11_124,
+            ],
+            endpoints: [11_113, 11_114, 11_125],
         };
+        let certificates = Certificates::new().unwrap();
+        let site = |parts| Site {
+            ports,
+            connections: 70,
+            parts,
+            certificates: &certificates,
+        };
+        let all = site(&[Part::Http2, Part::Tls]);
         for kind in &KINDS {
-            let argv = peer(kind, true).prepare(&dir, ports, 70, true).unwrap();
+            let argv = peer(kind, true).prepare(&dir, &all).unwrap();
             assert_eq!(argv[0], "/x/bin");
             let path = dir.join(kind.file).display().to_string();
             assert!(argv.contains(&path), "{argv:?}");
@@ -264,7 +306,10 @@ mod tests {
             };
             assert!(text.contains(text_of_buffers), "{}", kind.name);
             assert!(!text.contains("@DIR@") && !text.contains(&*dir.to_string_lossy()));
-            for port in [11_111, 11_112, 11_113, 11_114, 11_115, 11_116, 65_535, 600] {
+            for port in (11_111..=11_116)
+                .chain(11_121..=11_125)
+                .chain([65_535, 600])
+            {
                 assert!(text.contains(&port.to_string()), "{}: {port}", kind.name);
             }
             let is_token = |part: &str| {
@@ -273,16 +318,16 @@ mod tests {
             assert!(!text.split('@').skip(1).step_by(2).any(is_token), "{text}");
         }
         let nginx = peer(&KINDS[2], false);
-        nginx.prepare(&dir, ports, 70, true).unwrap();
+        nginx.prepare(&dir, &all).unwrap();
         let text = fs::read_to_string(dir.join("nginx.conf")).unwrap();
         assert!(!text.contains("stream {") && !text.contains("11112"));
         for kind in &KINDS {
-            peer(kind, true).prepare(&dir, ports, 70, false).unwrap();
+            peer(kind, true).prepare(&dir, &site(&[])).unwrap();
             let text = fs::read_to_string(dir.join(kind.file)).unwrap();
-            let has_http2 = ["11115", "11116", "http2", "proto h2"]
+            let has_more = ["11115", "11116", "http2", "proto h2", "11121", "tls", "ssl"]
                 .iter()
                 .any(|word| text.contains(word));
-            assert!(!has_http2, "{}", kind.name);
+            assert!(!has_more, "{}", kind.name);
         }
         fs::remove_dir_all(&dir).unwrap();
     }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     outcome::Failure,
     report::{Machine, unit},
+    workload::Sessions,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -180,11 +181,29 @@ impl Comparison {
         ))
     }
 
+    /// That handshakes were not those that were to be measured.
+    fn handshake_remark(&self, row: &Row) -> Option<String> {
+        let (wanted, kind) = match self.scenario.workload.sessions {
+            Sessions::Full => (0.0, "full"),
+            Sessions::Resumed => (100.0, "resumed"),
+        };
+        let shares = row
+            .rounds
+            .iter()
+            .map(|round| round.figures.get(&Figure::Resumed));
+        // The first of a round have nothing to resume.
+        let is_other = |share: &f64| (share - wanted).abs() > 1.0;
+        let count = shares.flatten().filter(|share| is_other(share)).count();
+        let rounds = row.rounds.len();
+        (count > 0).then(|| format!("not all handshakes were {kind} in {count} of {rounds} rounds"))
+    }
+
     /// What a reader has to know, in sentences that begin with a proxy's label.
     pub fn remarks(&self) -> Vec<String> {
         let figures = self.scenario.headlines();
         let told = self.rows.iter().flat_map(|row| {
             let remarks = row.remarks(figures).into_iter();
+            let remarks = remarks.chain(self.handshake_remark(row));
             remarks.map(|remark| format!("{}: {remark}.", row.label))
         });
         told.collect()
@@ -284,6 +303,32 @@ pub(super) mod tests {
             "a: failed: 1 body, 7 timeout.",
         ];
         assert_eq!(small.remarks(), want);
+    }
+
+    #[test]
+    fn handshakes_that_were_others_than_meant_are_told() {
+        for (name, resumed, told) in [
+            ("tls-handshake", 0.0, None),
+            (
+                "tls-handshake",
+                40.0,
+                Some("a: not all handshakes were full in 1 of 3 rounds."),
+            ),
+            ("tls-resumed", 99.9, None),
+            (
+                "tls-resumed",
+                0.0,
+                Some("a: not all handshakes were resumed in 1 of 3 rounds."),
+            ),
+        ] {
+            let mut all = comparison(name, &[("a", true, Some(1.0))]);
+            all.rows[0].rounds[1]
+                .figures
+                .insert(Figure::Resumed, resumed);
+            let remarks = all.remarks();
+            let found = remarks.iter().find(|remark| remark.contains("handshakes"));
+            assert_eq!(found.map(String::as_str), told, "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What proxies are compared under: read from YAML, or one of those that are built in.
 
-use crate::workload::Workload;
+use crate::workload::{Protocol, Workload};
 use serde::{Deserialize, Serialize};
 use std::{path::Path, time::Duration};
 
@@ -40,14 +40,33 @@ pub enum Listener {
     Http,
     /// TCP, to the HTTP endpoint for workloads of HTTP, else to the echo endpoint.
     Tcp,
+    /// HTTP/1.1 or HTTP/2 over TLS, by ALPN, to the HTTP endpoint over HTTP/1.1; an ECDSA certificate, and no
+    /// tickets.
+    Tls,
+    /// The same with an RSA certificate.
+    TlsRsa,
+    /// The same as `tls`, with tickets.
+    TlsTickets,
+    /// The same as `tls`, to the HTTP endpoint over TLS.
+    TlsTls,
+}
+
+/// What a proxy's configuration has only where a load needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Listeners whose clients speak HTTP/2.
+    Http2,
+    /// Listeners whose clients speak TLS.
+    Tls,
 }
 
 impl Listener {
-    /// Its clients speak HTTP/2.
-    pub fn is_http2(self) -> bool {
+    /// The part of a configuration that it stands in, if it is not in every one.
+    pub fn part(self) -> Option<Part> {
         match self {
-            Self::Grpc | Self::H2c | Self::H2cH2c => true,
-            Self::Http | Self::Tcp => false,
+            Self::Grpc | Self::H2c | Self::H2cH2c => Some(Part::Http2),
+            Self::Tls | Self::TlsRsa | Self::TlsTickets | Self::TlsTls => Some(Part::Tls),
+            Self::Http | Self::Tcp => None,
         }
     }
 }
@@ -60,6 +79,8 @@ pub enum Kind {
     Bulk,
     /// CPU time a connection, and connections a second.
     Connections,
+    /// The same with a handshake of TLS on each.
+    Handshakes,
     /// Latency at a rate below the limit; the limit is found first.
     Latency,
     /// Memory that the workload's connections add.
@@ -94,7 +115,7 @@ pub struct Overrides {
     pub count: Option<u64>,
 }
 
-const BUILT_IN: [&str; 21] = [
+const BUILT_IN: [&str; 28] = [
     include_str!("../../scenarios/h1-small.yaml"),
     include_str!("../../scenarios/h1-small-4.yaml"),
     include_str!("../../scenarios/h1-small-256.yaml"),
@@ -110,6 +131,13 @@ const BUILT_IN: [&str; 21] = [
     include_str!("../../scenarios/h2c-64k.yaml"),
     include_str!("../../scenarios/h2c-h2c.yaml"),
     include_str!("../../scenarios/grpc-unary.yaml"),
+    include_str!("../../scenarios/tls-small.yaml"),
+    include_str!("../../scenarios/tls-64k.yaml"),
+    include_str!("../../scenarios/tls-tls.yaml"),
+    include_str!("../../scenarios/h2-small.yaml"),
+    include_str!("../../scenarios/tls-handshake.yaml"),
+    include_str!("../../scenarios/tls-handshake-rsa.yaml"),
+    include_str!("../../scenarios/tls-resumed.yaml"),
     include_str!("../../scenarios/tcp-small.yaml"),
     include_str!("../../scenarios/tcp-bulk.yaml"),
     include_str!("../../scenarios/tcp-connections.yaml"),
@@ -173,6 +201,15 @@ impl Scenario {
                 "{name}: rounds: {rounds} is not within 1 to {ROUNDS_MAX}"
             ));
         }
+        let is_secure = self.listener.part() == Some(Part::Tls);
+        if is_secure && self.workload.protocol == Protocol::Echo {
+            return Err(format!("{name}: protocol: HTTP alone is spoken over TLS"));
+        }
+        if self.kind == Kind::Handshakes && !is_secure {
+            return Err(format!(
+                "{name}: kind: a listener without TLS has no handshakes"
+            ));
+        }
         if !(*share > 0.0 && *share <= 1.0) {
             return Err(format!(
                 "{name}: share: {share} is not above 0 and at most 1"
@@ -219,6 +256,12 @@ mod tests {
             ("kind: requests", "kind: requests\nrounds: 0", "rounds: 0"),
             ("kind: requests", "kind: requests\nshare: 1.5", "share: 1.5"),
             ("name: a", "name: A b", "`A b`"),
+            ("kind: requests", "kind: handshakes", "no handshakes"),
+            (
+                "http\nkind: requests\nworkload: {}",
+                "tls\nkind: requests\nworkload: {protocol: echo}",
+                "HTTP alone",
+            ),
         ] {
             let error = Scenario::parse(&text.replace(from, to)).unwrap_err();
             assert!(error.contains(told), "{error}");

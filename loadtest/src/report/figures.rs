@@ -1,7 +1,7 @@
 //! Figures that follow from an outcome and that several reports show.
 
 use super::unit;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Handshakes, Outcome};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -50,6 +50,27 @@ pub(super) fn latency(outcome: &Outcome) -> Vec<(&'static str, [Option<u64>; 3])
     rows
 }
 
+/// Handshakes of TLS by kind, with their rate where there is one, and by what they agreed on.
+pub(super) fn handshakes(all: &Handshakes, measured: Duration) -> Vec<[String; 3]> {
+    let rate = |count| match all.is_measured {
+        true => unit::number(per_second(count, measured)) + "/s",
+        false => String::new(),
+    };
+    let kinds = [("full", all.full), ("resumed", all.resumed)];
+    let kinds = kinds.map(|(name, count)| [name.to_owned(), unit::count(count), rate(count)]);
+    let agreed = all.agreed.iter();
+    let agreed = agreed.map(|(name, count)| [name.clone(), unit::count(*count), String::new()]);
+    kinds.into_iter().chain(agreed).collect()
+}
+
+/// How long handshakes took, as rows of percentiles, the highest and the mean.
+pub(super) fn handshake_times(all: &Handshakes) -> Vec<[String; 2]> {
+    let percentiles = PERCENTILES.map(|(name, quantile)| (name, at(&all.time, quantile)));
+    let rest = [("max", max(&all.time)), ("mean", mean(&all.time))];
+    let rows = percentiles.into_iter().chain(rest);
+    rows.map(|(name, ns)| [name.to_owned(), time(ns)]).collect()
+}
+
 /// A time in ns, or that there is none.
 pub(super) fn time(ns: Option<u64>) -> String {
     ns.map_or_else(|| unit::NONE.to_owned(), |ns| unit::time(ns as f64))
@@ -69,6 +90,7 @@ pub(super) fn failure(class: Failure) -> (&'static str, &'static str) {
         Failure::Body => ("body", "wrong length or checksum of a body"),
         Failure::Closed => ("closed", "connection ended before the answer"),
         Failure::Connect => ("connect", "attempts to connect, not requests"),
+        Failure::Handshake => ("handshake", "attempts to agree on TLS, not requests"),
         Failure::Malformed => ("malformed", "target broke the protocol's rules"),
         Failure::Overload => ("overload", "too many requests waited for a connection"),
         Failure::Refused => ("refused", "target did not take the request"),

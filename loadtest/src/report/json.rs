@@ -10,6 +10,9 @@
 //! * `rates`: of `started`, `completed`, `failed` requests, of the bytes of `in_time`.
 //! * `calls`: of a load of gRPC alone: `statuses`, calls by their status as a number, and `messages` that
 //!   came.
+//! * `handshakes`: of a load over TLS alone: `full` and `resumed` ones, `agreed` (all by version and suite),
+//!   `time_ns` (a [`Distribution`]); `is_measured`: they are of the measured time, and not, as connections
+//!   were kept, of that before it; then `per_second` is their rate.
 //! * `errors`: failures by class; classes without any are absent.
 //! * `latency_ns` (corrected), `service_ns` (uncorrected), `connect_ns`: a [`Distribution`] each.
 //! * `slice_ns`, `slices`: the run in pieces; `cells[i]` counts answers with a corrected latency from
@@ -17,7 +20,7 @@
 //! * `warnings`: sentences.
 
 use super::{Summary, figures, warnings};
-use crate::outcome::{Calls, Failure, Generator, Outcome, Slice, Tally, Traffic};
+use crate::outcome::{Calls, Failure, Generator, Handshakes, Outcome, Slice, Tally, Traffic};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -42,6 +45,8 @@ pub struct Report {
     pub errors: BTreeMap<Failure, u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<Calls>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshakes: Option<HandshakeFields>,
     pub latency_ns: Distribution,
     pub service_ns: Distribution,
     pub connect_ns: Distribution,
@@ -49,6 +54,18 @@ pub struct Report {
     pub slices: Vec<SliceFields>,
     pub generator: Generator,
     pub warnings: Vec<String>,
+}
+
+/// Handshakes, as [`Handshakes`].
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[allow(missing_docs, reason = "they are those of Handshakes")]
+pub struct HandshakeFields {
+    pub is_measured: bool,
+    pub full: u64,
+    pub resumed: u64,
+    pub per_second: Option<f64>,
+    pub agreed: BTreeMap<String, u64>,
+    pub time_ns: Distribution,
 }
 
 /// What happened a second, over [`Report::measured_ns`].
@@ -160,6 +177,14 @@ impl Report {
             },
             errors: figures::errors(outcome).into_iter().collect(),
             calls: outcome.calls.clone(),
+            handshakes: (outcome.handshakes.as_ref()).map(|all| HandshakeFields {
+                is_measured: all.is_measured,
+                full: all.full,
+                resumed: all.resumed,
+                per_second: all.is_measured.then(|| rate(all.count())),
+                agreed: all.agreed.clone(),
+                time_ns: Distribution::new(&all.time),
+            }),
             latency_ns: Distribution::new(&outcome.latency),
             service_ns: Distribution::new(&outcome.service),
             connect_ns: Distribution::new(&outcome.connect),
@@ -188,6 +213,10 @@ impl Report {
             unverified: self.unverified,
             errors: self.errors.clone(),
             calls: self.calls.clone(),
+            handshakes: match &self.handshakes {
+                Some(fields) => Some(fields.handshakes()?),
+                None => None,
+            },
             latency: self.latency_ns.histogram()?,
             service: self.service_ns.histogram()?,
             connect: self.connect_ns.histogram()?,
@@ -195,6 +224,18 @@ impl Report {
             slice: Duration::from_nanos(self.slice_ns),
             generator: self.generator,
             is_cut: self.is_cut,
+        })
+    }
+}
+
+impl HandshakeFields {
+    fn handshakes(&self) -> Result<Handshakes, String> {
+        Ok(Handshakes {
+            is_measured: self.is_measured,
+            full: self.full,
+            resumed: self.resumed,
+            agreed: self.agreed.clone(),
+            time: self.time_ns.histogram()?,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Outcomes for tests.
 
 use super::{Machine, Summary};
-use crate::outcome::{Failure, Generator, LATENCY_NS, Outcome, Slice, Tally, Traffic, cell_of};
+use crate::outcome::{
+    Failure, Generator, Handshakes, LATENCY_NS, Outcome, Slice, Tally, Traffic, cell_of,
+};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Of a run in which nothing happened.
@@ -63,6 +65,17 @@ pub(super) fn small() -> (Summary, Outcome) {
     (summary, outcome)
 }
 
+/// The same over TLS, with connections that come and go.
+pub(super) fn secured() -> (Summary, Outcome) {
+    let (summary, mut outcome) = small();
+    let mut handshakes = Handshakes::new(true);
+    (handshakes.full, handshakes.resumed) = (10, 30);
+    handshakes.agreed = BTreeMap::from([("TLS 1.3, TLS_AES_128_GCM_SHA256".to_owned(), 40)]);
+    handshakes.time.record_n(250_000, 40).unwrap();
+    outcome.handshakes = Some(handshakes);
+    (summary, outcome)
+}
+
 /// A slice with answers of given latencies in ns.
 pub(super) fn slice(completed: u64, failed: u64, answers: &[(u64, u32)]) -> Slice {
     let last = answers.iter().map(|(ns, _)| cell_of(*ns)).max();
@@ -87,6 +100,7 @@ pub(super) fn odd() -> Vec<(&'static str, Summary, Outcome)> {
     let mut add = |name, (summary, outcome)| all.push((name, summary, outcome));
     add("empty", base());
     add("usual", (summary.clone(), usual));
+    add("over TLS", secured());
 
     let (summary, mut one) = base();
     one.latency.record(123_456).unwrap();

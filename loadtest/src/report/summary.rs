@@ -178,6 +178,7 @@ mod tests {
         let target = Target {
             address: SockAddr::Inet(([127, 0, 0, 1], 80).into()),
             authority: authority.into(),
+            tls: None,
         };
         let workload = Workload {
             arrivals,

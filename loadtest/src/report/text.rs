@@ -17,6 +17,7 @@ pub fn text(summary: &Summary, outcome: &Outcome) -> String {
     errors(&mut out, outcome);
     calls(&mut out, outcome);
     latency(&mut out, summary, outcome);
+    handshakes(&mut out, outcome);
     traffic(&mut out, outcome);
     for warning in warnings(summary, outcome) {
         out.push('\n');
@@ -106,6 +107,15 @@ fn latency(out: &mut String, summary: &Summary, outcome: &Outcome) {
             "Closed arrivals ask a stalled target less: its stalls are hardly seen in latency.";
         sentence(out, "  ", note);
     }
+}
+
+fn handshakes(out: &mut String, outcome: &Outcome) {
+    let Some(all) = &outcome.handshakes else {
+        return;
+    };
+    out.push_str("\nTLS handshakes\n");
+    table(out, &figures::handshakes(all, outcome.measured));
+    table(out, &figures::handshake_times(all));
 }
 
 fn traffic(out: &mut String, outcome: &Outcome) {
@@ -237,6 +247,27 @@ Generator
 ";
         let got = text(&summary, &outcome);
         assert_eq!(got, expected, "{got}");
+    }
+
+    #[test]
+    fn handshakes_are_told_with_what_they_agreed_on() {
+        let (summary, outcome) = sample::secured();
+        let expected = "
+TLS handshakes
+  full                                   10    10.0/s
+  resumed                                30    30.0/s
+  TLS 1.3, TLS_AES_128_GCM_SHA256        40
+  p50           250 µs
+  p75           250 µs
+  p90           250 µs
+  p99           250 µs
+  p99.9         250 µs
+  p99.99        250 µs
+  max           250 µs
+  mean          250 µs
+";
+        let got = text(&summary, &outcome);
+        assert!(got.contains(expected), "{got}");
     }
 
     #[test]

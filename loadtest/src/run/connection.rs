@@ -21,7 +21,7 @@ pub(super) struct Connection {
     uploads: VecDeque<Upload>,
     /// The beginning of what is not complete yet.
     pub(super) inbox: Vec<u8>,
-    /// Bytes that the kernel did not take yet.
+    /// Bytes that the kernel did not take yet; over TLS about, as what it took is counted sealed.
     pub(super) unsent: usize,
     /// What came and counts as read only later, at the rate that was asked for.
     pub(super) unread: Unread,
@@ -53,6 +53,12 @@ pub(super) enum Phase {
     /// No socket; one is opened at that time (never: `u64::MAX`).
     Down {
         until_ns: u64,
+    },
+    /// There is a connection, and a handshake of TLS on it.
+    Securing {
+        sock: Sock,
+        since_ns: u64,
+        connected_ns: u64,
     },
     Open {
         sock: Sock,
@@ -119,7 +125,9 @@ impl Connection {
 
     pub(super) fn sock(&self) -> Option<Sock> {
         match self.phase {
-            Phase::Connecting { sock, .. } | Phase::Open { sock } => Some(sock),
+            Phase::Connecting { sock, .. }
+            | Phase::Securing { sock, .. }
+            | Phase::Open { sock } => Some(sock),
             Phase::Down { .. } => None,
         }
     }
@@ -148,7 +156,9 @@ impl Connection {
     /// When the place has something to do by itself.
     pub(super) fn deadline_ns(&self, timeout_ns: u64) -> u64 {
         match self.phase {
-            Phase::Connecting { since_ns, .. } => since_ns.saturating_add(timeout_ns),
+            Phase::Connecting { since_ns, .. } | Phase::Securing { since_ns, .. } => {
+                since_ns.saturating_add(timeout_ns)
+            }
             Phase::Down { until_ns } => until_ns,
             Phase::Open { .. } => {
                 let oldest = self.exchanges.front();

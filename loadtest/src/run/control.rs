@@ -10,7 +10,7 @@ use super::{
     thread::{Part, Seat},
 };
 use crate::{
-    outcome::{Outcome, Tally},
+    outcome::{Handshakes, Outcome, Tally},
     workload::Workload,
 };
 use engines::Rng;
@@ -256,6 +256,8 @@ pub fn outcome(lanes: Vec<Lane>) -> Outcome {
 struct Sum {
     outcome: Outcome,
     slices: Slices,
+    /// Before the measured time, and in it.
+    handshakes: Option<[Handshakes; 2]>,
 }
 
 impl Sum {
@@ -280,6 +282,13 @@ impl Sum {
                 *sum.statuses.entry(status).or_default() += count;
             }
         }
+        if let Some(parts) = record.handshakes {
+            let none = || [false, true].map(Handshakes::new);
+            let sums = self.handshakes.get_or_insert_with(none);
+            for (sum, part) in sums.iter_mut().zip(&parts) {
+                sum.add(part);
+            }
+        }
         for (failure, count) in record.errors.into_iter().filter(|(_, count)| *count > 0) {
             *outcome.errors.entry(failure).or_default() += count;
         }
@@ -302,7 +311,14 @@ impl Sum {
 
     fn into_outcome(self, is_cut: bool) -> Outcome {
         let (slices, slice) = self.slices.into_parts();
+        let handshakes = self
+            .handshakes
+            .map(|[before, measured]| match measured.count() {
+                0 => before,
+                _ => measured,
+            });
         Outcome {
+            handshakes,
             slices,
             slice,
             is_cut,

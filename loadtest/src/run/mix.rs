@@ -130,6 +130,7 @@ mod tests {
         let target = Target {
             address: SockAddr::Unix("x".into()),
             authority: "a".to_owned(),
+            tls: None,
         };
         let requests = weights.iter().map(|weight| Request {
             weight: *weight,

@@ -14,6 +14,7 @@ mod net;
 mod pipeline;
 mod protocol;
 mod recorder;
+mod secure;
 mod slices;
 mod stop;
 mod thread;
@@ -22,6 +23,7 @@ mod unread;
 pub use control::outcome;
 pub use lane::{Lane, Load, Share};
 pub use limits::{BACKLOG_MAX, LINGERING_MAX};
+pub use secure::Tls;
 pub use stop::Stop;
 
 use crate::{
@@ -38,6 +40,8 @@ pub struct Target {
     pub address: SockAddr,
     /// `Host` of the requests that do not say another.
     pub authority: String,
+    /// How it is spoken to over TLS; none: in the clear.
+    pub tls: Option<Tls>,
 }
 
 /// What makes the load.

@@ -4,15 +4,17 @@
 use super::slices::{Slices, count};
 use crate::{
     grpc::STATUS_MAX,
-    outcome::{Calls, Failure, Tally, Traffic, histogram},
+    outcome::{Calls, Failure, Handshakes, Tally, Traffic, histogram},
 };
 use hdrhistogram::Histogram;
+use tls::{Facts, Suite, Version};
 
 /// Classes of failures.
-const FAILURES: [Failure; 10] = [
+const FAILURES: [Failure; 11] = [
     Failure::Body,
     Failure::Closed,
     Failure::Connect,
+    Failure::Handshake,
     Failure::Malformed,
     Failure::Overload,
     Failure::Refused,
@@ -42,6 +44,8 @@ pub(super) struct Recorder {
     latency: Histogram<u64>,
     service: Histogram<u64>,
     connect: Histogram<u64>,
+    /// Before the measured time, and in it; none before the first.
+    handshakes: Option<Box<[Agreed; 2]>>,
     slices: Slices,
     late_ns: u64,
     last_answer_ns: u64,
@@ -71,6 +75,14 @@ pub(super) struct Record {
     pub(super) cut_lingering: u64,
     pub(super) unverified: u64,
     pub(super) calls: Option<Calls>,
+    pub(super) handshakes: Option<[Handshakes; 2]>,
+}
+
+/// Handshakes of a time, and what they agreed on.
+#[derive(Debug)]
+struct Agreed {
+    all: Handshakes,
+    on: Vec<(Version, Suite, u64)>,
 }
 
 impl Recorder {
@@ -88,6 +100,7 @@ impl Recorder {
             latency: histogram(),
             service: histogram(),
             connect: histogram(),
+            handshakes: None,
             slices: Slices::default(),
             late_ns: 0,
             last_answer_ns: 0,
@@ -110,10 +123,20 @@ impl Recorder {
         self.connect.saturating_record(after_ns);
     }
 
-    /// A connection did not come about.
-    pub(super) fn unconnected(&mut self, now_ns: u64) {
+    /// A handshake came about.
+    pub(super) fn secured(&mut self, now_ns: u64, after_ns: u64, facts: &Facts) {
+        let is_measured = self.is_in_time(now_ns);
+        let of = |is_measured| Agreed::new(is_measured);
+        let parts = (self.handshakes).get_or_insert_with(|| Box::new([false, true].map(of)));
+        if is_measured || now_ns < self.begin_ns {
+            parts[usize::from(is_measured)].count(after_ns, facts);
+        }
+    }
+
+    /// A connection, or a session on it, did not come about.
+    pub(super) fn unconnected(&mut self, now_ns: u64, why: Failure) {
         if now_ns >= self.begin_ns {
-            self.errors[Failure::Connect as usize] += 1;
+            self.errors[why as usize] += 1;
         }
     }
 
@@ -190,6 +213,7 @@ impl Recorder {
             // An answer came, if a wrong one; or the request never got so far as to wait.
             Failure::Body
             | Failure::Connect
+            | Failure::Handshake
             | Failure::Malformed
             | Failure::Overload
             | Failure::Refused
@@ -264,9 +288,46 @@ impl Recorder {
             latency: self.latency,
             service: self.service,
             connect: self.connect,
+            handshakes: self.handshakes.map(|parts| parts.map(Agreed::into_all)),
             slices: self.slices,
             late_ns: self.late_ns,
             answered_ns: self.last_answer_ns.saturating_sub(self.begin_ns),
+        }
+    }
+}
+
+impl Agreed {
+    fn new(is_measured: bool) -> Self {
+        Self {
+            all: Handshakes::new(is_measured),
+            on: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, after_ns: u64, facts: &Facts) {
+        self.all.full += u64::from(!facts.is_resumed);
+        self.all.resumed += u64::from(facts.is_resumed);
+        self.all.time.saturating_record(after_ns);
+        let is_same = |(version, suite, _): &&mut (Version, Suite, u64)| {
+            (*version, *suite) == (facts.version, facts.suite)
+        };
+        match self.on.iter_mut().find(is_same) {
+            Some((_, _, count)) => *count += 1,
+            None => self.on.push((facts.version, facts.suite, 1)),
+        }
+    }
+
+    fn into_all(self) -> Handshakes {
+        let named = self.on.into_iter().map(|(version, suite, count)| {
+            let version = match version {
+                Version::Tls12 => "TLS 1.2",
+                Version::Tls13 => "TLS 1.3",
+            };
+            (format!("{version}, {}", suite.name()), count)
+        });
+        Handshakes {
+            agreed: named.collect(),
+            ..self.all
         }
     }
 }

@@ -97,6 +97,12 @@ impl Http {
         }
     }
 
+    /// TLS broke: the alert leaves, and no more.
+    pub(super) fn on_fault(&mut self, desk: &Desk) {
+        self.exchanges.clear();
+        (self.phase, self.since) = (Phase::Flushing, desk.now);
+    }
+
     /// Part of what was queued has left.
     pub(super) fn on_sent(&mut self, link: &mut Link, desk: &mut Desk) {
         self.since = desk.now;
@@ -251,7 +257,7 @@ impl Http {
         let is_little = link.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX;
         match life == Some(Life::Over) && self.inbox.is_empty() && is_little {
             true => self.flush(link, desk),
-            false => self.linger(link, desk),
+            false => self.finish(link, desk),
         }
     }
 
@@ -360,6 +366,7 @@ impl Http {
     /// Closes once everything has left.
     fn flush(&mut self, link: &mut Link, desk: &mut Desk) {
         link.flush(desk);
+        link.end(desk);
         (self.phase, self.since) = (Phase::Flushing, desk.now);
     }
 
@@ -370,6 +377,13 @@ impl Http {
         if let Some(codec) = &mut self.codec {
             codec.refuse(why, &mut desk.out);
         }
+        self.finish(link, desk);
+    }
+
+    /// What was to be said was said; see [`Self::linger`].
+    fn finish(&mut self, link: &mut Link, desk: &mut Desk) {
+        link.flush(desk);
+        link.end(desk);
         self.linger(link, desk);
     }
 

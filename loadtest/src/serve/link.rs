@@ -4,13 +4,18 @@ use super::{
     answer::{Answer, Body, Defaults},
     limits, pattern,
 };
+use crate::secure::{Opened, Secure};
 use codecs::{Codec, Fields, Head, Heads, Length, Limits, StreamId, http2};
-use engines::{Blocks, Buf, Engine, Sock};
+use engines::{Blocks, Buf, BufMut, Engine, Sock};
 use std::time::Instant;
+use tls::Fault;
 
 /// Payloads up to this many bytes are copied between the heads around them rather than sent as a slice
 /// of their own.
 pub(super) const COPIED_BYTES_MAX: usize = 1024;
+
+/// Bytes of a body that are sealed in one go: what they become has memory of its own.
+const SEALED_BYTES_MAX: usize = 64 << 10;
 
 /// Gathered bytes from which on they are handed to the engine; more would not fit what messages share.
 const GATHERED_BYTES_MAX: usize = 3 << 10;
@@ -37,7 +42,7 @@ pub struct Counters {
     /// [`limits::LINGER_TIME`]: super::limits::LINGER_TIME
     /// [`limits::FLUSH_TIME`]: super::limits::FLUSH_TIME
     pub close_timeouts: u64,
-    /// Connections refused for malformed input.
+    /// Connections refused for malformed input, TLS included.
     pub malformed: u64,
 }
 
@@ -52,6 +57,8 @@ pub(super) struct Desk {
     pub(super) counters: Counters,
     /// Encoded bytes of the connection that is served, not yet handed to the engine.
     pub(super) out: Vec<u8>,
+    /// Room for what is sealed, and for what sessions of TLS send by themselves.
+    sealed: Vec<u8>,
     plain: Head,
     /// Of an answer that tells a checksum or the status of a call.
     telling: Head,
@@ -81,6 +88,7 @@ impl Desk {
             },
             counters: Counters::default(),
             out: Vec::new(),
+            sealed: Vec::new(),
             plain,
             telling: Head::default(),
             trailers: Fields::default(),
@@ -152,28 +160,92 @@ fn hex(value: u32) -> [u8; 8] {
 }
 
 /// A socket and how much is queued on it.
-#[derive(Debug)]
 pub(super) struct Link {
     pub(super) sock: Sock,
-    /// Bytes queued in the engine.
+    /// Bytes queued in the engine, sealed ones over TLS.
     pub(super) unsent: usize,
     /// Bytes ever queued.
     pub(super) total_sent: u64,
+    secure: Option<Box<Secure>>,
 }
 
 impl Link {
+    pub(super) fn new(sock: Sock, secure: Option<Secure>) -> Self {
+        Self {
+            sock,
+            unsent: 0,
+            total_sent: 0,
+            secure: secure.map(Box::new),
+        }
+    }
+
+    /// Sends data behind what was gathered; in the clear it is not copied.
     pub(super) fn send(&mut self, desk: &mut Desk, data: Buf) {
-        self.unsent += data.len();
-        self.total_sent += data.len() as u64;
-        desk.engine.send(self.sock, data);
+        if self.secure.is_none() {
+            self.flush(desk);
+            return self.queue(desk, data);
+        }
+        for piece in data.chunks(SEALED_BYTES_MAX) {
+            self.flush_with(desk, piece);
+        }
     }
 
     /// Hands what was gathered to the engine.
     pub(super) fn flush(&mut self, desk: &mut Desk) {
         if !desk.out.is_empty() {
-            let gathered = desk.blocks.write(&desk.out);
-            desk.out.clear();
-            self.send(desk, gathered);
+            self.flush_with(desk, &[]);
+        }
+    }
+
+    fn flush_with(&mut self, desk: &mut Desk, data: &[u8]) {
+        let (now, blocks) = (desk.engine.wall().0, &desk.blocks);
+        let ready = match &mut self.secure {
+            None => Ok(blocks.write(&desk.out)),
+            Some(secure) => secure.seal(now, &[&desk.out, data], blocks, &mut desk.sealed),
+        };
+        desk.out.clear();
+        match ready {
+            Ok(ready) => self.queue(desk, ready),
+            // Its keys are used up.
+            Err(_) => desk.engine.close(self.sock),
+        }
+    }
+
+    fn queue(&mut self, desk: &mut Desk, data: Buf) {
+        self.unsent += data.len();
+        self.total_sent += data.len() as u64;
+        desk.engine.send(self.sock, data);
+    }
+
+    /// Takes what is next in received bytes; none once they are used up.
+    pub(super) fn open(
+        &mut self,
+        desk: &mut Desk,
+        data: &mut BufMut,
+    ) -> Option<Result<Opened, Fault>> {
+        let Some(secure) = &mut self.secure else {
+            let all = data.len();
+            return (all > 0).then(|| Ok(Opened::Data(data.split_to(all))));
+        };
+        desk.sealed.clear();
+        let opened = secure.open(desk.engine.wall().0, data, &mut desk.sealed);
+        self.queue_sealed(desk);
+        opened
+    }
+
+    /// Tells a peer over TLS that no more is sent.
+    pub(super) fn end(&mut self, desk: &mut Desk) {
+        if let Some(secure) = &mut self.secure {
+            desk.sealed.clear();
+            secure.close(&mut desk.sealed);
+            self.queue_sealed(desk);
+        }
+    }
+
+    fn queue_sealed(&mut self, desk: &mut Desk) {
+        if !desk.sealed.is_empty() {
+            let sealed = desk.blocks.write(&desk.sealed);
+            self.queue(desk, sealed);
         }
     }
 
@@ -191,7 +263,6 @@ impl Link {
         if must_copy(&data) {
             desk.out.extend_from_slice(&data);
         } else {
-            self.flush(desk);
             self.send(desk, data);
         }
         desk.out.extend_from_slice(&wrap.after);

@@ -3,7 +3,12 @@
 use super::{Defaults, Service, Worker};
 use crate::process::bind;
 use engines::{Carried, Engine, EngineKind, EngineOptions, ListenOptions, SockAddr};
-use std::{io, sync::mpsc, thread};
+use std::{
+    io,
+    sync::{Arc, mpsc},
+    thread,
+};
+use tls::ServerContext;
 
 /// The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: u32 = 65_535;
@@ -13,6 +18,8 @@ const BACKLOG: u32 = 65_535;
 pub struct Options {
     /// Where to listen, and what for; port 0 is chosen by the kernel.
     pub listeners: Vec<(Service, SockAddr)>,
+    /// What listeners over TLS share; needed where there are some.
+    pub tls: Option<Arc<ServerContext>>,
     /// What is answered where a request does not say otherwise.
     pub defaults: Defaults,
     /// The engine of each thread; none: io_uring where the kernel allows it, else epoll.
@@ -54,7 +61,7 @@ pub fn start(options: &Options) -> Result<Running, String> {
     let (broken_out, broken) = mpsc::channel();
     for (index, listeners) in sockets.into_iter().enumerate() {
         let (ready, broken) = (ready_out.clone(), broken_out.clone());
-        let defaults = options.defaults.clone();
+        let (defaults, tls) = (options.defaults.clone(), options.tls.clone());
         let cpu = match options.cpus.is_empty() {
             true => None,
             false => Some(options.cpus[index % options.cpus.len()]),
@@ -68,6 +75,9 @@ pub fn start(options: &Options) -> Result<Running, String> {
                 Err(why) => return drop(ready.send(Err(why))),
             };
             let mut worker = Worker::new(engine, listeners, defaults);
+            if let Some(tls) = tls {
+                worker = worker.over_tls(tls);
+            }
             let _ = ready.send(Ok(()));
             if let Err(error) = worker.run() {
                 let _ = broken.send(error);

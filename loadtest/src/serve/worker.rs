@@ -7,12 +7,14 @@ use super::{
     raw::{Raw, Use},
     table::Table,
 };
+use crate::secure::{Opened, Secure};
 use engines::{BufMut, Carried, Engine, Event, SlotKey, Sock, Wheel};
 use nix::{
     libc::linger,
     sys::socket::{setsockopt, sockopt},
 };
-use std::{io, time::Instant};
+use std::{io, sync::Arc, time::Instant};
+use tls::{ServerContext, Session};
 
 /// What a listener's connections are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,10 +23,14 @@ pub enum Service {
     Echo,
     /// Requests of any protocol that `codecs` knows.
     Http,
+    /// The same over TLS.
+    Https,
     /// Every byte is dropped.
     Sink,
     /// Bytes come without end.
     Source,
+    /// Every byte comes back, over TLS.
+    TlsEcho,
 }
 
 impl Service {
@@ -33,9 +39,16 @@ impl Service {
         match self {
             Self::Echo => "echo",
             Self::Http => "http",
+            Self::Https => "https",
             Self::Sink => "sink",
             Self::Source => "source",
+            Self::TlsEcho => "tls-echo",
         }
+    }
+
+    /// It is spoken over TLS.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::Https | Self::TlsEcho)
     }
 }
 
@@ -44,6 +57,7 @@ pub struct Worker {
     desk: Desk,
     conns: Table<Conn>,
     listeners: Vec<(Sock, Service)>,
+    tls: Option<Arc<ServerContext>>,
     wheel: Wheel,
     events: Vec<Event>,
     due: Vec<u32>,
@@ -52,6 +66,8 @@ pub struct Worker {
 struct Conn {
     link: Link,
     role: Role,
+    /// The peer has finished.
+    is_done: bool,
     is_reading: bool,
     alarm: Option<Instant>,
 }
@@ -81,9 +97,16 @@ impl Worker {
             desk: Desk::new(engine, defaults),
             conns: Table::default(),
             listeners,
+            tls: None,
             events: Vec::new(),
             due: Vec::new(),
         }
+    }
+
+    /// With what listeners over TLS share; without, their connections are closed.
+    pub fn over_tls(mut self, context: Arc<ServerContext>) -> Self {
+        self.tls = Some(context);
+        self
     }
 
     /// Serves without end.
@@ -148,21 +171,25 @@ impl Worker {
 
     fn on_accepted(&mut self, listener: Sock, sock: Sock) {
         let found = self.listeners.iter().find(|(known, _)| *known == listener);
-        let role = match found.map(|(_, service)| *service) {
-            Some(Service::Http) => Role::Http(Http::new(self.desk.now)),
-            Some(Service::Echo) => Role::Raw(Raw::new(Use::Echo)),
-            Some(Service::Sink) => Role::Raw(Raw::new(Use::Sink)),
-            Some(Service::Source) => Role::Raw(Raw::new(Use::Source)),
-            None => return self.desk.engine.close(sock),
+        let Some((_, service)) = found.copied() else {
+            return self.desk.engine.close(sock);
+        };
+        let secure = match (&self.tls, service.is_secure()) {
+            (_, false) => None,
+            (Some(context), true) => Some(Secure::new(Session::accept(context))),
+            (None, true) => return self.desk.engine.close(sock),
+        };
+        let role = match service {
+            Service::Http | Service::Https => Role::Http(Http::new(self.desk.now)),
+            Service::Echo | Service::TlsEcho => Role::Raw(Raw::new(Use::Echo)),
+            Service::Sink => Role::Raw(Raw::new(Use::Sink)),
+            Service::Source => Role::Raw(Raw::new(Use::Source)),
         };
         self.desk.counters.accepted += 1;
         let conn = Conn {
-            link: Link {
-                sock,
-                unsent: 0,
-                total_sent: 0,
-            },
+            link: Link::new(sock, secure),
             role,
+            is_done: false,
             is_reading: false,
             alarm: None,
         };
@@ -230,7 +257,18 @@ impl Worker {
 }
 
 impl Conn {
-    fn on_received(&mut self, desk: &mut Desk, data: BufMut) {
+    fn on_received(&mut self, desk: &mut Desk, mut data: BufMut) {
+        while let Some(opened) = self.link.open(desk, &mut data) {
+            match opened {
+                Ok(Opened::Data(data)) => self.on_data(desk, data),
+                Ok(Opened::Established) => {}
+                Ok(Opened::Closed) => self.on_finished(desk),
+                Err(_) => return self.on_fault(desk),
+            }
+        }
+    }
+
+    fn on_data(&mut self, desk: &mut Desk, data: BufMut) {
         match &mut self.role {
             Role::Http(http) => http.on_received(&mut self.link, desk, data),
             Role::Raw(raw) => raw.on_received(&mut self.link, desk, data),
@@ -238,10 +276,27 @@ impl Conn {
         }
     }
 
+    /// What came is no TLS; whatever was to be said to that is on its way.
+    fn on_fault(&mut self, desk: &mut Desk) {
+        desk.counters.malformed += 1;
+        match &mut self.role {
+            Role::Http(http) => http.on_fault(desk),
+            Role::Raw(raw) => raw.on_finished(),
+            Role::Leaving => {}
+        }
+    }
+
+    /// The peer has finished; over TLS it may tell that twice.
     fn on_finished(&mut self, desk: &mut Desk) {
+        if std::mem::replace(&mut self.is_done, true) {
+            return;
+        }
         match &mut self.role {
             Role::Http(http) => http.on_finished(&mut self.link, desk),
-            Role::Raw(raw) => raw.on_finished(),
+            Role::Raw(raw) => {
+                raw.on_finished();
+                self.link.end(desk);
+            }
             Role::Leaving => {}
         }
     }

@@ -52,6 +52,7 @@ impl Rig {
         let target = Target {
             address,
             authority: "a".to_owned(),
+            tls: None,
         };
         let load = Arc::new(Load::new(target, workload.clone()));
         let lanes = (0..lanes).map(|index| {

@@ -7,5 +7,7 @@ mod bad_input;
 mod process;
 mod results;
 mod run;
+mod secure;
+mod secure_server;
 mod server;
 mod streams;

@@ -112,6 +112,7 @@ pub(crate) fn endpoint() -> engines::SockAddr {
     let any = engines::SockAddr::Inet(([127, 0, 0, 1], 0).into());
     let served = serve::start(&serve::Options {
         listeners: vec![(Service::Http, any)],
+        tls: None,
         defaults: serve::Defaults::default(),
         engine: Some(engines::EngineKind::Epoll),
         threads: 1,

@@ -110,7 +110,7 @@ fn calls_that_cannot_be_made_are_refused() {
         (&[&grpc, "--grpc-timeout", "0s"], "grpc-timeout: above 0"),
         (
             &[&*format!("h2c://{place}/"), "--grpc-timeout", "1s"],
-            "only a grpc:// target",
+            "only a target of gRPC",
         ),
     ] {
         let told = refused(&[&["run"], args].concat(), 1);

@@ -24,6 +24,7 @@ pub fn html(summary: &Summary, outcome: &Outcome) -> String {
     body += &timeline::completed(&pieces);
     body += &timeline::failed(&pieces);
     body += &failures(outcome);
+    body += &handshakes(outcome);
     body += &counts(summary, outcome);
     page::page(&title, &body)
 }
@@ -109,6 +110,24 @@ fn failures(outcome: &Outcome) -> String {
         "",
         &page::table(&["class", "count"], &rows),
     )
+}
+
+fn handshakes(outcome: &Outcome) -> String {
+    let Some(all) = &outcome.handshakes else {
+        return String::new();
+    };
+    let about = match all.is_measured {
+        true => "From having a connection to having a session on it, in the measured time.",
+        false => "From having a connection to having a session on it, before the measured time.",
+    };
+    let counts = figures::handshakes(all, outcome.measured);
+    let counts: Vec<Vec<String>> = counts.into_iter().map(Vec::from).collect();
+    let times: Vec<Vec<String>> = figures::handshake_times(all)
+        .into_iter()
+        .map(Vec::from)
+        .collect();
+    let tables = page::table(&["", "count", "rate"], &counts) + &page::table(&["", "time"], &times);
+    page::section("TLS handshakes", about, &tables)
 }
 
 fn counts(summary: &Summary, outcome: &Outcome) -> String {

@@ -8,6 +8,7 @@ use crate::{
 use codecs::{Frame, Reason};
 use engines::{Class, ConnectOptions, SlotKey, Sock};
 use std::io;
+use tls::Fault;
 
 impl Lane {
     /// Opens what is down, if connections are of any use.
@@ -40,22 +41,77 @@ impl Lane {
     }
 
     pub(super) fn on_connected(&mut self, index: u32, sock: Sock) {
-        let now_ns = self.now_ns;
-        let place = self.place(index);
-        let Phase::Connecting { since_ns, .. } = place.phase else {
+        let connected_ns = self.now_ns;
+        let Phase::Connecting { since_ns, .. } = self.place(index).phase else {
             return;
         };
-        place.phase = Phase::Open { sock };
-        self.recorder.connected(now_ns - since_ns);
+        match self.net.begin(sock, index) {
+            Ok(false) => self.on_open(index, sock, connected_ns - since_ns),
+            Ok(true) => {
+                self.place(index).phase = Phase::Securing {
+                    sock,
+                    since_ns,
+                    connected_ns,
+                };
+            }
+            Err(fault) => self.on_insecure(index, sock, &fault.reason),
+        }
+    }
+
+    /// The handshake is over.
+    pub(super) fn on_secured(&mut self, index: u32) {
+        let now_ns = self.now_ns;
+        let Phase::Securing {
+            sock,
+            since_ns,
+            connected_ns,
+        } = self.place(index).phase
+        else {
+            return;
+        };
+        match self.net.agreed(sock) {
+            Ok(facts) => {
+                if let Some(facts) = facts {
+                    self.recorder.secured(now_ns, now_ns - connected_ns, facts);
+                }
+                self.on_open(index, sock, connected_ns - since_ns);
+            }
+            Err(why) => self.on_insecure(index, sock, &why),
+        }
+    }
+
+    /// Requests may start on it; it was connected after so long.
+    fn on_open(&mut self, index: u32, sock: Sock, after_ns: u64) {
+        self.place(index).phase = Phase::Open { sock };
+        self.recorder.connected(after_ns);
         self.settle_first(index);
         let out = self.net.out(sock);
         self.places[index as usize].codec.control(out);
         self.list(index);
     }
 
-    pub(super) fn on_unconnected(&mut self, index: u32, cause: &str) {
+    /// What came is no TLS, or none that can be gone on with.
+    pub(super) fn on_fault(&mut self, index: u32, sock: Sock, fault: &Fault) {
+        match self.place(index).phase {
+            Phase::Securing { .. } => self.on_insecure(index, sock, &fault.reason),
+            Phase::Open { .. } => self.break_off(index, fault.detail),
+            Phase::Connecting { .. } | Phase::Down { .. } => {}
+        }
+    }
+
+    /// No session came about.
+    pub(super) fn on_insecure(&mut self, index: u32, sock: Sock, cause: &str) {
+        self.net.close(sock);
+        self.on_unconnected(
+            index,
+            Failure::Handshake,
+            &format!("TLS handshake: {cause}"),
+        );
+    }
+
+    pub(super) fn on_unconnected(&mut self, index: u32, why: Failure, cause: &str) {
         self.first_cause.get_or_insert_with(|| cause.to_owned());
-        self.recorder.unconnected(self.now_ns);
+        self.recorder.unconnected(self.now_ns, why);
         self.settle_first(index);
         self.go_down(index);
     }
@@ -87,8 +143,9 @@ impl Lane {
         match self.place(index).phase {
             Phase::Connecting { .. } => {
                 let cause = cause.map_or("closed".to_owned(), |cause| cause.to_string());
-                self.on_unconnected(index, &cause);
+                self.on_unconnected(index, Failure::Connect, &cause);
             }
+            Phase::Securing { sock, .. } => self.on_insecure(index, sock, "the target closed"),
             Phase::Open { .. } => {
                 self.suspect_if_cut(index);
                 self.fail_all(index, Failure::Closed);
@@ -98,11 +155,12 @@ impl Lane {
         }
     }
 
-    /// The peer ended its direction.
-    pub(super) fn on_finished(&mut self, index: u32) {
+    /// The peer ended its direction. Over TLS an end that was not announced ends no answer (RFC 8446 §6.1).
+    pub(super) fn on_finished(&mut self, index: u32, sock: Sock) {
         match self.place(index).phase {
             Phase::Open { .. } => {
-                while let Ok(Some(frame)) = self.place(index).codec.eof() {
+                let is_cut = self.net.is_cut(sock);
+                while !is_cut && let Ok(Some(frame)) = self.place(index).codec.eof() {
                     // An answer that is cut was cut by the connection's end.
                     if let Frame::Reset { id, reason, .. } = frame
                         && reason != Reason::Refused
@@ -115,6 +173,7 @@ impl Lane {
                 self.suspect_if_cut(index);
                 self.give_up(index, Failure::Closed);
             }
+            Phase::Securing { .. } => self.on_insecure(index, sock, "the target closed"),
             Phase::Connecting { .. } | Phase::Down { .. } => {}
         }
     }

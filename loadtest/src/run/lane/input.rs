@@ -4,16 +4,51 @@ use super::Lane;
 use crate::{
     outcome::Failure,
     run::{connection::Phase, exchange::Body},
+    secure::Opened,
 };
 use codecs::{Frame, Life, Malformed, Reason, StreamId, Wait};
-use engines::Sock;
+use engines::{BufMut, Sock};
 
 /// A connection that reads at a rate rests when it is ahead by so much.
 const AHEAD_NS: u64 = 1_000_000;
 
 impl Lane {
-    pub(super) fn on_received(&mut self, index: u32, data: &[u8]) {
-        self.recorder.received(self.now_ns, data.len());
+    pub(super) fn on_received(&mut self, index: u32, sock: Sock, mut data: BufMut) {
+        let bytes = data.len();
+        self.recorder.received(self.now_ns, bytes);
+        while self.place(index).sock() == Some(sock)
+            && let Some(opened) = self.net.open(sock, &mut data)
+        {
+            match opened {
+                Ok(Opened::Data(data)) => self.on_data(index, &data),
+                Ok(Opened::Established) => self.on_secured(index),
+                Ok(Opened::Closed) => self.on_finished(index, sock),
+                Err(fault) => self.on_fault(index, sock, &fault),
+            }
+        }
+        match self.place(index).sock() == Some(sock) {
+            true => self.pace_reading(index, bytes),
+            false => self.on_late(sock, data),
+        }
+    }
+
+    /// Bytes of a connection whose last answer has come. Nobody asked for data; over TLS there are other
+    /// things that a peer may say.
+    pub(super) fn on_late(&mut self, sock: Sock, mut data: BufMut) {
+        while self.lingering.has(sock)
+            && let Some(opened) = self.net.open(sock, &mut data)
+        {
+            if matches!(opened, Ok(Opened::Data(_))) {
+                self.recorder.unsolicited(self.now_ns);
+            }
+            if !matches!(opened, Ok(Opened::Established)) {
+                self.lingering.remove(sock);
+                self.net.close(sock);
+            }
+        }
+    }
+
+    fn on_data(&mut self, index: u32, data: &[u8]) {
         let Phase::Open { sock } = self.place(index).phase else {
             return;
         };
@@ -36,7 +71,6 @@ impl Lane {
             true => self.leave(index),
             false => self.list(index),
         }
-        self.pace_reading(index, data.len());
     }
 
     /// Takes frames until the input is used up; how much of it was used.
@@ -160,7 +194,12 @@ impl Lane {
     }
 
     fn on_malformed(&mut self, index: u32, why: &Malformed) {
-        self.suspect(why.detail);
+        self.break_off(index, why.detail);
+    }
+
+    /// The target broke the rules; nothing more of the connection can be understood.
+    pub(super) fn break_off(&mut self, index: u32, detail: &str) {
+        self.suspect(detail);
         let place = &mut self.places[index as usize];
         match place.exchanges.pop_front() {
             Some(exchange) => {

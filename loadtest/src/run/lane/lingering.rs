@@ -59,7 +59,7 @@ impl Lingering {
         self.queue.front().map(|(_, until_ns)| *until_ns)
     }
 
-    fn has(&self, sock: Sock) -> bool {
+    pub(super) fn has(&self, sock: Sock) -> bool {
         self.socks.get(sock.index() as usize) == Some(&Some(sock))
     }
 

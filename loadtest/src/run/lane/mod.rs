@@ -19,8 +19,12 @@ use super::{
     mix::Mix,
     net::Net,
     recorder::{Record, Recorder},
+    secure::Guard,
 };
-use crate::{outcome::Tally, workload::Workload};
+use crate::{
+    outcome::{Failure, Tally},
+    workload::Workload,
+};
 use codecs::Heads;
 use engines::{Engine, Event, Rng, SlotKey, Sock, Wheel};
 use lingering::Lingering;
@@ -94,6 +98,12 @@ impl Lane {
         let place = |_| Connection::new(workload.protocol.codec(workload));
         let epoch = engine.now();
         let mut rng = Rng::seeded(seed);
+        let tls = load.target.tls.as_ref();
+        let guard = tls.map(|tls| Guard::new(tls, workload, connections as usize));
+        let (guard, fatal) = match guard.transpose() {
+            Ok(guard) => (guard, None),
+            Err(why) => (None, Some(why)),
+        };
         Self {
             places: (0..connections).map(place).collect(),
             owners: Vec::new(),
@@ -114,10 +124,10 @@ impl Lane {
             opening: connections as usize,
             first_cause: None,
             answers: 0,
-            fatal: None,
+            fatal,
             events: Vec::new(),
             due: Vec::new(),
-            net: Net::new(engine),
+            net: Net::new(engine, guard),
             load,
         }
     }
@@ -201,11 +211,10 @@ impl Lane {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Received { sock, data } => match self.owner(sock) {
-                Some(index) => self.on_received(index, &data),
-                None if self.lingering.remove(sock) => {
+                Some(index) => self.on_received(index, sock, data),
+                None if self.lingering.has(sock) => {
                     self.recorder.received(self.now_ns, data.len());
-                    self.recorder.unsolicited(self.now_ns);
-                    self.net.close(sock);
+                    self.on_late(sock, data);
                 }
                 None => {}
             },
@@ -220,12 +229,15 @@ impl Lane {
                     self.on_connected(index, sock);
                 }
             }
-            Event::Closed { sock, cause } => match self.owner(sock) {
-                Some(index) => self.on_closed(index, cause),
-                None => drop(self.lingering.remove(sock)),
-            },
+            Event::Closed { sock, cause } => {
+                match self.owner(sock) {
+                    Some(index) => self.on_closed(index, cause),
+                    None => drop(self.lingering.remove(sock)),
+                }
+                self.net.forget(sock);
+            }
             Event::Finished { sock } => match self.owner(sock) {
-                Some(index) => self.on_finished(index),
+                Some(index) => self.on_finished(index, sock),
                 None if self.lingering.remove(sock) => self.net.close(sock),
                 None => {}
             },
@@ -285,8 +297,9 @@ impl Lane {
         match place.phase {
             Phase::Connecting { sock, .. } => {
                 self.net.close(sock);
-                self.on_unconnected(index, "timed out");
+                self.on_unconnected(index, Failure::Connect, "timed out");
             }
+            Phase::Securing { sock, .. } => self.on_insecure(index, sock, "timed out"),
             Phase::Down { .. } => {
                 let until_ns = u64::MAX;
                 place.phase = Phase::Down { until_ns };

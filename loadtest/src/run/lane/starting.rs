@@ -167,7 +167,7 @@ impl Lane {
         let place = &mut self.places[index as usize];
         let opened = match place.phase {
             Phase::Open { sock } => place.codec.open().map(|id| (sock, id)),
-            Phase::Connecting { .. } | Phase::Down { .. } => None,
+            Phase::Connecting { .. } | Phase::Securing { .. } | Phase::Down { .. } => None,
         };
         let Some((sock, id)) = opened else {
             debug_assert!(false, "a place with room takes a request");
