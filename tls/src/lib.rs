@@ -15,6 +15,8 @@ mod identity;
 pub mod limits;
 mod session;
 mod settings;
+#[cfg(feature = "sm")]
+pub mod sm;
 
 pub use context::{ClientContext, ServerContext, Tickets};
 pub use facts::{Certificate, Facts};
