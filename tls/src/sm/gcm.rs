@@ -1,6 +1,7 @@
 //! SM4-GCM (RFC 8998 §3.2, NIST SP 800-38D) with a nonce of 12 bytes and a tag of 16, in place.
 
 use super::kernel::{Kernel, Powers, RoundKeys};
+use super::sm4::{Backend, Unauthentic, masked};
 use aes_gcm::aead::{AeadInOut, consts::U12};
 use aes_gcm::{AesGcm, KeyInit};
 use std::fmt;
@@ -23,28 +24,9 @@ enum Key {
     Portable(AesGcm<sm4::Sm4, U12>),
 }
 
-/// The tag does not belong to the data: it was changed, or the key, nonce or additional data differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unauthentic;
-
-/// Which implementation a key uses.
-#[derive(Clone, Copy)]
-pub struct Backend(Option<Kernel>);
-
-impl Backend {
-    /// All that work here, the fastest first.
-    pub fn available() -> impl Iterator<Item = Self> {
-        Kernel::available().map(Some).chain([None]).map(Self)
-    }
-
-    pub fn name(self) -> &'static str {
-        self.0.map_or("portable", Kernel::name)
-    }
-}
-
 impl Sm4Gcm {
     pub fn new(key: &[u8; 16]) -> Self {
-        Self::with(Backend(Kernel::detect()), key)
+        Self::with(Backend::detect(), key)
     }
 
     /// With a certain implementation; for tests and measurements.
@@ -127,10 +109,6 @@ impl fmt::Debug for Sm4Gcm {
 /// NIST SP 800-38D §7.1: the counter block of a nonce of 12 bytes begins at one.
 fn first_counter(nonce: &[u8; 12]) -> [u8; 16] {
     std::array::from_fn(|at| *nonce.get(at).unwrap_or(&u8::from(at == 15)))
-}
-
-fn masked(hash: [u8; 16], mask: [u8; 16]) -> [u8; 16] {
-    std::array::from_fn(|at| hash[at] ^ mask[at])
 }
 
 #[cfg(test)]
