@@ -22,6 +22,8 @@ mod record;
 mod session;
 mod sessions;
 mod settings;
+#[cfg(feature = "sm")]
+pub mod sm;
 mod store;
 #[cfg(test)]
 mod testing;

@@ -59,6 +59,9 @@ const GROUPS: &[(u16, &str, &[&str])] = &[
 ];
 
 impl Suite {
+    pub(crate) const SM4_GCM_SM3: Self = Self(0x00C6);
+    pub(crate) const SM4_CCM_SM3: Self = Self(0x00C7);
+
     /// By its IANA name (`TLS_AES_128_GCM_SHA256`, `TLS_SM4_GCM_SM3`) or OpenSSL's
     /// (`ECDHE-ECDSA-AES128-GCM-SHA256`); `None`: unknown, or not supported by this build.
     pub fn parse(name: &str) -> Option<Self> {

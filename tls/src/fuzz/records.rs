@@ -129,6 +129,7 @@ fn traffic(mode: u8, is_server: bool) -> Traffic {
         let iv = Iv::from([u8::from(is_servers) + 2; 12]);
         Keys::new(
             version,
+            Suite(0x1302),
             0,
             &match mode & 2 {
                 0 => ConnectionTrafficSecrets::Aes256Gcm { key, iv },

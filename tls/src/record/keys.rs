@@ -1,7 +1,7 @@
 //! The keys of one direction, with the number of the next record.
 
 use super::{HEADER_BYTES, TAG_BYTES, cipher::Cipher, kind};
-use crate::Version;
+use crate::{Suite, Version};
 use rustls::ConnectionTrafficSecrets;
 use std::ops::Range;
 use zeroize::Zeroize;
@@ -31,6 +31,7 @@ impl Keys {
     /// The keys that rustls gave; `None`: for a cipher that is not known here.
     pub(crate) fn new(
         version: Version,
+        suite: Suite,
         seq: u64,
         secrets: &ConnectionTrafficSecrets,
     ) -> Option<Self> {
@@ -40,7 +41,7 @@ impl Keys {
             Version::Tls12 if is_chacha => Form::Tls12,
             Version::Tls12 => Form::Explicit,
         };
-        let (cipher, iv) = Cipher::new(secrets)?;
+        let (cipher, iv) = Cipher::new(suite, secrets)?;
         Some(Self {
             cipher,
             iv,

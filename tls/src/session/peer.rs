@@ -58,8 +58,8 @@ impl Peer {
     ) -> Result<Self, Fault> {
         let is_server = later.is_server();
         Ok(Self {
-            opens: keys(facts.version, &secrets.rx)?,
-            seals: keys(facts.version, &secrets.tx)?,
+            opens: keys(facts.version, facts.suite, &secrets.rx)?,
+            seals: keys(facts.version, facts.suite, &secrets.tx)?,
             records_max,
             later: match facts.version {
                 Version::Tls12 => Later::Nothing { is_server },
@@ -80,33 +80,35 @@ impl Later {
     }
 
     /// The keys after a KeyUpdate of the peer's.
-    pub(super) fn next_opens(&mut self) -> Result<Keys, String> {
-        next(match self {
+    pub(super) fn next_opens(&mut self, suite: Suite) -> Result<Keys, String> {
+        let secrets = match self {
             Self::Nothing { .. } => return Err("TLS 1.2 has no KeyUpdate".into()),
             Self::Server(kernel) => kernel.update_rx_secret(),
             Self::Client(kernel) => kernel.update_rx_secret(),
-        })
+        };
+        next(suite, secrets)
     }
 
     /// The keys after a KeyUpdate of ours.
-    pub(super) fn next_seals(&mut self) -> Result<Keys, String> {
-        next(match self {
+    pub(super) fn next_seals(&mut self, suite: Suite) -> Result<Keys, String> {
+        let secrets = match self {
             Self::Nothing { .. } => return Err("TLS 1.2 has no KeyUpdate".into()),
             Self::Server(kernel) => kernel.update_tx_secret(),
             Self::Client(kernel) => kernel.update_tx_secret(),
-        })
+        };
+        next(suite, secrets)
     }
 }
 
 type Secrets = (u64, ConnectionTrafficSecrets);
 
-fn next(secrets: Result<Secrets, rustls::Error>) -> Result<Keys, String> {
+fn next(suite: Suite, secrets: Result<Secrets, rustls::Error>) -> Result<Keys, String> {
     let secrets = secrets.map_err(|error| error.to_string())?;
-    keys(Version::Tls13, &secrets).map_err(|fault| fault.reason)
+    keys(Version::Tls13, suite, &secrets).map_err(|fault| fault.reason)
 }
 
-fn keys(version: Version, (seq, secrets): &Secrets) -> Result<Keys, Fault> {
-    let keys = Keys::new(version, *seq, secrets);
+fn keys(version: Version, suite: Suite, (seq, secrets): &Secrets) -> Result<Keys, Fault> {
+    let keys = Keys::new(version, suite, *seq, secrets);
     keys.ok_or_else(|| Fault::internal("the cipher is not known to the record layer"))
 }
 

@@ -243,8 +243,11 @@ impl Traffic {
             [1] => self.sealer.ask_update(),
             _ => return Err(Cause::undecodable("a KeyUpdate that is neither 0 nor 1").into()),
         }
-        self.opener
-            .set_keys(self.later.next_opens().map_err(Trouble::Internal)?);
+        self.opener.set_keys(
+            self.later
+                .next_opens(self.facts.suite)
+                .map_err(Trouble::Internal)?,
+        );
         Ok(())
     }
 
@@ -257,7 +260,9 @@ impl Traffic {
             return Err(Fault::internal("data behind close_notify"));
         }
         let later = &mut self.later;
-        let sealed = self.sealer.seal(now, data, out, || later.next_seals());
+        let sealed = self
+            .sealer
+            .seal(now, data, out, || later.next_seals(self.facts.suite));
         sealed.map_err(|refused| match refused {
             Refused::UsedUp => Fault {
                 detail: "tls_keys_used_up",
