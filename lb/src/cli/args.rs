@@ -210,6 +210,7 @@ fn tls_args() -> [Arg; 6] {
         insecure
             .num_args(0..=1)
             .require_equals(true)
+            .value_parser(["true", "false"])
             .hide_possible_values(true)
             .default_missing_value("true"),
     ]
@@ -282,7 +283,7 @@ fn quickstart(matches: &ArgMatches) -> Result<Quickstart, String> {
             client_ca: one("client-ca")?,
             upstream: Upstream {
                 ca: one("ca")?,
-                insecure: !mine("insecure").is_empty(),
+                insecure: mine("insecure").iter().any(|value| value == "true"),
                 sni: one("sni")?,
             },
         });
