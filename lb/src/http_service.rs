@@ -1,6 +1,8 @@
 //! A small HTTP/1.1 service and client on tokio, for what is not the data path: the admin interface and
 //! the demo. They speak through the same codec as the proxy.
 
+mod transport;
+
 use codecs::{
     Codec, Frame, Head, Heads, Length, Malformed, Protocol, StreamId, Wait, http1::Http1,
 };
@@ -10,10 +12,12 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tls::ClientContext;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use transport::Transport;
 
 /// Bytes of a request's or answer's body; longer ones end the connection.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -83,17 +87,18 @@ where
     }
 }
 
-async fn serve_connection<F, A>(mut stream: TcpStream, answer: &F) -> io::Result<()>
+async fn serve_connection<F, A>(stream: TcpStream, answer: &F) -> io::Result<()>
 where
     F: Fn(Message) -> A,
     A: Future<Output = Message>,
 {
     stream.set_nodelay(true)?;
+    let mut stream = Transport::plain(stream);
     let mut wire = Wire::new(Http1.server(&codecs::Limits::default()));
     loop {
         let asked = in_time(wire.receive(&mut stream)).await;
         if wire.codec.life().is_closed() {
-            return linger(stream).await;
+            return linger(stream.into_stream()).await;
         }
         let Some((id, request)) = asked? else {
             return Ok(());
@@ -105,7 +110,7 @@ where
         }
         in_time(wire.send(&mut stream, id, &reply)).await?;
         if wire.codec.life().is_closed() {
-            return linger(stream).await;
+            return linger(stream.into_stream()).await;
         }
     }
 }
@@ -124,20 +129,29 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// A connection that asks one thing after another.
-#[derive(Debug)]
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Transport,
     wire: Wire,
 }
 
 impl Client {
-    /// Connects.
+    /// Connects, with TLS if there is a context; the server's certificate has to be for its address then.
     ///
     /// # Errors
-    /// The operating system's.
-    pub(crate) async fn connect(to: std::net::SocketAddr) -> io::Result<Self> {
+    /// The operating system's, or the handshake failed.
+    pub(crate) async fn connect(
+        to: std::net::SocketAddr,
+        tls: Option<&Arc<ClientContext>>,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
+        let stream = match tls {
+            None => Transport::plain(stream),
+            Some(context) => {
+                let name = to.ip().to_string();
+                in_time(Transport::client(stream, context, &name)).await?
+            }
+        };
         Ok(Self {
             stream,
             wire: Wire::new(Http1.client(&codecs::Limits::default())),
@@ -165,12 +179,6 @@ struct Wire {
     input: Vec<u8>,
 }
 
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Wire")
-    }
-}
-
 impl Wire {
     fn new(codec: Box<dyn Codec>) -> Self {
         Self {
@@ -181,7 +189,7 @@ impl Wire {
     }
 
     /// The next whole message; `None` at the end of the connection.
-    async fn receive(&mut self, stream: &mut TcpStream) -> io::Result<Option<(StreamId, Message)>> {
+    async fn receive(&mut self, stream: &mut Transport) -> io::Result<Option<(StreamId, Message)>> {
         let mut message = Message::default();
         loop {
             let (used, end, wait) = self.step(&mut message, stream).await?;
@@ -192,7 +200,7 @@ impl Wire {
             if wait == Wait::Go {
                 continue;
             }
-            if stream.read_buf(&mut self.input).await? == 0 {
+            if stream.read(&mut self.input).await? == 0 {
                 return match self.codec.eof().map_err(|why| invalid(why.detail))? {
                     Some(Frame::Data { id, end: true, .. }) => Ok(Some((id, message))),
                     Some(_) | None => Ok(None),
@@ -205,7 +213,7 @@ impl Wire {
     async fn step(
         &mut self,
         message: &mut Message,
-        stream: &mut TcpStream,
+        stream: &mut Transport,
     ) -> io::Result<(usize, Option<StreamId>, Wait)> {
         let step = match self.codec.decode(now(), &self.input, &mut self.heads) {
             Ok(step) => step,
@@ -248,23 +256,23 @@ impl Wire {
         let mut out = Vec::new();
         self.codec.control(&mut out);
         if !out.is_empty() {
-            stream.write_all(&out).await?;
+            stream.write(&out).await?;
         }
         let stuck = step.used == 0 && end.is_none() && step.wait == Wait::Go;
         Ok((step.used, end, if stuck { Wait::More } else { step.wait }))
     }
 
     /// Tells the peer what is wrong with its message, if there is a way to; always an error.
-    async fn refuse<T>(&mut self, why: &Malformed, stream: &mut TcpStream) -> io::Result<T> {
+    async fn refuse<T>(&mut self, why: &Malformed, stream: &mut Transport) -> io::Result<T> {
         let mut out = Vec::new();
         self.codec.refuse(why, &mut out);
-        stream.write_all(&out).await?;
+        stream.write(&out).await?;
         Err(invalid(why.detail))
     }
 
     async fn send(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Transport,
         id: StreamId,
         message: &Message,
     ) -> io::Result<()> {
@@ -277,7 +285,7 @@ impl Wire {
             out.extend_from_slice(&message.body);
             out.extend_from_slice(&wrap.after);
         }
-        stream.write_all(&out).await
+        stream.write(&out).await
     }
 }
 
@@ -305,7 +313,7 @@ mod tests {
             tokio::spawn(serve(listener, async |request: Message| {
                 Message::answer(200, "text/plain", request.head.path().to_vec())
             }));
-            let mut client = Client::connect(at).await.unwrap();
+            let mut client = Client::connect(at, None).await.unwrap();
             for path in ["/a", "/b"] {
                 let answer = client.ask(&Message::get("x", path)).await.unwrap();
                 assert_eq!(

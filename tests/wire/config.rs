@@ -212,9 +212,12 @@ fn the_demo_spreads_its_requests_and_ends() {
     for engine in engines::EngineKind::ALL {
         if crate::support::is_available(engine) {
             let engine = engine.to_string();
-            let (code, out, told) = Command::new(&["demo", "--once", "--engine", &engine]).finish();
-            assert_eq!(code, Some(0), "{engine}: {told}");
-            assert_eq!(out.matches(")  ").count(), 3, "{out}");
+            for tls in [&[][..], &["--tls"]] {
+                let args = [&["demo", "--once", "--engine", &engine], tls].concat();
+                let (code, out, told) = Command::new(&args).finish();
+                assert_eq!(code, Some(0), "{engine} {tls:?}: {told}");
+                assert_eq!(out.matches(")  ").count(), 3, "{out}");
+            }
         }
     }
 }

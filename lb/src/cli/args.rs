@@ -10,10 +10,21 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 /// A command with its arguments.
 #[derive(Debug)]
 pub(super) enum Command {
-    Check { file: PathBuf },
-    Demo { once: bool, options: Options },
-    Expand { quickstart: Quickstart },
-    Run { source: Source, options: Options },
+    Check {
+        file: PathBuf,
+    },
+    Demo {
+        once: bool,
+        tls: bool,
+        options: Options,
+    },
+    Expand {
+        quickstart: Quickstart,
+    },
+    Run {
+        source: Source,
+        options: Options,
+    },
 }
 
 /// Where the configuration comes from.
@@ -46,6 +57,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         }
         Some(("demo", matches)) => Ok(Command::Demo {
             once: matches.get_flag("once"),
+            tls: matches.get_flag("tls"),
             options: options(matches),
         }),
         Some(("expand", matches)) => Ok(Command::Expand {
@@ -106,6 +118,12 @@ fn command() -> clap::Command {
                     Arg::new("once")
                         .long("once")
                         .help("Send requests, print how they were spread, and exit")
+                        .action(ArgAction::SetTrue),
+                )
+                .arg(
+                    Arg::new("tls")
+                        .long("tls")
+                        .help("Speak TLS with a certificate made for it")
                         .action(ArgAction::SetTrue),
                 )
                 .args(option_args()),
@@ -192,6 +210,7 @@ fn tls_args() -> [Arg; 6] {
         insecure
             .num_args(0..=1)
             .require_equals(true)
+            .value_parser(["true", "false"])
             .hide_possible_values(true)
             .default_missing_value("true"),
     ]
@@ -264,7 +283,7 @@ fn quickstart(matches: &ArgMatches) -> Result<Quickstart, String> {
             client_ca: one("client-ca")?,
             upstream: Upstream {
                 ca: one("ca")?,
-                insecure: !mine("insecure").is_empty(),
+                insecure: mine("insecure").iter().any(|value| value == "true"),
                 sni: one("sni")?,
             },
         });

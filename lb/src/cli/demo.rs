@@ -1,7 +1,8 @@
 //! `ringlb demo`: the balancer's main job on endpoints of its own.
 
+use super::demo_tls::Certificate;
 use crate::{
-    config::{Listen, Loaded, Quickstart},
+    config::{Listen, Loaded, Pair, Quickstart},
     control::{self, Options, Running},
     http_service::{self, Client, Message},
 };
@@ -12,6 +13,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
 };
+use tls::ClientContext;
 
 const ENDPOINTS: usize = 3;
 /// Requests of `--once`, over so many connections.
@@ -19,21 +21,24 @@ const REQUESTS: usize = 30;
 const CONNECTIONS: usize = 3;
 
 /// Serves until a signal, or once.
-pub(super) fn run(once: bool, options: &Options) -> Result<(), String> {
+pub(super) fn run(once: bool, tls: bool, options: &Options) -> Result<(), String> {
     let failed = |error: io::Error| format!("ringlb demo: {error}");
+    let certificate = tls.then(Certificate::new).transpose();
+    let certificate = certificate.map_err(|reason| format!("ringlb demo: {reason}"))?;
+    let context = certificate.as_ref().map(Certificate::client).transpose()?;
     let mut endpoints = Vec::new();
     for number in 1..=ENDPOINTS {
         endpoints.push(endpoint(number).map_err(failed)?);
     }
-    let loaded = configuration(&endpoints)?;
+    let loaded = configuration(&endpoints, certificate.as_ref())?;
     let outcome = Arc::new(Mutex::new(None));
     let result = outcome.clone();
     let end = control::run(loaded, options, move |running| async move {
         if !once {
-            introduce(&running);
+            introduce(&running, certificate.as_ref());
             return std::future::pending().await;
         }
-        let counts = send_requests(&running).await;
+        let counts = send_requests(&running, context.as_ref()).await;
         *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
     });
     end.map_err(|error| format!("ringlb demo: {error}"))?;
@@ -76,34 +81,57 @@ fn endpoint(number: usize) -> io::Result<SocketAddr> {
     Ok(at)
 }
 
-fn configuration(endpoints: &[SocketAddr]) -> Result<Loaded, String> {
+fn configuration(
+    endpoints: &[SocketAddr],
+    certificate: Option<&Certificate>,
+) -> Result<Loaded, String> {
     let to = endpoints.iter().map(SocketAddr::to_string).collect();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let scheme = if certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let mut listen = Listen::new(&format!("{scheme}://{any}"), to);
+    let pairs = certificate.map(Certificate::pair).into_iter();
+    listen.certificates = pairs.map(|(chain, key)| Pair::Inline(chain, key)).collect();
     let quickstart = Quickstart {
-        listeners: vec![Listen::new(&any.to_string(), to)],
+        listeners: vec![listen],
         admin: Some(any),
     };
     let bootstrap = quickstart.bootstrap().map_err(|error| error.to_string())?;
     Loaded::new(bootstrap).map_err(|problems| format!("{problems:?}"))
 }
 
-fn introduce(running: &Running) {
+fn introduce(running: &Running, certificate: Option<&Certificate>) {
     let address = running
         .addresses
         .first()
         .map(ToString::to_string)
         .unwrap_or_default();
-    eprintln!("{ENDPOINTS} endpoints answer in turn; try it:\n\n    curl -i http://{address}/\n");
+    let command = match certificate {
+        None => format!("curl -i http://{address}/"),
+        Some(certificate) => {
+            let file = certificate.file().display();
+            let fingerprint = certificate.fingerprint();
+            eprintln!("certificate, SHA-256 {fingerprint}");
+            format!("curl -i --cacert {file} https://{address}/")
+        }
+    };
+    eprintln!("{ENDPOINTS} endpoints answer in turn; try it:\n\n    {command}\n");
     eprintln!("Ctrl-C ends it.");
 }
 
 /// Sends the requests; how many each endpoint answered.
-async fn send_requests(running: &Running) -> io::Result<BTreeMap<String, usize>> {
+async fn send_requests(
+    running: &Running,
+    tls: Option<&Arc<ClientContext>>,
+) -> io::Result<BTreeMap<String, usize>> {
     let address = running.addresses.first().and_then(engines::SockAddr::inet);
     let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
     let mut counts = BTreeMap::new();
     for _ in 0..CONNECTIONS {
-        let mut client = Client::connect(address).await?;
+        let mut client = Client::connect(address, tls).await?;
         for number in 0..REQUESTS / CONNECTIONS {
             let request = Message::get(&address.to_string(), &format!("/{number}"));
             let answer = client.ask(&request).await?;

@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod demo_tls;
 
 use crate::{
     config::{self, Loaded, Quickstart},
@@ -34,7 +35,7 @@ fn run(command: Command) -> ExitCode {
                 file.display()
             );
         }),
-        Command::Demo { once, options } => demo::run(once, &options),
+        Command::Demo { once, tls, options } => demo::run(once, tls, &options),
         Command::Expand { quickstart } => expand(&quickstart),
         Command::Run {
             source: Source::File(file),

@@ -1,7 +1,7 @@
 //! Whom to believe: `CertificateValidationContext`.
 
 use crate::config::{data, route::string_match, secrets::Fault};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::prelude::*;
 use std::{net::IpAddr, path::Path, sync::Arc};
 use tls::{SanKind, SanMatcher, Trust};
 use xds::api::envoy::{
@@ -100,7 +100,7 @@ fn hashes(from: &CertificateValidationContext) -> Result<(Hashes, Hashes), Fault
     };
     let key = |(index, text): (usize, &String)| {
         let field = format!("verify_certificate_spki[{index}]");
-        let bytes = STANDARD.decode(text).ok();
+        let bytes = BASE64_STANDARD.decode(text).ok();
         let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
         bytes.ok_or_else(|| Fault::new(&field, "is no SHA-256 in base64"))
     };
