@@ -33,11 +33,17 @@ impl Summary {
     /// Of what a run was made from; [`Self::begun_unix_s`] is left open.
     pub fn new(target: &Target, workload: &Workload, means: &Means, machine: Machine) -> Self {
         let address = target.address.to_string();
+        let over = if target.tls.is_some() {
+            " over TLS"
+        } else {
+            ""
+        };
         let target = match target.authority.as_str() {
             "" => address,
             authority if authority == address => address,
             authority => format!("{address} as {authority}"),
         };
+        let target = target + over;
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             target,

@@ -1,7 +1,7 @@
 //! A workload in words.
 
 use super::unit;
-use crate::workload::{Arrivals, Protocol, Request, Workload};
+use crate::workload::{Arrivals, Protocol, Request, Sessions, Workload};
 use std::time::Duration;
 
 /// Requests that are told one by one, and characters of a path that are.
@@ -21,6 +21,9 @@ pub(super) fn workload(workload: &Workload) -> String {
             "a new connection after {}",
             count(requests, "request")
         ));
+    }
+    if workload.sessions == Sessions::Resumed {
+        parts.push("sessions resumed".to_owned());
     }
     if let Some(rate) = workload.read_rate {
         parts.push(format!(
@@ -167,6 +170,7 @@ mod tests {
             connections: 1,
             streams: 8,
             requests_per_connection: Some(1),
+            sessions: Sessions::Resumed,
             count: Some(1000),
             warm_up: Duration::ZERO,
             read_rate: Some(1024),
@@ -179,8 +183,8 @@ mod tests {
             workload(&all),
             format!(
                 "100 to 5,000 requests/s in a ramp, HTTP/1.1 over 1 connection with up to 8 requests \
-                 each, 1,000 requests, at most 10 s, a new connection after 1 request, each connection \
-                 reads 1.00 KiB/s, bodies verified: POST /a with 2.00 KiB in chunks (weight 3); \
+                 each, 1,000 requests, at most 10 s, a new connection after 1 request, sessions \
+                 resumed, each connection reads 1.00 KiB/s, bodies verified: POST /a with 2.00 KiB in chunks (weight 3); \
                  POST {path}… with 2.00 KiB in chunks (weight 1)"
             )
         );

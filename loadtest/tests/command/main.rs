@@ -9,5 +9,6 @@ mod results;
 mod run;
 mod secure;
 mod secure_server;
+mod serve_secure;
 mod server;
 mod streams;

@@ -127,7 +127,9 @@ fn what_is_agreed_on_can_be_chosen_and_is_told() {
         "-q",
     ];
     let text = String::from_utf8(loadtest(&args).stdout).unwrap();
-    assert!(text.contains("\nTLS handshakes\n"), "{text}");
+    for part in ["\nTLS handshakes\n", " over TLS\n"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]

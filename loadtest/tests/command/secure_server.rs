@@ -12,7 +12,7 @@ use std::{
 use tls::{ClientAuth, Provider, ServerContext, ServerSettings, Session, Trust, Version, What};
 
 /// Within the validity of every certificate here.
-const NOW: Duration = Duration::from_secs(1_900_000_000);
+pub(crate) const NOW: Duration = Duration::from_secs(1_900_000_000);
 
 /// A file of a test's own, removed in the end.
 pub(crate) struct TempFile(PathBuf);

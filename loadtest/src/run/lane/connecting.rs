@@ -94,7 +94,13 @@ impl Lane {
     pub(super) fn on_fault(&mut self, index: u32, sock: Sock, fault: &Fault) {
         match self.place(index).phase {
             Phase::Securing { .. } => self.on_insecure(index, sock, &fault.reason),
-            Phase::Open { .. } => self.break_off(index, fault.detail),
+            Phase::Open { .. } => {
+                if self.answers == 0 {
+                    let why = || format!("TLS: {}", fault.reason);
+                    self.fatal.get_or_insert_with(why);
+                }
+                self.break_off(index);
+            }
             Phase::Connecting { .. } | Phase::Down { .. } => {}
         }
     }

@@ -194,12 +194,12 @@ impl Lane {
     }
 
     fn on_malformed(&mut self, index: u32, why: &Malformed) {
-        self.break_off(index, why.detail);
+        self.suspect(why.detail);
+        self.break_off(index);
     }
 
     /// The target broke the rules; nothing more of the connection can be understood.
-    pub(super) fn break_off(&mut self, index: u32, detail: &str) {
-        self.suspect(detail);
+    pub(super) fn break_off(&mut self, index: u32) {
         let place = &mut self.places[index as usize];
         match place.exchanges.pop_front() {
             Some(exchange) => {

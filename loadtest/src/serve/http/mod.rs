@@ -1,5 +1,7 @@
 //! A connection that speaks a codec: bytes to requests, and their answers back.
 
+mod ending;
+
 use super::{
     answer::Answer,
     detect::detect,
@@ -7,7 +9,7 @@ use super::{
     limits,
     link::{Desk, Link},
 };
-use codecs::{Codec, Frame, Life, Malformed, Wait};
+use codecs::{Codec, Frame, Wait};
 use engines::{Buf, BufMut};
 use std::time::Instant;
 
@@ -95,12 +97,6 @@ impl Http {
             }
             Phase::Open | Phase::Flushing | Phase::Ended | Phase::Reset => {}
         }
-    }
-
-    /// TLS broke: the alert leaves, and no more.
-    pub(super) fn on_fault(&mut self, desk: &Desk) {
-        self.exchanges.clear();
-        (self.phase, self.since) = (Phase::Flushing, desk.now);
     }
 
     /// Part of what was queued has left.
@@ -247,20 +243,6 @@ impl Http {
         true
     }
 
-    /// Ends the connection if its codec carries no more.
-    fn end_if_over(&mut self, link: &mut Link, desk: &mut Desk) {
-        let life = self.codec.as_ref().map(|codec| codec.life());
-        if !life.is_some_and(Life::is_closed) {
-            return;
-        }
-        link.flush(desk);
-        let is_little = link.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX;
-        match life == Some(Life::Over) && self.inbox.is_empty() && is_little {
-            true => self.flush(link, desk),
-            false => self.finish(link, desk),
-        }
-    }
-
     fn decode(&mut self, link: &mut Link, desk: &mut Desk, mut input: Buf) {
         while self.phase == Phase::Open && !self.is_held {
             let Some(codec) = detect(&mut self.codec, &input, desk) else {
@@ -360,51 +342,6 @@ impl Http {
         }
         if self.phase == Phase::Open && self.exchanges.is_empty() {
             self.flush(link, desk);
-        }
-    }
-
-    /// Closes once everything has left.
-    fn flush(&mut self, link: &mut Link, desk: &mut Desk) {
-        link.flush(desk);
-        link.end(desk);
-        (self.phase, self.since) = (Phase::Flushing, desk.now);
-    }
-
-    /// Tells the peer what was wrong, and ends the connection. What was being answered is cut.
-    fn refuse(&mut self, link: &mut Link, desk: &mut Desk, why: &Malformed) {
-        desk.counters.malformed += 1;
-        self.exchanges.clear();
-        if let Some(codec) = &mut self.codec {
-            codec.refuse(why, &mut desk.out);
-        }
-        self.finish(link, desk);
-    }
-
-    /// What was to be said was said; see [`Self::linger`].
-    fn finish(&mut self, link: &mut Link, desk: &mut Desk) {
-        link.flush(desk);
-        link.end(desk);
-        self.linger(link, desk);
-    }
-
-    /// Finishes our direction and waits for the peer's: closing at once would make the kernel answer late
-    /// input with RST, which takes back what the peer has not read yet.
-    fn linger(&mut self, link: &mut Link, desk: &mut Desk) {
-        link.flush(desk);
-        self.inbox = Vec::new();
-        self.since = desk.now;
-        desk.engine.finish(link.sock);
-        self.phase = match self.is_done {
-            true => Phase::Flushing,
-            false => Phase::Lingering,
-        };
-    }
-
-    fn on_dropped(&mut self, desk: &mut Desk, len: usize) {
-        self.dropped += len;
-        if self.dropped > limits::LINGER_BYTES_MAX {
-            desk.counters.linger_overflows += 1;
-            self.phase = Phase::Ended;
         }
     }
 }
