@@ -3,7 +3,9 @@
 
 mod clusters;
 mod grpc_answers;
+mod metrics;
 mod prometheus;
+mod tls;
 
 use crate::{
     control::{Running, StartError},
@@ -52,6 +54,7 @@ fn answer(running: &Running, request: &Message) -> Message {
             Message::answer(200, "text/plain; version=0.0.4", body.into_bytes())
         }
         "/config_dump" => config_dump(running),
+        "/certs" => text(200, tls::certs(running)),
         "/clusters" => text(200, clusters::render(running)),
         "/listeners" => text(200, listeners(running)),
         _ => text(404, format!("there is nothing at {path}\n{INDEX}")),
@@ -62,6 +65,7 @@ const INDEX: &str = "\
 /ready             whether the process serves
 /stats/prometheus  statistics
 /config_dump       the configuration that runs, as JSON
+/certs             certificates and other secrets, and when they expire
 /clusters          clusters and their endpoints
 /listeners         listeners and where they listen
 ";

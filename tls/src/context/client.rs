@@ -93,6 +93,11 @@ impl ClientContext {
         })
     }
 
+    /// Whether the chain that a server has presented is believed.
+    pub(crate) fn validates(&self, chain: &[CertificateDer<'_>], now: Now) -> bool {
+        self.verifier.validates(chain, now)
+    }
+
     /// Our certificate, presented to servers that ask for one.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()

@@ -113,6 +113,13 @@ impl ServerContext {
         Arc::new(Self { standard, sm: None })
     }
 
+    /// Whether the chain that a client has presented is believed.
+    pub(crate) fn validates(&self, chain: &[CertificateDer<'_>], now: Now) -> bool {
+        let families = std::iter::once(&self.standard).chain(&self.sm);
+        let mut verifiers = families.filter_map(|family| family.verifier.as_ref());
+        verifiers.any(|verifier| verifier.validates(chain, now))
+    }
+
     fn family(&self, offer: &Offer) -> &Family {
         let wants = |sm: &&Family| {
             wants_sm(

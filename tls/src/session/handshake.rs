@@ -212,13 +212,17 @@ impl Handshake {
                 let offer = self.offer.take().unwrap_or_default();
                 let checked = recheck(&server, |chain| context.recheck(chain, now));
                 let local = context.local(&offer);
-                (Peer::client(*server, offer.sni, local)?, checked)
+                let is_validated = presented(&server, |chain| context.validates(chain, now));
+                let peer = Peer::client(*server, offer.sni, local, is_validated)?;
+                (peer, checked)
             }
             Side::Client(context, client) => {
                 let checked = recheck(&client, |chain| context.recheck(chain, now));
                 let local = context.identity().filter(|_| self.has_presented);
                 let local = local.map(|identity| identity.certificate().clone());
-                (Peer::server(*client, self.sni.take(), local)?, checked)
+                let is_validated = presented(&client, |chain| context.validates(chain, now));
+                let peer = Peer::server(*client, self.sni.take(), local, is_validated)?;
+                (peer, checked)
             }
         };
         let mut traffic = Traffic::new(peer, now);
@@ -240,6 +244,14 @@ fn recheck(
     let is_resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
     let chain = connection.peer_certificates().filter(|_| is_resumed);
     chain.map_or(Ok(()), check)
+}
+
+/// What holds of the peer's chain; false if it presented none.
+fn presented(
+    connection: &CommonState,
+    holds: impl FnOnce(&[CertificateDer<'static>]) -> bool,
+) -> bool {
+    connection.peer_certificates().is_some_and(holds)
 }
 
 fn bad_hello(reason: &'static str) -> Cause {

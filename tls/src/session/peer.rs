@@ -33,8 +33,12 @@ impl Peer {
         connection: UnbufferedServerConnection,
         sni: Option<Box<str>>,
         local: Option<Arc<Certificate>>,
+        is_validated: bool,
     ) -> Result<Self, Fault> {
-        let (facts, limit) = (facts(&connection, sni, local)?, limit(&connection)?);
+        let (facts, limit) = (
+            facts(&connection, sni, local, is_validated)?,
+            limit(&connection)?,
+        );
         let (secrets, kernel) = extract(connection.dangerous_into_kernel_connection())?;
         Self::new(facts, limit, &secrets, Later::Server(kernel))
     }
@@ -44,8 +48,12 @@ impl Peer {
         connection: UnbufferedClientConnection,
         sni: Option<Box<str>>,
         local: Option<Arc<Certificate>>,
+        is_validated: bool,
     ) -> Result<Self, Fault> {
-        let (facts, limit) = (facts(&connection, sni, local)?, limit(&connection)?);
+        let (facts, limit) = (
+            facts(&connection, sni, local, is_validated)?,
+            limit(&connection)?,
+        );
         let (secrets, kernel) = extract(connection.dangerous_into_kernel_connection())?;
         Self::new(facts, limit, &secrets, Later::Client(kernel))
     }
@@ -132,6 +140,7 @@ fn facts(
     connection: &CommonState,
     sni: Option<Box<str>>,
     local: Option<Arc<Certificate>>,
+    is_validated: bool,
 ) -> Result<Facts, Fault> {
     let peer = connection.peer_certificates();
     let peer = peer.filter(|chain| !chain.is_empty());
@@ -145,7 +154,7 @@ fn facts(
         alpn: connection.alpn_protocol().map(Into::into),
         sni,
         is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-        is_validated: peer.is_some(),
+        is_validated,
         peer: peer.map(|chain| chain.iter().map(|der| Certificate::new(der)).collect()),
         local,
     })

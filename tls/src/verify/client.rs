@@ -37,6 +37,12 @@ impl ClientVerifier {
         }
     }
 
+    /// Whether the chain that a client has presented is believed.
+    pub(crate) fn validates(&self, chain: &[CertificateDer<'_>], now: Now) -> bool {
+        let usage = KeyUsage::client_auth();
+        self.believed.validates(chain, now, usage)
+    }
+
     pub(crate) fn digest(&self, digest: &mut ring::digest::Context) {
         digest.update(&[1 + u8::from(self.is_required)]);
         self.believed.digest(digest);

@@ -43,6 +43,15 @@ impl ServerVerifier {
     }
 }
 
+impl ServerVerifier {
+    /// Whether the chain that a server has presented is believed.
+    pub(crate) fn validates(&self, chain: &[CertificateDer<'_>], now: Now) -> bool {
+        let usage = KeyUsage::server_auth();
+        let believed = self.believed.as_ref();
+        believed.is_some_and(|believed| believed.validates(chain, now, usage))
+    }
+}
+
 impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,

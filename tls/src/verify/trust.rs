@@ -90,9 +90,32 @@ impl Believed {
         now: Now,
         usage: KeyUsage,
     ) -> Result<(), Error> {
-        if self.trust.accept_untrusted {
-            return Ok(());
+        match self.trust.accept_untrusted {
+            true => Ok(()),
+            false => self.check(leaf, intermediates, now, usage),
         }
+    }
+
+    /// Whether a chain that was taken is believed: not all are where any is taken.
+    pub(super) fn validates(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: Now,
+        usage: KeyUsage,
+    ) -> bool {
+        let is_believed = |(leaf, rest): (&CertificateDer<'_>, &[CertificateDer<'_>])| {
+            !self.trust.accept_untrusted || self.check(leaf, rest, now, usage).is_ok()
+        };
+        chain.split_first().is_some_and(is_believed)
+    }
+
+    fn check(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: Now,
+        usage: KeyUsage,
+    ) -> Result<(), Error> {
         let hashes_decide = self.anchors.is_empty() && self.has_hashes();
         if !hashes_decide {
             self.verify_chain(leaf, intermediates, now, usage)?;
