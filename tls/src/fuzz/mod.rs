@@ -37,6 +37,15 @@ pub fn write_record(session: &mut Session, kind: u8, contents: &[u8], out: &mut 
     traffic.write(kind, contents, out);
 }
 
+/// Lets a session of TLS 1.3 change its keys before the next data, as if the peer had asked for it.
+///
+/// # Panics
+/// The handshake is not over.
+pub fn ask_update(session: &mut Session) {
+    let traffic = session.traffic_mut().expect("the handshake is over");
+    traffic.ask_update();
+}
+
 fn is_incomplete(gathered: &Gathered) -> bool {
     match gathered {
         Gathered::Incomplete => true,

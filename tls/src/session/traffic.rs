@@ -251,6 +251,10 @@ impl Traffic {
         Ok(())
     }
 
+    pub(crate) fn ask_update(&mut self) {
+        self.sealer.ask_update();
+    }
+
     pub(crate) fn sealed_len(&self, now: Now, data: usize) -> usize {
         self.sealer.sealed_len(now, data)
     }
