@@ -4,6 +4,7 @@
 mod clusters;
 mod grpc_answers;
 mod prometheus;
+mod tls;
 
 use crate::{
     control::{Running, StartError},

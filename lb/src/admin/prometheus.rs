@@ -1,6 +1,6 @@
 //! `/stats/prometheus`: the workers' blocks, summed, in the text format 0.0.4.
 
-use super::grpc_answers;
+use super::{grpc_answers, tls};
 use crate::{
     config::Terminal,
     control::Running,
@@ -60,6 +60,31 @@ const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
         "idle_timeouts_total",
         "idle_timeout of a connection fired",
         |s| &s.idle_timeouts,
+    ),
+    (
+        "tls_handshake_failures_total",
+        "Handshakes that failed",
+        |s| &s.handshake_failures,
+    ),
+    (
+        "tls_handshake_timeouts_total",
+        "transport_socket_connect_timeout fired",
+        |s| &s.handshake_timeouts,
+    ),
+    (
+        "tls_handshake_overflows_total",
+        "Handshakes given up because too many younger ones were under way",
+        |s| &s.handshake_overflows,
+    ),
+    (
+        "no_filter_chain_total",
+        "Connections that no filter chain matches",
+        |s| &s.no_chain,
+    ),
+    (
+        "filter_timeouts_total",
+        "listener_filters_timeout fired",
+        |s| &s.inspect_timeouts,
     ),
     (
         "keepalive_timeouts_total",
@@ -134,6 +159,11 @@ const CLUSTER_COUNTERS: &[Metric<ClusterStats, Counter>] = &[
     ("connect_timeouts_total", "connect_timeout fired", |s| {
         &s.connect_timeouts
     }),
+    (
+        "tls_handshake_failures_total",
+        "Handshakes that failed",
+        |s| &s.handshake_failures,
+    ),
     ("requests_total", "Requests sent", |s| &s.requests),
     (
         "connections_overflow_total",
@@ -253,6 +283,7 @@ pub(super) fn render(running: &Running) -> String {
     grpc_answers::render(&mut out, &names, &clusters);
     workers(&mut out, running);
     http2_limits(&mut out, running);
+    tls::render(&mut out, running);
     out
 }
 
@@ -335,7 +366,7 @@ fn labels_of_listeners(running: &Running) -> Vec<String> {
 }
 
 /// `name="value"`, escaped as the format asks.
-fn label(name: &str, value: &str) -> String {
+pub(super) fn label(name: &str, value: &str) -> String {
     let value = value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
