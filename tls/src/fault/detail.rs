@@ -5,7 +5,8 @@
 )]
 
 use super::Alert;
-use rustls::{CertificateError, Error, PeerIncompatible, PeerMisbehaved};
+use crate::verify::Refusal;
+use rustls::{CertificateError, Error, OtherError, PeerIncompatible, PeerMisbehaved};
 
 pub(super) fn of(error: &Error) -> &'static str {
     match error {
@@ -43,6 +44,12 @@ fn of_certificate(error: &CertificateError) -> &'static str {
         E::BadSignature => "tls_bad_signature",
         E::InvalidOcspResponse => "tls_certificate_status",
         E::ApplicationVerificationFailure => "tls_certificate_refused",
+        E::Other(OtherError(why)) => match why.downcast_ref() {
+            Some(Refusal::Depth) => "tls_certificate_chain_too_long",
+            Some(Refusal::San) => "tls_certificate_san",
+            Some(Refusal::Hash) => "tls_certificate_hash",
+            None => "tls_certificate_bad",
+        },
         _ => "tls_certificate_bad",
     }
 }
@@ -93,6 +100,9 @@ mod tests {
             (CertificateError::Expired.into(), "tls_certificate_expired"),
             (CertificateError::Revoked.into(), "tls_certificate_revoked"),
             (CertificateError::BadEncoding.into(), "tls_certificate_bad"),
+            (Refusal::San.into(), "tls_certificate_san"),
+            (Refusal::Hash.into(), "tls_certificate_hash"),
+            (Refusal::Depth.into(), "tls_certificate_chain_too_long"),
             (Error::NoCertificatesPresented, "tls_certificate_required"),
             (
                 PeerIncompatible::Tls12NotOffered.into(),
