@@ -18,6 +18,11 @@ pub(crate) fn connect(
     Session::connect(&context, name, endpoint.tls.check_name, now, out)
 }
 
+/// Whether nothing has come on a client's session yet.
+pub(crate) fn is_unused(session: &Session) -> bool {
+    !session.is_partial() && session.offer().is_none() && !session.is_established()
+}
+
 /// Encrypts pieces that follow one another into memory that can be sent.
 ///
 /// # Errors

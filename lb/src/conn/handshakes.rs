@@ -61,7 +61,7 @@ impl Worker {
         };
         let Some(session) = &conn.tls else { return };
         // Who only looks whether anybody is there breaks nothing off.
-        let has_begun = session.is_partial() || session.offer().is_some() || !conn.is_down();
+        let has_begun = !secure::is_unused(session) || !conn.is_down();
         match session.on_eof() {
             Err(fault) if has_begun => self.on_fault(key, &fault),
             Err(_) | Ok(()) => self.drop_conn(key),

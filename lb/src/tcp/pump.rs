@@ -105,8 +105,16 @@ impl Worker {
             self.pass_on(key, true, part);
         }
         if is_finished {
-            self.end_pump_half(key, true);
+            let is_cut = self.is_pump_cut(key);
+            self.end_pump_half(key, true, is_cut);
         }
+    }
+
+    /// The client ended its direction without TLS saying so.
+    fn is_pump_cut(&self, key: TunnelKey) -> bool {
+        let pump = self.tunnels.get(key).and_then(|t| t.pump.as_ref());
+        let session = pump.and_then(|pump| pump.down.tls.as_ref());
+        session.is_some_and(|session| session.on_eof().is_err())
     }
 
     /// Bytes arrived on one of a tunnel's sockets.
@@ -116,6 +124,8 @@ impl Worker {
         };
         let is_down = sock == tunnel.down;
         let is_secure = match &mut tunnel.pump {
+            // Nobody takes what came behind the fault.
+            Some(pump) if pump.failed.is_some() => return,
             Some(pump) => pump.end(is_down).tls.is_some(),
             None => false,
         };
@@ -140,7 +150,7 @@ impl Worker {
                 }
                 What::Joined(joined) => self.pass_on(key, is_down, Buf::from(joined)),
                 What::Established => self.on_tunnel_established(key, is_down),
-                What::Closed => self.end_pump_half(key, is_down),
+                What::Closed => self.end_pump_half(key, is_down, false),
             }
         }
         self.sync_pump(key);
@@ -259,16 +269,22 @@ impl Worker {
         let Some(pump) = &mut tunnel.pump else { return };
         let end = pump.end(is_down);
         end.is_read = false;
-        if let Some(session) = end.tls.as_ref().filter(|tls| !tls.is_established())
-            && let Err(fault) = session.on_eof()
-        {
-            return self.on_tunnel_fault(key, is_down, &fault);
+        let ended = end.tls.as_ref().map_or(Ok(()), Session::on_eof);
+        // Who only looks whether anybody is there breaks nothing off.
+        let is_silent = is_down && end.tls.as_ref().is_some_and(secure::is_unused);
+        match ended {
+            Err(_) if pump.failed.is_some() => {}
+            Err(_) if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
+            Err(fault) if !pump.end(is_down).is_open() => {
+                self.on_tunnel_fault(key, is_down, &fault);
+            }
+            ended => self.end_pump_half(key, is_down, ended.is_err()),
         }
-        self.end_pump_half(key, is_down);
     }
 
-    /// One side sends no more: the other is told, once it has all.
-    fn end_pump_half(&mut self, key: TunnelKey, from_down: bool) {
+    /// One side sends no more: the other is told, once it has all. `is_cut`: TLS did not say so, and neither
+    /// is it said to the other side, which is to see that there may have been more.
+    fn end_pump_half(&mut self, key: TunnelKey, from_down: bool, is_cut: bool) {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
@@ -283,7 +299,9 @@ impl Worker {
             return;
         }
         let mut records = Vec::new();
-        if let Some(session) = &mut pump.end(!from_down).tls {
+        if let Some(session) = &mut pump.end(!from_down).tls
+            && !is_cut
+        {
             session.close(&mut records);
         }
         let sock = if from_down {
