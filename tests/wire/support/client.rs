@@ -4,6 +4,7 @@ use super::PATIENCE;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, connect, setsockopt, socket, sockopt,
 };
+use rustls::ClientConnection;
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
@@ -15,6 +16,10 @@ pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     /// Read, not yet asked for.
     ahead: Vec<u8>,
+    /// TLS on it, if any.
+    pub(super) tls: Option<Box<ClientConnection>>,
+    /// Why TLS failed; the end of the connection without `close_notify` is a failure too.
+    pub(crate) fault: Option<String>,
 }
 
 /// An answer as it came, its framing removed.
@@ -53,13 +58,15 @@ impl Client {
         Self::over(TcpStream::connect_timeout(&to, PATIENCE).unwrap())
     }
 
-    fn over(stream: TcpStream) -> Self {
+    pub(super) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
             ahead: Vec::new(),
+            tls: None,
+            fault: None,
         }
     }
 
@@ -76,12 +83,19 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.try_send(bytes).unwrap();
     }
 
     /// Sends as much as the peer takes; it may close meanwhile.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
+                stream.write_all(bytes.as_ref())?;
+                stream.flush()
+            }
+        }
     }
 
     /// Sends and waits for the answer.
@@ -213,7 +227,11 @@ impl Client {
     /// Reads more; false at the end of the connection, however it ended.
     fn fill(&mut self) -> bool {
         let mut room = [0; 64 << 10];
-        match self.stream.read(&mut room) {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut room),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut room),
+        };
+        match read {
             Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             Ok(0) => false,
             Ok(n) => {
@@ -221,6 +239,10 @@ impl Client {
                 true
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) if is_fault(&error) && self.tls.is_some() => {
+                self.fault = Some(error.to_string());
+                false
+            }
             Err(error) => panic!("reading: {error}"),
         }
     }
@@ -248,6 +270,13 @@ impl Client {
         assert!(self.read_exactly(len, &mut bytes).is_some(), "cut short");
         bytes
     }
+}
+
+fn is_fault(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe
+    )
 }
 
 fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -8,7 +8,7 @@ const MANAGER: &str =
 /// A configuration in the making: one listener named `http` or `tcp`, one cluster named `c`, admin.
 #[derive(Default)]
 pub(crate) struct Setup {
-    listeners: String,
+    pub(super) listeners: String,
     clusters: String,
 }
 

@@ -66,8 +66,12 @@ impl H2 {
     }
 
     pub(crate) fn with_settings(to: SocketAddr, settings: &[(u16, u32)]) -> Self {
+        Self::over(Client::new(to), settings)
+    }
+
+    pub(crate) fn over(client: Client, settings: &[(u16, u32)]) -> Self {
         let mut new = Self {
-            client: Client::new(to),
+            client,
             encoder: Encoder::new(),
             decoder: Decoder::new(),
             next_id: 1,

@@ -7,11 +7,15 @@ pub(crate) mod h2;
 mod origin;
 mod process;
 mod python;
+pub(crate) mod tls;
+pub(crate) mod tls_config;
+pub(crate) mod tls_pki;
+pub(crate) mod tls_programs;
 
 pub(crate) use certificates::certificates;
 pub(crate) use client::{Answer, Client};
 pub(crate) use config::{Cluster, HttpListener, Setup, TcpListener};
-pub(crate) use origin::{Origin, closed_port};
+pub(crate) use origin::{Origin, Request, closed_port};
 pub(crate) use process::{Command, Proxy, scratch};
 pub(crate) use python::{Python, has_grpcio};
 

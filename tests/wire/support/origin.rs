@@ -131,7 +131,7 @@ pub(crate) fn closed_port() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+pub(super) fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let mut request = Request {
         line: read_line(reader)?,
         ..Request::default()

@@ -170,6 +170,13 @@ impl Proxy {
         first.unwrap_or_else(|| panic!("no metric {name} in\n{page}")) + values.sum::<u64>()
     }
 
+    /// The value of one series; 0 if it is not there yet.
+    pub(crate) fn labelled(&self, series: &str) -> u64 {
+        let page = self.page("/stats/prometheus");
+        let value = page.lines().find_map(|line| line.strip_prefix(series));
+        value.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
     /// How often a limit of HTTP/2 was broken.
     pub(crate) fn http2_limit(&self, name: &str) -> u64 {
         let page = self.page("/stats/prometheus");

@@ -1,0 +1,207 @@
+//! Who vouches for whom in the tests of TLS.
+
+use super::scratch;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    IsCa, KeyIdMethod, KeyPair, PKCS_RSA_SHA256, RevokedCertParams, SanType, SerialNumber,
+    date_time_ymd,
+};
+use std::{fs, path::PathBuf, sync::OnceLock};
+
+/// ring makes no RSA keys, it only uses them.
+const RSA: &str = include_str!("../../../tls/testdata/rsa.pkcs8.pem");
+
+/// A certificate in the making.
+pub(crate) struct Wanted<'a> {
+    /// Of its files, `.pem` and `.key`; and its common name.
+    pub(crate) name: &'a str,
+    /// DNS names and addresses.
+    pub(crate) sans: &'a [&'a str],
+    pub(crate) uri: &'a str,
+    pub(crate) rsa: bool,
+    pub(crate) expired: bool,
+    pub(crate) serial: u64,
+}
+
+impl Default for Wanted<'_> {
+    fn default() -> Self {
+        Self {
+            name: "",
+            sans: &[],
+            uri: "",
+            rsa: false,
+            expired: false,
+            serial: 7,
+        }
+    }
+}
+
+/// An authority with its files in a folder.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: PathBuf,
+}
+
+impl Authority {
+    /// Its certificate is `NAME.pem`.
+    pub(crate) fn new(folder: PathBuf, name: &str) -> Self {
+        fs::create_dir_all(&folder).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        fs::write(folder.join(format!("{name}.pem")), issuer.as_ref().pem()).unwrap();
+        let key = issuer.key().serialize_pem();
+        fs::write(folder.join(format!("{name}.key")), key).unwrap();
+        Self { issuer, folder }
+    }
+
+    /// Writes a certificate and its key.
+    pub(crate) fn issue(&self, wanted: &Wanted<'_>) {
+        let key = match wanted.rsa {
+            true => KeyPair::from_pem_and_sign_algo(RSA, &PKCS_RSA_SHA256).unwrap(),
+            false => KeyPair::generate().unwrap(),
+        };
+        let pem = params(wanted).signed_by(&key, &self.issuer).unwrap().pem();
+        put(&self.folder, wanted.name, &pem, &key);
+    }
+
+    /// Writes a list of revoked certificates.
+    pub(crate) fn revoke(&self, file: &str, serials: &[u64]) {
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(4000, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.issuer).unwrap().pem().unwrap();
+        fs::write(self.folder.join(file), list).unwrap();
+    }
+}
+
+fn params(wanted: &Wanted<'_>) -> CertificateParams {
+    let sans: Vec<String> = wanted.sans.iter().map(|san| (*san).to_owned()).collect();
+    let mut params = CertificateParams::new(sans).unwrap();
+    if !wanted.uri.is_empty() {
+        let uri = wanted.uri.try_into().unwrap();
+        params.subject_alt_names.push(SanType::URI(uri));
+    }
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, wanted.name);
+    params.serial_number = Some(SerialNumber::from(wanted.serial));
+    if wanted.expired {
+        params.not_after = date_time_ymd(2000, 1, 1);
+    }
+    params
+}
+
+fn put(folder: &std::path::Path, name: &str, pem: &str, key: &KeyPair) {
+    fs::write(folder.join(format!("{name}.pem")), pem).unwrap();
+    fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+}
+
+/// A folder that all tests share: authorities `ca` and `other`, `crl.pem`, certificates of servers, clients
+/// and endpoints.
+pub(crate) fn pki() -> &'static str {
+    static MADE: OnceLock<String> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = scratch("pki");
+        write(&folder);
+        folder.display().to_string()
+    })
+}
+
+/// The text of a file of it.
+pub(crate) fn pki_file(name: &str) -> String {
+    fs::read_to_string(format!("{}/{name}", pki())).unwrap()
+}
+
+fn write(folder: &std::path::Path) {
+    let ca = Authority::new(folder.to_owned(), "ca");
+    let other = Authority::new(folder.to_owned(), "other");
+    let plain = Wanted::default;
+    for wanted in [
+        Wanted {
+            name: "any",
+            sans: &["any.test", "localhost", "127.0.0.1"],
+            ..plain()
+        },
+        Wanted {
+            name: "www",
+            sans: &["www.test"],
+            uri: "spiffe://test/www",
+            ..plain()
+        },
+        Wanted {
+            name: "www-rsa",
+            sans: &["www.test"],
+            rsa: true,
+            ..plain()
+        },
+        Wanted {
+            name: "wild",
+            sans: &["*.wild.test"],
+            ..plain()
+        },
+        Wanted {
+            name: "alice",
+            sans: &["alice.staff.test"],
+            uri: "spiffe://test/alice",
+            ..plain()
+        },
+        Wanted {
+            name: "bob",
+            sans: &["bob.guest.test"],
+            ..plain()
+        },
+        Wanted {
+            name: "revoked",
+            sans: &["revoked.staff.test", "origin.test"],
+            serial: 66,
+            ..plain()
+        },
+        Wanted {
+            name: "expired",
+            sans: &["expired.staff.test", "origin.test"],
+            expired: true,
+            ..plain()
+        },
+        Wanted {
+            name: "origin",
+            sans: &["origin.test"],
+            ..plain()
+        },
+        Wanted {
+            name: "elsewhere",
+            sans: &["elsewhere.test"],
+            ..plain()
+        },
+    ] {
+        ca.issue(&wanted);
+    }
+    other.issue(&Wanted {
+        name: "stranger",
+        sans: &["stranger.staff.test", "origin.test"],
+        ..plain()
+    });
+    let own = Wanted {
+        name: "self",
+        sans: &["origin.test"],
+        ..plain()
+    };
+    let key = KeyPair::generate().unwrap();
+    let pem = params(&own).self_signed(&key).unwrap().pem();
+    put(folder, own.name, &pem, &key);
+    ca.revoke("crl.pem", &[66]);
+    other.revoke("other-crl.pem", &[]);
+}
