@@ -266,8 +266,12 @@ impl MuxEndpoints {
                 }
             }
             Told::GoAway { code, .. } => {
-                let is_broken = self.conns.get(&sock).is_none_or(|conn| conn.is_broken);
-                if code != frame::NO_ERROR && !is_broken {
+                let conn = self.conns.get(&sock);
+                let is_due = conn.is_none_or(|conn| {
+                    let is_petty = conn.manners.is_petty() && code == frame::ENHANCE_YOUR_CALM;
+                    conn.is_broken || is_petty
+                });
+                if code != frame::NO_ERROR && !is_due {
                     let text = format!("an HTTP/2 endpoint got GOAWAY with code {code}");
                     self.ledger.borrow_mut().violate(text);
                 }

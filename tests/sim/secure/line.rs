@@ -39,6 +39,9 @@ struct End {
     is_read: bool,
     /// It ends without `close_notify`.
     is_curt: bool,
+    /// It has ended our direction, and is closed when that has left.
+    has_ended: bool,
+    is_leaving: bool,
     /// What is sent when the handshake is over.
     waiting: Vec<Buf>,
     ends: bool,
@@ -139,6 +142,7 @@ impl Line {
             end.ends = true;
             return;
         }
+        end.has_ended = true;
         let mut records = Vec::new();
         if let Some(talk) = end.talk.as_mut().filter(|_| !end.is_curt) {
             talk.session.close(&mut records);
@@ -158,6 +162,11 @@ impl Line {
     pub(crate) fn close(&mut self, sock: Sock) {
         if let Some(end) = self.ends.get_mut(&sock) {
             end.is_over = true;
+            // A peer that has sent all does not know of `close_notify`.
+            end.is_leaving = end.has_ended && !end.queued.is_empty();
+            if end.is_leaving {
+                return;
+            }
         }
         self.engine.close(sock);
     }
@@ -181,11 +190,7 @@ impl Line {
                 self.on_received(sock, &data, events);
             }
             Event::Sent { sock, bytes } if self.ends.contains_key(&sock) => {
-                let end = self.ends.get_mut(&sock);
-                let told = end.map_or(0, |end| end.note_sent(bytes));
-                if told > 0 {
-                    events.push(Event::Sent { sock, bytes: told });
-                }
+                self.on_sent(sock, bytes, events);
             }
             Event::Finished { sock } if self.ends.contains_key(&sock) => self.on_finished(sock),
             Event::Closed { sock, .. } => {
@@ -205,6 +210,18 @@ impl Line {
             | Event::Relayed { .. }
             | Event::Sent { .. }
             | Event::Woken => events.push(event),
+        }
+    }
+
+    fn on_sent(&mut self, sock: Sock, bytes: usize, events: &mut Vec<Event>) {
+        let Some(end) = self.ends.get_mut(&sock) else {
+            return;
+        };
+        let told = end.note_sent(bytes);
+        if end.is_leaving && end.queued.is_empty() {
+            self.engine.close(sock);
+        } else if told > 0 {
+            events.push(Event::Sent { sock, bytes: told });
         }
     }
 
@@ -409,6 +426,8 @@ impl End {
             has_heard: false,
             is_read: false,
             is_curt: false,
+            has_ended: false,
+            is_leaving: false,
             waiting: Vec::new(),
             ends: false,
             queued: VecDeque::new(),
