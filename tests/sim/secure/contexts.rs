@@ -236,6 +236,7 @@ pub(crate) fn serving(issued: &Issued) -> ServerSettings {
         sessions_max: 0,
         session_time: Duration::from_secs(3600),
         scan_all: false,
+        require_sni: false,
         key_log: None,
     }
 }
