@@ -163,6 +163,14 @@ impl Session {
         self.traffic().is_some_and(Traffic::is_ended)
     }
 
+    /// A fault was told, and nothing can be sent any more.
+    pub fn has_failed(&self) -> bool {
+        match &self.state {
+            State::Failed(_) => true,
+            State::Handshake(_) | State::Traffic(_) => false,
+        }
+    }
+
     /// Data can be sent.
     pub fn is_established(&self) -> bool {
         self.traffic().is_some()

@@ -299,6 +299,7 @@ impl Worker {
         };
         conn.reading = false;
         if conn.phase == ConnPhase::Handshaking {
+            conn.peer_done = true;
             return self.on_cut_handshake(key);
         }
         if conn.phase == ConnPhase::Open && conn.peer_done {

@@ -84,15 +84,16 @@ impl Worker {
     /// Closes once everything queued has left.
     pub(crate) fn flush_and_close(&mut self, key: ConnKey) {
         self.net.say_end(key);
+        self.end_handshake(key);
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        if conn.is_flushed() {
+        if conn.phase == ConnPhase::Connecting {
             return self.drop_conn(key);
         }
-        self.end_handshake(key);
-        if let Some(conn) = self.net.conns.get_mut(key) {
-            (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
+        (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
+        if conn.is_flushed() {
+            return self.drop_conn(key);
         }
         self.mark_conn(key);
     }

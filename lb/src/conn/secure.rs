@@ -7,6 +7,7 @@
 use super::{ConnKey, ConnPhase, Net, Side, outbox::SLICES_MAX};
 use crate::{
     secure,
+    stream::{Failure, Target},
     worker::{Todo, Worker},
 };
 use engines::{Buf, BufMut};
@@ -45,12 +46,18 @@ impl Net {
         }
         pieces[count] = &self.outbox.bytes[from..];
         plain += self.outbox.bytes.len();
-        if session.is_ended() {
+        if session.is_ended() || session.has_failed() {
             conn.unsent = conn.unsent.saturating_sub(plain);
             return;
         }
         let now = self.engine.wall().0;
-        match secure::seal(session, now, &self.blocks, &pieces[..=count]) {
+        match secure::seal(
+            session,
+            now,
+            &self.blocks,
+            &mut self.short,
+            &pieces[..=count],
+        ) {
             Ok(sealed) => {
                 // The plain bytes were counted as they were written.
                 conn.unsent = (conn.unsent + sealed.len()).saturating_sub(plain);
@@ -93,6 +100,10 @@ impl Net {
 
     /// Gives received bytes to a connection's session, and sends what it answers.
     fn open_records(&mut self, key: ConnKey, data: &mut BufMut) -> Option<Result<Step, Fault>> {
+        // What was written before leaves before, whatever comes of these bytes.
+        if self.gathers_for(key) {
+            self.flush();
+        }
         let mut records = std::mem::take(&mut self.records);
         let now = self.engine.wall().0;
         let session = self.conns.get_mut(key).and_then(|conn| conn.tls.as_mut());
@@ -156,11 +167,33 @@ impl Worker {
                 self.linger(key);
             }
             Side::Up { target, .. } => {
-                conn.note_fault(fault.detail);
                 let stats = self.cluster_stats(target.cluster);
                 stats.handshake_failures.add(is_new.into());
-                self.drop_conn(key);
+                self.fail_upstream(key, target, fault.detail);
             }
+        }
+    }
+
+    /// What an upstream connection was for is told that its TLS has failed; it ends when the endpoint was told.
+    fn fail_upstream(&mut self, key: ConnKey, target: Target, detail: &'static str) {
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let Side::Up { has_answered, .. } = conn.side else {
+            return;
+        };
+        let is_new = conn.phase == ConnPhase::Handshaking;
+        let (unsent, streams) = (!conn.is_committed, std::mem::take(&mut conn.streams));
+        self.retire(key, target);
+        if is_new {
+            self.pool_given_up(target);
+        }
+        self.flush_and_close(key);
+        if is_new {
+            self.pool_connect_failed(target, Failure::Handshake(detail));
+        }
+        for (_, stream) in streams.iter() {
+            self.on_upstream_lost(*stream, unsent, has_answered);
         }
     }
 
