@@ -273,6 +273,7 @@ impl Line {
         let Some(talk) = end.talk.as_mut().filter(|_| !end.is_over) else {
             return;
         };
+        self.ledger.borrow_mut().mix(data);
         let mut records = Vec::new();
         let all = talk.receive(now, data, &mut records);
         self.send_records(sock, records, 0);
@@ -406,6 +407,7 @@ impl Line {
         if records.is_empty() {
             return;
         }
+        self.ledger.borrow_mut().mix(&records);
         if let Some(end) = self.ends.get_mut(&sock) {
             end.queued.push_back((records.len(), data));
         }
