@@ -159,7 +159,11 @@ impl Worker {
                 conn.note_fault(fault.detail);
                 let stats = self.cluster_stats(target.cluster);
                 stats.handshake_failures.add(is_new.into());
-                self.drop_conn(key);
+                if is_new {
+                    self.part(key);
+                } else {
+                    self.drop_conn(key);
+                }
             }
         }
     }
