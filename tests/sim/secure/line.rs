@@ -102,7 +102,7 @@ impl Line {
             let end = End {
                 place: asking.place,
                 spoils_after: asking.is_spoiled.then(|| self.rng.below(5000) as usize),
-                is_curt: asking.place == Place::Proxy && self.rng.chance(1, 3),
+                is_curt: asking.is_curt,
                 asking: Some(asking),
                 ..End::new()
             };
