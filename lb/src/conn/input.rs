@@ -108,10 +108,7 @@ impl Worker {
         {
             conn.codec = protocol.server(&http.limits);
         }
-        self.start_keepalive(key);
-        if self.drain.is_draining() {
-            self.net.write(key, |codec, out| codec.drain(out));
-        }
+        self.greet(key);
         true
     }
 

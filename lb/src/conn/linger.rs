@@ -84,16 +84,25 @@ impl Worker {
     /// Closes once everything queued has left.
     pub(crate) fn flush_and_close(&mut self, key: ConnKey) {
         self.net.say_end(key);
-        self.end_handshake(key);
+        self.close_flushed(key);
+    }
+
+    /// The same where an answer is not complete: TLS does not say that this is its end.
+    pub(crate) fn flush_and_cut(&mut self, key: ConnKey) {
+        self.net.flush();
+        self.close_flushed(key);
+    }
+
+    fn close_flushed(&mut self, key: ConnKey) {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        if conn.phase == ConnPhase::Connecting {
-            return self.drop_conn(key);
-        }
-        (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
         if conn.is_flushed() {
             return self.drop_conn(key);
+        }
+        self.end_handshake(key);
+        if let Some(conn) = self.net.conns.get_mut(key) {
+            (conn.phase, conn.since) = (ConnPhase::Flushing, self.now);
         }
         self.mark_conn(key);
     }

@@ -7,7 +7,6 @@
 use super::{ConnKey, ConnPhase, Net, Side, outbox::SLICES_MAX};
 use crate::{
     secure,
-    stream::{Failure, Target},
     worker::{Todo, Worker},
 };
 use engines::{Buf, BufMut};
@@ -167,33 +166,11 @@ impl Worker {
                 self.linger(key);
             }
             Side::Up { target, .. } => {
+                conn.note_fault(fault.detail);
                 let stats = self.cluster_stats(target.cluster);
                 stats.handshake_failures.add(is_new.into());
-                self.fail_upstream(key, target, fault.detail);
+                self.part(key);
             }
-        }
-    }
-
-    /// What an upstream connection was for is told that its TLS has failed; it ends when the endpoint was told.
-    fn fail_upstream(&mut self, key: ConnKey, target: Target, detail: &'static str) {
-        let Some(conn) = self.net.conns.get_mut(key) else {
-            return;
-        };
-        let Side::Up { has_answered, .. } = conn.side else {
-            return;
-        };
-        let is_new = conn.phase == ConnPhase::Handshaking;
-        let (unsent, streams) = (!conn.is_committed, std::mem::take(&mut conn.streams));
-        self.retire(key, target);
-        if is_new {
-            self.pool_given_up(target);
-        }
-        self.flush_and_close(key);
-        if is_new {
-            self.pool_connect_failed(target, Failure::Handshake(detail));
-        }
-        for (_, stream) in streams.iter() {
-            self.on_upstream_lost(*stream, unsent, has_answered);
         }
     }
 

@@ -345,11 +345,6 @@ impl Worker {
         }
     }
 
-    /// A connection that was being opened will not be; it is still there until it is closed.
-    pub(crate) fn pool_given_up(&mut self, target: Target) {
-        self.pool(target).connecting -= 1;
-    }
-
     /// A connection could not be opened: those that it was meant for are told, who have waited longest.
     pub(crate) fn pool_connect_failed(&mut self, target: Target, why: Failure) {
         self.cluster_stats(target.cluster).connect_failures.inc();

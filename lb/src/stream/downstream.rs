@@ -276,7 +276,7 @@ impl Worker {
         if conn.codec.is_multiplexed() {
             self.after_answer(down.conn);
         } else if conn.codec.life().is_closed() {
-            self.flush_and_close(down.conn);
+            self.flush_and_cut(down.conn);
         }
     }
 

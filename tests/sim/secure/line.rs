@@ -102,7 +102,7 @@ impl Line {
             let end = End {
                 place: asking.place,
                 spoils_after: asking.is_spoiled.then(|| self.rng.below(5000) as usize),
-                is_curt: asking.place == Place::Proxy && self.rng.chance(1, 3),
+                is_curt: asking.is_curt,
                 asking: Some(asking),
                 ..End::new()
             };
@@ -273,6 +273,7 @@ impl Line {
         let Some(talk) = end.talk.as_mut().filter(|_| !end.is_over) else {
             return;
         };
+        self.ledger.borrow_mut().mix(data);
         let mut records = Vec::new();
         let all = talk.receive(now, data, &mut records);
         self.send_records(sock, records, 0);
@@ -406,6 +407,7 @@ impl Line {
         if records.is_empty() {
             return;
         }
+        self.ledger.borrow_mut().mix(&records);
         if let Some(end) = self.ends.get_mut(&sock) {
             end.queued.push_back((records.len(), data));
         }

@@ -4,6 +4,7 @@ pub(crate) mod certificates;
 pub(crate) mod contexts;
 mod line;
 pub(crate) mod plan;
+pub(crate) mod scripted;
 pub(crate) mod talk;
 
 pub(crate) use contexts::{Contexts, SharedContexts};
