@@ -122,7 +122,10 @@ fn files_that_are_replaced_are_used_for_new_connections(engine: EngineKind) {
         "{page}"
     );
     let days = line("ringlb_certificate_days_until_expiry{");
-    assert!(days.rsplit(" ").next().unwrap().parse::<i64>().unwrap() > 365_000, "{days}");
+    assert!(
+        days.rsplit(" ").next().unwrap().parse::<i64>().unwrap() > 365_000,
+        "{days}"
+    );
 }
 
 /// As Kubernetes does with secrets: `server.pem` leads to `..data/server.pem`, and `..data` to a folder.

@@ -105,10 +105,7 @@ fn endpoints_have_to_be_who_they_should_be(engine: EngineKind) {
         };
         assert_eq!(line, told);
     }
-    assert_eq!(
-        proxy.metric("ringlb_cluster_handshake_failures_total"),
-        7
-    );
+    assert_eq!(proxy.metric("ringlb_cluster_handshake_failures_total"), 7);
 }
 
 fn endpoints_are_shown_our_certificate(engine: EngineKind) {
