@@ -29,6 +29,7 @@ mod tls_identity;
 mod tls_quick;
 mod tls_refusals;
 mod tls_reload;
+mod tls_sessions;
 mod tls_sm;
 mod tls_tcp;
 mod tls_upstream;
