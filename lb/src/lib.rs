@@ -35,4 +35,5 @@ mod short_text;
 pub mod stats;
 pub mod stream;
 mod tcp;
+mod waiting;
 pub mod worker;

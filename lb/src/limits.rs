@@ -54,6 +54,10 @@ pub const FLUSH_TIME: Duration = Duration::from_secs(30);
 /// is likely to be one that its client does not go on with. Each may hold some 30 KiB.
 pub const HANDSHAKES_MAX: usize = 2048;
 
+/// Connections of one worker whose first bytes are awaited to find their filter chain; beyond, the one that was
+/// accepted first is closed. Each may hold [`tls::limits::HELLO_BYTES_MAX`].
+pub const INSPECTIONS_MAX: usize = 2048;
+
 /// Bytes of a request's body kept for a retry.
 pub const RETRY_BYTES_MAX: usize = 64 << 10;
 

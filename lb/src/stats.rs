@@ -255,6 +255,8 @@ pub struct ListenerStats {
     pub handshake_overflows: Counter,
     /// Connections that no filter chain matches.
     pub no_chain: Counter,
+    /// Connections closed because the first bytes of `INSPECTIONS_MAX` younger ones were awaited.
+    pub inspect_overflows: Counter,
     /// Times `listener_filters_timeout` fired.
     pub inspect_timeouts: Counter,
     /// Connections closed because a PING was not answered in time.

@@ -11,9 +11,10 @@ use crate::{
     access_log::LogRing,
     cluster::{Cluster, SharedBreakers},
     config::Snapshot,
-    conn::{Conn, ConnKey, Handshakes, Net},
+    conn::{Conn, ConnKey, Net},
     drain::Drain,
     epoch::Place,
+    limits,
     listener::{Arrival, ArrivalKey},
     mailbox::{Command, Mailbox},
     owners::Owners,
@@ -22,6 +23,7 @@ use crate::{
     stats::{ClusterStats, ListenerStats, WorkerStats},
     stream::{Stream, StreamKey, Target},
     tcp::{Tunnel, TunnelKey},
+    waiting::Waiting,
 };
 use engines::{Carried, Engine, Event, Rng, Slots, Sock, Wheel};
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
@@ -112,7 +114,9 @@ pub struct Worker {
     owners: Owners,
     pub(crate) listeners: Vec<Sock>,
     pub(crate) arrivals: Slots<ArrivalKey, Arrival>,
-    pub(crate) handshakes: Handshakes,
+    pub(crate) inspections: Waiting<ArrivalKey>,
+    pub(crate) handshakes: Waiting<ConnKey>,
+    pub(crate) tunnel_handshakes: Waiting<TunnelKey>,
     pub(crate) streams: Slots<StreamKey, Box<Stream>>,
     /// Ended streams, kept for their memory.
     #[allow(
@@ -171,7 +175,9 @@ impl Worker {
             owners: Owners::default(),
             listeners: Vec::new(),
             arrivals: Slots::default(),
-            handshakes: Handshakes::default(),
+            inspections: Waiting::new(limits::INSPECTIONS_MAX),
+            handshakes: Waiting::new(limits::HANDSHAKES_MAX),
+            tunnel_handshakes: Waiting::new(limits::HANDSHAKES_MAX),
             streams: Slots::default(),
             spare: Vec::new(),
             tunnels: Slots::default(),

@@ -4,11 +4,10 @@ use crate::{
     ledger::{Ended, Exchange, SharedLedger},
     message::{self, Framing, Kind, Part, Reader},
     scenario::{BODY_MAX, Scenario},
+    secure::{Line, SharedContexts},
     timers::Timers,
 };
-use engines::{
-    Buf, ConnectOptions, Engine, EngineOptions, Event, Rng, SimEngine, SimNet, Sock, SockAddr,
-};
+use engines::{Buf, Event, Rng, SimNet, Sock, SockAddr};
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
@@ -23,6 +22,8 @@ const FAMINE_CLIENTS: usize = 5;
 /// What a client is like on one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
+    /// Has not the certificate that it needs.
+    Barred,
     /// Sends as fast as it may, reads at once.
     Brisk,
     /// Does not read for a long time.
@@ -33,6 +34,8 @@ enum Habit {
     Leaver(usize),
     /// Sends a few bytes at a time.
     Slow,
+    /// Its records are changed on the way.
+    Spoiled,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,8 @@ enum Malformed {
 
 /// All clients, on one engine.
 pub(crate) struct Clients {
-    pub(crate) engine: SimEngine,
+    pub(crate) engine: Line,
+    contexts: SharedContexts,
     list: Vec<Client>,
     by_sock: HashMap<Sock, usize>,
     timers: Timers<Alarm>,
@@ -115,9 +119,11 @@ impl Clients {
         scenario: &Scenario,
         rng: &mut Rng,
         ledger: &SharedLedger,
+        contexts: &SharedContexts,
     ) -> Self {
         let mut clients = Self {
-            engine: net.engine(&EngineOptions::default()),
+            engine: Line::new(net, scenario.seed ^ 1, ledger),
+            contexts: contexts.clone(),
             list: Vec::new(),
             by_sock: HashMap::new(),
             timers: Timers::default(),
@@ -174,7 +180,7 @@ impl Clients {
 
     pub(crate) fn turn(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events).unwrap();
+        self.engine.wait(self.timers.next(), &mut events);
         for event in events.drain(..) {
             self.on_event(event);
         }
@@ -220,6 +226,15 @@ impl Clients {
         if self.famine && index < FAMINE_CLIENTS {
             client.habit = Habit::Deaf;
         }
+        let contexts = self.contexts.as_ref();
+        let asking = contexts.and_then(|contexts| contexts.visit("http/1.1", rng));
+        if let Some(asking) = &asking {
+            client.habit = match (asking.is_barred, asking.is_spoiled) {
+                (true, _) => Habit::Barred,
+                (_, true) => Habit::Spoiled,
+                (false, false) => client.habit,
+            };
+        }
         client.depth = if rng.chance(1, 3) {
             rng.between(2, 4) as usize
         } else {
@@ -236,7 +251,7 @@ impl Clients {
         (client.warned, client.finished, client.connected) = (false, false, false);
         client.awaited.clear();
         client.reader = Reader::default();
-        let sock = self.engine.connect(&self.to, &ConnectOptions::default());
+        let sock = self.engine.connect(&self.to, asking);
         client.sock = Some(sock);
         self.by_sock.insert(sock, index);
         self.ledger
@@ -321,9 +336,12 @@ impl Clients {
             let left = out.bytes.len() - out.at;
             let part = match client.habit {
                 Habit::Slow => left.min(1 + client.rng.below(BODY_MAX / 8) as usize),
-                Habit::Brisk | Habit::Deaf | Habit::Hostile | Habit::Leaver(_) => {
-                    left.min(QUEUED_MAX)
-                }
+                Habit::Barred
+                | Habit::Brisk
+                | Habit::Deaf
+                | Habit::Hostile
+                | Habit::Leaver(_)
+                | Habit::Spoiled => left.min(QUEUED_MAX),
             };
             let piece = Buf::copy_of(&out.bytes[out.at..out.at + part]);
             client.unsent += part;
@@ -425,6 +443,7 @@ impl Clients {
             body_len: len,
             trailers,
             is_good,
+            is_barred: client.habit == Habit::Barred,
             ..Exchange::default()
         };
         self.ledger.borrow_mut().begin(id, exchange);

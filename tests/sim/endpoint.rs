@@ -5,11 +5,10 @@ use crate::{
     ledger::SharedLedger,
     message::{self, Framing, Head, Kind, Part, Reader},
     scenario::{BODY_MAX, Scenario},
+    secure::{Line, SharedContexts},
     timers::Timers,
 };
-use engines::{
-    Buf, Engine, EngineOptions, Event, ListenOptions, Rng, SimEngine, SimNet, Sock, SockAddr,
-};
+use engines::{Buf, Event, Rng, SimNet, Sock};
 use std::{collections::BTreeMap, time::Duration};
 
 const QUEUED_MAX: usize = 8 << 10;
@@ -52,6 +51,8 @@ struct Peer {
     slow: bool,
     /// What happens behind the last byte.
     quits: bool,
+    /// And nothing tells that it was meant.
+    is_cut: bool,
     plan: Option<Plan>,
 }
 
@@ -70,7 +71,7 @@ struct Plan {
 
 /// All endpoints, on one engine.
 pub(crate) struct Endpoints {
-    pub(crate) engine: SimEngine,
+    pub(crate) engine: Line,
     peers: BTreeMap<Sock, Peer>,
     timers: Timers<Alarm>,
     ledger: SharedLedger,
@@ -86,12 +87,12 @@ impl Endpoints {
         scenario: &Scenario,
         rng: &mut Rng,
         ledger: &SharedLedger,
+        contexts: &SharedContexts,
     ) -> Self {
-        let mut engine = net.engine(&EngineOptions::default());
+        let mut engine = Line::new(net, scenario.seed ^ 2, ledger);
+        let serving = contexts.as_ref().and_then(|one| one.endpoint(false));
         for number in 0..scenario.endpoints {
-            let at = SockAddr::Inet(format!("10.0.0.1:{}", 8000 + number).parse().unwrap());
-            let sock = engine.listen(&at, &ListenOptions::default()).unwrap();
-            engine.resume(sock);
+            engine.listen(&format!("10.0.0.1:{}", 8000 + number), serving.clone());
         }
         // The first connection to each endpoint is always allowed, on each worker.
         let extra = scenario.endpoints * scenario.workers;
@@ -113,7 +114,7 @@ impl Endpoints {
 
     pub(crate) fn turn(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events).unwrap();
+        self.engine.wait(self.timers.next(), &mut events);
         for event in events.drain(..) {
             self.on_event(event);
         }
@@ -331,7 +332,7 @@ impl Endpoints {
         } else {
             &answer
         });
-        peer.quits = plan.close;
+        (peer.quits, peer.is_cut) = (plan.close, false);
         let whole = matches!(plan.mishap, Mishap::None | Mishap::Surplus) && plan.status == 200;
         self.ledger
             .borrow_mut()
@@ -340,7 +341,12 @@ impl Endpoints {
             Mishap::Cut => {
                 bytes.truncate(cuts.below(bytes.len() as u64) as usize);
                 // A cut that nobody can see is none.
-                peer.quits = plan.framing != Framing::UntilClose;
+                let is_seen = plan.framing != Framing::UntilClose;
+                peer.is_cut = self.engine.is_secure(sock) && (!is_seen || cuts.chance(1, 2));
+                peer.quits = is_seen || peer.is_cut;
+                if !is_seen && peer.is_cut {
+                    self.ledger.borrow_mut().cut(id);
+                }
             }
             Mishap::Garbage => bytes = b"\x15\x03\x01\x00\x02\r\n\r\n".to_vec(),
             Mishap::None => {}
@@ -379,7 +385,9 @@ impl Endpoints {
             peer.unsent += part;
             if peer.at == peer.answer.len() {
                 peer.answering = false;
-                if peer.quits {
+                if peer.is_cut {
+                    self.engine.cut(sock);
+                } else if peer.quits {
                     self.engine.finish(sock);
                 }
             } else if peer.slow {

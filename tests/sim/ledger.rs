@@ -33,6 +33,26 @@ pub(crate) struct Exchange {
     /// The proxy has told that no endpoint saw it.
     pub(crate) is_disowned: bool,
     pub(crate) ended: Ended,
+    /// Its client must be refused before any of it is looked at.
+    pub(crate) is_barred: bool,
+    /// Its answer is told to be over by the end of the connection, and TLS did not say that end.
+    pub(crate) is_cut: bool,
+}
+
+/// What peers saw of TLS, and of what the proxy has to have counted.
+#[derive(Debug, Default)]
+pub(crate) struct Secured {
+    /// Sessions that clients of the proxy have begun, and those in which data came.
+    pub(crate) begun: u64,
+    pub(crate) answered: u64,
+    /// Connections that the proxy has made to endpoints with TLS, and those on which data came.
+    pub(crate) accepted: u64,
+    pub(crate) asked: u64,
+    pub(crate) resumed: u64,
+    pub(crate) updates: u64,
+    pub(crate) alerts: u64,
+    /// `close_notify`s.
+    pub(crate) ended: u64,
 }
 
 /// What an endpoint got of a request.
@@ -67,8 +87,22 @@ pub(crate) struct Ledger {
     pub(crate) now: Duration,
     /// A hash over everything that was reported, in order.
     pub(crate) fingerprint: u64,
+    pub(crate) secure: Secured,
     trace: VecDeque<String>,
     shows_all: bool,
+}
+
+impl Secured {
+    /// What every large number of seeds has to show: sessions on either side, resumed ones, KeyUpdates, alerts.
+    pub(crate) fn seen(&self) -> [u64; 5] {
+        [
+            self.answered,
+            self.asked,
+            self.resumed,
+            self.updates,
+            self.alerts,
+        ]
+    }
 }
 
 pub(crate) type SharedLedger = Rc<RefCell<Ledger>>;
@@ -123,7 +157,11 @@ impl Ledger {
             .iter()
             .any(|prefix| exchange.path.starts_with(prefix));
         let taken = exchange.arrivals[..number].iter().any(|a| !a.is_refused);
-        if exchange.is_disowned {
+        if exchange.is_barred {
+            self.violate(format!(
+                "request {id} arrived, and its client is to be refused"
+            ));
+        } else if exchange.is_disowned {
             self.violate(format!(
                 "request {id} arrived, and its client was told that it did not"
             ));
@@ -232,7 +270,14 @@ impl Ledger {
     /// An endpoint means to give an answer of that many bytes.
     pub(crate) fn promise(&mut self, id: u64, len: Option<u64>) {
         if let Some(exchange) = self.exchanges.get_mut(&id) {
-            exchange.promised = len;
+            (exchange.promised, exchange.is_cut) = (len, false);
+        }
+    }
+
+    /// The answer that was promised last is cut where only the end of the connection could end it.
+    pub(crate) fn cut(&mut self, id: u64) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.is_cut = true;
         }
     }
 
@@ -241,6 +286,11 @@ impl Ledger {
         let exchange = &self.exchanges[&id];
         let got = exchange.answer_len;
         if exchange.status == Some(200) && exchange.method != "HEAD" {
+            if exchange.is_cut {
+                return self.violate(format!(
+                    "the answer to {id} was cut, and is told to be whole"
+                ));
+            }
             let sum = trailers.iter().find(|(name, _)| name == "x-sum");
             let said = sum.map(|(_, sum)| sum.parse().unwrap_or(u64::MAX));
             let wrong = [said, exchange.promised]

@@ -14,6 +14,7 @@ mod passing;
 mod played;
 mod played_h2;
 mod scenario;
+mod secure;
 mod seeds;
 mod stage;
 mod timers;

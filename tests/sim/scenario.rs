@@ -1,5 +1,6 @@
 //! What a seed stands for: the network, the configuration, the peers and their habits.
 
+use crate::secure::Plan;
 use engines::{BlockLimits, Faults, Rng};
 use std::{fmt::Write, time::Duration};
 
@@ -7,7 +8,7 @@ use std::{fmt::Write, time::Duration};
 pub(crate) const BODY_MAX: u64 = 60_000;
 
 /// Where the messages of extensions are named.
-const TYPES: &str = "type.googleapis.com/envoy.extensions";
+pub(crate) const TYPES: &str = "type.googleapis.com/envoy.extensions";
 const FAULT: &str = "filters.http.fault.v3.HTTPFault";
 
 /// HTTP/2 beside HTTP/1: clients of it, and a cluster of it.
@@ -73,6 +74,7 @@ pub(crate) struct Scenario {
     /// When the workers are told to drain.
     pub(crate) drain_at: Option<Duration>,
     pub(crate) mux: Option<Mux>,
+    pub(crate) secure: Option<Plan>,
 }
 
 impl Scenario {
@@ -116,6 +118,7 @@ impl Scenario {
                 .chance(1, 5)
                 .then(|| Duration::from_millis(rng.below(2000))),
             mux: None,
+            secure: None,
         };
         if rng.chance(1, 8) {
             scenario.with_famine()
@@ -136,6 +139,10 @@ impl Scenario {
             scenario.blocks.socket_max = 2;
         }
         scenario.mux = Some(Mux::new(&mut rng));
+        if rng.chance(3, 4) {
+            scenario.secure = Some(Plan::new(&mut rng));
+            scenario.tunnels = rng.below(3) as usize;
+        }
         scenario
     }
 
@@ -176,8 +183,11 @@ impl Scenario {
     pub(crate) fn patience(&self) -> Duration {
         let segment = self.faults.latency.1 + self.faults.jitter;
         let windows = BODY_MAX / (self.faults.window as u64).min(self.buffer_limit.into()) + 1;
+        // A handshake passes a window in pieces, on either side.
+        let handshakes = if self.secure.is_some() { 100 } else { 0 };
+        let segments = u32::try_from(windows * 24 + 40 + handshakes);
         // A window is opened in pieces at worst, and a body passes it twice.
-        Duration::from_secs(10) + segment * u32::try_from(windows * 24 + 40).unwrap_or(u32::MAX)
+        Duration::from_secs(10) + segment * segments.unwrap_or(u32::MAX)
     }
 
     /// How long those are deaf that do not read.
@@ -190,26 +200,34 @@ impl Scenario {
         let breaker = self.connections_max.map_or(String::new(), |max| {
             format!("circuit_breakers: {{thresholds: [{{max_connections: {max}}}]}}")
         });
+        let http1 = "explicit_http_config: {http_protocol_options: {}}";
         let (web, raw) = (
-            self.cluster("web", 8000, &breaker, "http_protocol_options: {}"),
-            self.cluster("raw", 9000, "", "http_protocol_options: {}"),
+            self.cluster("web", 8000, &breaker, http1),
+            self.cluster("raw", 9000, "", http1),
         );
         let (mut mux, mut down) = (String::new(), String::new());
         if let Some(options) = &self.mux {
             let protocol = options.options(options.up, options.streams.1);
+            let protocol = format!("explicit_http_config: {{{protocol}}}");
             mux = self.cluster("mux", 8100, &breaker, &protocol);
             down = options.options(options.down, options.streams.0);
         }
         let idle = if self.is_strict { "0s" } else { "60s" };
         let (limit, routes) = (self.buffer_limit, self.routes());
+        let secure = self.secure.as_ref();
+        let (looks, chain, chains) = secure.map(Plan::front_yaml).unwrap_or_default();
+        let (tunnel_looks, tunnel_chain) = secure.map(Plan::tunnel_yaml).unwrap_or_default();
         format!(
             "static_resources:
   listeners:
   - name: http
     address: {{socket_address: {{address: 10.0.0.2, port_value: 80}}}}
     per_connection_buffer_limit_bytes: {limit}
+    {looks}
     filter_chains:
-    - filters:
+    - name: first
+      {chain}
+      filters: &filters
       - name: manager
         typed_config:
           \"@type\": {TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager
@@ -221,10 +239,13 @@ impl Scenario {
           http_filters:
           - {{name: fault, disabled: true, typed_config: {{\"@type\": {TYPES}.{FAULT}}}}}
           - {{name: router, typed_config: {{\"@type\": {TYPES}.filters.http.router.v3.Router}}}}
-  - name: tcp
+{chains}  - name: tcp
     address: {{socket_address: {{address: 10.0.0.2, port_value: 81}}}}
+    {tunnel_looks}
     filter_chains:
-    - filters:
+    - name: first
+      {tunnel_chain}
+      filters:
       - name: proxy
         typed_config:
           \"@type\": {TYPES}.filters.network.tcp_proxy.v3.TcpProxy
@@ -241,6 +262,12 @@ impl Scenario {
         });
         let endpoints = endpoints.collect::<Vec<_>>().join(", ");
         let (policy, limit) = (self.policy, self.buffer_limit);
+        let plan = self.secure.as_ref();
+        let socket = plan.and_then(|plan| plan.cluster_yaml(name));
+        let socket = socket.unwrap_or_default();
+        let agreed = protocol.replacen("explicit_http_config", "auto_config", 1);
+        let is_agreed = plan.is_some_and(|plan| plan.is_agreed(name));
+        let protocol = if is_agreed { &agreed } else { protocol };
         format!(
             "  - name: {name}
     type: STATIC
@@ -248,11 +275,12 @@ impl Scenario {
     connect_timeout: 5s
     per_connection_buffer_limit_bytes: {limit}
     {breaker}
+    {socket}
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         \"@type\": {TYPES}.upstreams.http.v3.HttpProtocolOptions
         common_http_protocol_options: {{idle_timeout: 60s}}
-        explicit_http_config: {{{protocol}}}
+        {protocol}
     load_assignment: {{cluster_name: {name}, endpoints: [{{lb_endpoints: [{endpoints}]}}]}}
 "
         )

@@ -18,14 +18,16 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().expect("a number"))
 }
 
-/// Runs the seeds; fails if one does, or if answers were hardly ever left to the engine.
-fn run_all(run: fn(u64) -> Outcome, seeds: u64, passes_expected: bool) {
+/// Runs the seeds; fails if one does, or if answers were hardly ever left to the engine, or
+/// encrypted.
+fn run_all(run: fn(u64) -> Outcome, seeds: u64, is_mixed: bool) {
     if let Some(seed) = number("SIM_SEED") {
         run(seed);
         return;
     }
     let (seeds, next) = (number("SIM_SEEDS").unwrap_or(seeds), AtomicU64::new(0));
     let passes = AtomicU64::new(0);
+    let secured: [AtomicU64; 5] = Default::default();
     let failures = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
@@ -37,7 +39,12 @@ fn run_all(run: fn(u64) -> Outcome, seeds: u64, passes_expected: bool) {
                         return;
                     }
                     match catch_unwind(AssertUnwindSafe(|| run(seed))) {
-                        Ok(run) => _ = passes.fetch_add(run.passes, Ordering::Relaxed),
+                        Ok(run) => {
+                            passes.fetch_add(run.passes, Ordering::Relaxed);
+                            for (all, one) in secured.iter().zip(run.secured) {
+                                all.fetch_add(one, Ordering::Relaxed);
+                            }
+                        }
                         Err(_) => failures.lock().unwrap().push(seed),
                     }
                 }
@@ -48,19 +55,25 @@ fn run_all(run: fn(u64) -> Outcome, seeds: u64, passes_expected: bool) {
     assert!(failures.is_empty(), "of {seeds} seeds failed {failures:?}");
     let passes = passes.into_inner();
     assert!(
-        !passes_expected || seeds < SEEDS || passes > seeds,
+        is_mixed || seeds < SEEDS || passes > seeds,
         "only {passes} answers were passed on"
+    );
+    let secured = secured.map(AtomicU64::into_inner);
+    let is_enough = secured.iter().all(|seen| *seen > seeds / 8);
+    assert!(
+        !is_mixed || seeds < MIXED_SEEDS || is_enough,
+        "there was little TLS: {secured:?}"
     );
 }
 
 #[test]
 fn http1() {
-    run_all(world::run, SEEDS, true);
+    run_all(world::run, SEEDS, false);
 }
 
 #[test]
 fn mixed() {
-    run_all(world::run_mixed, MIXED_SEEDS, false);
+    run_all(world::run_mixed, MIXED_SEEDS, true);
 }
 
 #[test]

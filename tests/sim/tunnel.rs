@@ -1,10 +1,13 @@
 //! Both ends of the TCP tunnels: each sends its bytes, finishes, and reads to the other's end.
 
-use crate::{ledger::SharedLedger, message::body_byte, scenario::Scenario, timers::Timers};
-use engines::{
-    Buf, ConnectOptions, Engine, EngineOptions, Event, ListenOptions, Rng, SimEngine, SimNet, Sock,
-    SockAddr,
+use crate::{
+    ledger::SharedLedger,
+    message::body_byte,
+    scenario::Scenario,
+    secure::{Line, SharedContexts},
+    timers::Timers,
 };
+use engines::{Buf, Event, Rng, SimNet, Sock, SockAddr};
 use std::{collections::BTreeMap, time::Duration};
 
 const QUEUED_MAX: usize = 8 << 10;
@@ -28,7 +31,8 @@ struct End {
 
 /// All tunnels' ends, on one engine.
 pub(crate) struct Tunnels {
-    pub(crate) engine: SimEngine,
+    pub(crate) engine: Line,
+    contexts: SharedContexts,
     ends: BTreeMap<Sock, End>,
     timers: Timers<u64>,
     ledger: SharedLedger,
@@ -45,12 +49,12 @@ impl Tunnels {
         scenario: &Scenario,
         rng: &mut Rng,
         ledger: &SharedLedger,
+        contexts: &SharedContexts,
     ) -> Self {
-        let mut engine = net.engine(&EngineOptions::default());
+        let mut engine = Line::new(net, scenario.seed ^ 5, ledger);
+        let serving = contexts.as_ref().and_then(|one| one.tunnel_end());
         for number in 0..scenario.endpoints {
-            let at = SockAddr::Inet(format!("10.0.0.1:{}", 9000 + number).parse().unwrap());
-            let sock = engine.listen(&at, &ListenOptions::default()).unwrap();
-            engine.resume(sock);
+            engine.listen(&format!("10.0.0.1:{}", 9000 + number), serving.clone());
         }
         let mut timers = Timers::default();
         let mut rng = rng.fork();
@@ -59,6 +63,7 @@ impl Tunnels {
         }
         Self {
             engine,
+            contexts: contexts.clone(),
             ends: BTreeMap::new(),
             timers,
             ledger: ledger.clone(),
@@ -84,7 +89,7 @@ impl Tunnels {
 
     pub(crate) fn turn(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events).unwrap();
+        self.engine.wait(self.timers.next(), &mut events);
         for event in events.drain(..) {
             self.on_event(event);
         }
@@ -96,7 +101,8 @@ impl Tunnels {
 
     fn open(&mut self, id: u64) {
         let to = SockAddr::Inet("10.0.0.2:81".parse().unwrap());
-        let sock = self.engine.connect(&to, &ConnectOptions::default());
+        let asking = self.contexts.as_ref().and_then(|one| one.tunnel());
+        let sock = self.engine.connect(&to, asking);
         let mut out = id.to_le_bytes().to_vec();
         out.extend(stream_of(id, true));
         self.ends.insert(sock, End::new(true, Some(id), out));

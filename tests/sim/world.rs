@@ -6,6 +6,7 @@ use crate::{
     h2::{client::MuxClients, endpoint::MuxEndpoints},
     ledger::{Ledger, SharedLedger},
     scenario::Scenario,
+    secure::{self, Contexts},
     tunnel::Tunnels,
 };
 use engines::{
@@ -14,15 +15,15 @@ use engines::{
 use ringlb::{
     access_log::LogRing,
     cluster::SharedBreakers,
-    config,
     mailbox::{Command, Mailbox},
-    stats::WorkerStats,
+    stats::{Counter, WorkerStats},
     worker::{Census, Plan, Worker},
 };
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tls::Provider;
 
 /// Turns after which a run does not make progress any more.
 const TURNS_MAX: usize = 2_000_000;
@@ -35,6 +36,8 @@ pub(crate) struct Outcome {
     pub(crate) fingerprint: u64,
     /// Answers that were left to the engine.
     pub(crate) passes: u64,
+    /// What there was of TLS, as `Secured` names it.
+    pub(crate) secured: [u64; 5],
 }
 
 struct RunningWorker {
@@ -90,6 +93,7 @@ fn play(scenario: Scenario) -> Outcome {
     Outcome {
         fingerprint: ledger.fingerprint,
         passes: stats.map(|listener| listener.passes.get()).sum(),
+        secured: ledger.secure.seen(),
     }
 }
 
@@ -97,10 +101,9 @@ impl World {
     fn new(scenario: Scenario, ledger: SharedLedger) -> Self {
         let mut rng = Rng::seeded(scenario.seed ^ 0x5157);
         let net = SimNet::new(rng.next_u64());
-        let snapshot = match config::load(&scenario.yaml()) {
-            Ok(loaded) => Arc::new(loaded.snapshot),
-            Err(problems) => panic!("{problems:?}\n{}", scenario.yaml()),
-        };
+        let provider = Provider::seeded(scenario.seed);
+        let snapshot = Arc::new(secure::load(&scenario.yaml(), &provider));
+        let contexts = Contexts::shared(scenario.secure.as_ref(), scenario.is_strict, &provider);
         let mut listeners: Vec<Vec<Carried>> = (0..scenario.workers).map(|_| Vec::new()).collect();
         let options = ListenOptions {
             reuse_port: true,
@@ -138,12 +141,12 @@ impl World {
                 mailbox,
             });
         }
-        let endpoints = Endpoints::new(&net, &scenario, &mut rng, &ledger);
-        let tunnels = Tunnels::new(&net, &scenario, &mut rng, &ledger);
-        let clients = Clients::new(&net, &scenario, &mut rng, &ledger);
+        let endpoints = Endpoints::new(&net, &scenario, &mut rng, &ledger, &contexts);
+        let tunnels = Tunnels::new(&net, &scenario, &mut rng, &ledger, &contexts);
+        let clients = Clients::new(&net, &scenario, &mut rng, &ledger, &contexts);
         let mux = scenario.mux.as_ref().map(|mux| {
-            let endpoints = MuxEndpoints::new(&net, &scenario, mux, &mut rng, &ledger);
-            let clients = MuxClients::new(&net, &scenario, mux, &mut rng, &ledger);
+            let endpoints = MuxEndpoints::new(&net, &scenario, mux, &mut rng, &ledger, &contexts);
+            let clients = MuxClients::new(&net, &scenario, mux, &mut rng, &ledger, &contexts);
             (clients, endpoints)
         });
         net.set_faults(scenario.faults.clone());
@@ -320,6 +323,36 @@ impl World {
                 "{} sockets instead of {listeners}",
                 self.net.sockets()
             ));
+        }
+        drop(ledger);
+        self.check_handshakes();
+    }
+
+    /// The workers have counted the handshakes that the peers know of.
+    fn check_handshakes(&self) {
+        let tls = self.workers.iter().map(|running| &running.stats.tls);
+        let (mut down, mut up) = (0, 0);
+        for stats in tls {
+            down += stats
+                .downstream
+                .versions
+                .iter()
+                .map(Counter::get)
+                .sum::<u64>();
+            up += stats
+                .upstream
+                .versions
+                .iter()
+                .map(Counter::get)
+                .sum::<u64>();
+        }
+        let mut ledger = self.ledger.borrow_mut();
+        let seen = &ledger.secure;
+        let is_down = (seen.answered..=seen.begun).contains(&down);
+        let is_up = (seen.asked..=seen.accepted).contains(&up);
+        if !(is_down && is_up) {
+            let text = format!("{down} and {up} handshakes were counted: {seen:?}");
+            ledger.violate(text);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes of a ClientHello (RFC 8446 §4.1.2) with the headers of the records that it comes in.
-pub const HELLO_BYTES_MAX: usize = 64 << 10;
+pub const HELLO_BYTES_MAX: usize = 16 << 10;
 
 /// Bytes of a handshake message with the records that it comes in, while it waits for its end: a chain of
 /// certificates of 64 KiB, which is what rustls takes, in records of 64 bytes and more.

@@ -135,6 +135,8 @@ pub struct ServerSettings {
     /// `full_scan_certs_on_sni_mismatch`: where no name matches, the first certificate that the client can verify;
     /// `false`: the default.
     pub scan_all: bool,
+    /// `require_sni`: clients that ask for no name are refused.
+    pub require_sni: bool,
     /// `key_log`.
     pub key_log: Option<Arc<dyn KeyLog>>,
 }

@@ -153,6 +153,7 @@ pub(crate) fn serving(identities: Vec<Identity>) -> ServerSettings {
         sessions_max: 0,
         session_time: Duration::from_secs(3600),
         scan_all: false,
+        require_sni: false,
         key_log: None,
     }
 }

@@ -58,13 +58,14 @@ impl TlsValue {
     }
 
     pub(super) fn take(self, facts: Option<&Facts>, out: &mut Vec<u8>) {
-        match self {
-            Self::PeerBegin => moment(out, facts.and_then(leaf).map(|leaf| leaf.validity().0)),
-            Self::PeerEnd => moment(out, facts.and_then(leaf).map(|leaf| leaf.validity().1)),
-            value => {
-                let value = facts.and_then(|facts| value.of(facts)).unwrap_or_default();
-                text(out, value.as_bytes());
-            }
+        let validity = facts.and_then(leaf).map(Certificate::validity);
+        if self == Self::PeerBegin {
+            moment(out, validity.map(|(begin, _)| begin));
+        } else if self == Self::PeerEnd {
+            moment(out, validity.map(|(_, end)| end));
+        } else {
+            let value = facts.and_then(|facts| self.of(facts));
+            text(out, value.unwrap_or_default().as_bytes());
         }
     }
 

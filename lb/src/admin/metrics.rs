@@ -75,6 +75,11 @@ const LISTENER_COUNTERS: &[Metric<ListenerStats, Counter>] = &[
         |s| &s.no_chain,
     ),
     (
+        "inspect_overflows_total",
+        "Connections closed because too many others were looked at",
+        |s| &s.inspect_overflows,
+    ),
+    (
         "inspect_timeouts_total",
         "listener_filters_timeout fired",
         |s| &s.inspect_timeouts,

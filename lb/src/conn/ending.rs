@@ -38,7 +38,7 @@ impl Worker {
             Side::Down { place, .. } => {
                 self.listener_stats(place).connections_active.dec();
                 if conn.phase == ConnPhase::Handshaking {
-                    self.handshakes.count_end();
+                    self.handshakes.end();
                 }
                 for rested in conn.take_resting() {
                     self.end_rest(rested);

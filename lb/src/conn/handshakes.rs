@@ -1,56 +1,27 @@
-//! The handshakes of clients that are under way on a worker, so that there are not too many.
+//! The handshakes of a worker's connections: their beginning, and their end before time.
 
 use super::{Conn, ConnKey, ConnPhase, Net, Side};
-use crate::{config::EndpointTls, limits, secure, worker::Worker};
-use std::collections::VecDeque;
-
-/// Handshakes with clients, in the order in which they were begun.
-#[derive(Debug, Default)]
-pub(crate) struct Handshakes {
-    /// Those that are over by now are among them.
-    begun: VecDeque<ConnKey>,
-    active: usize,
-}
-
-impl Handshakes {
-    /// One that was counted is over.
-    pub(super) fn count_end(&mut self) {
-        self.active -= 1;
-    }
-}
+use crate::{config::EndpointTls, secure, worker::Worker};
 
 impl Worker {
-    /// A client is to begin a handshake; see [`limits::HANDSHAKES_MAX`].
+    /// A client is to begin a handshake; see [`crate::limits::HANDSHAKES_MAX`].
     pub(super) fn begin_handshake(&mut self, key: ConnKey) {
-        self.handshakes.begun.push_back(key);
-        self.handshakes.active += 1;
-        if self.handshakes.active > limits::HANDSHAKES_MAX {
-            self.drop_oldest_handshake();
+        let conns = &self.net.conns;
+        let is_waiting = |key| conns.get(key).is_some_and(Conn::is_handshaking);
+        let Some(oldest) = self.handshakes.add(key, is_waiting) else {
+            return;
+        };
+        if let Some(Side::Down { place, .. }) = conns.get(oldest).map(|conn| &conn.side) {
+            self.listener_stats(*place).handshake_overflows.inc();
         }
-        if self.handshakes.begun.len() > 2 * limits::HANDSHAKES_MAX {
-            let conns = &self.net.conns;
-            let is_active = |key: &ConnKey| conns.get(*key).is_some_and(Conn::is_handshaking);
-            self.handshakes.begun.retain(is_active);
-        }
-    }
-
-    fn drop_oldest_handshake(&mut self) {
-        while let Some(key) = self.handshakes.begun.pop_front() {
-            let Some(conn) = self.net.conns.get(key).filter(|conn| conn.is_handshaking()) else {
-                continue;
-            };
-            if let Side::Down { place, .. } = conn.side {
-                self.listener_stats(place).handshake_overflows.inc();
-            }
-            return self.drop_conn(key);
-        }
+        self.drop_conn(oldest);
     }
 
     /// A connection's handshake is over, well or not.
     pub(super) fn end_handshake(&mut self, key: ConnKey) {
         let conn = self.net.conns.get(key);
         if conn.is_some_and(|conn| conn.is_handshaking() && conn.is_down()) {
-            self.handshakes.count_end();
+            self.handshakes.end();
         }
     }
 

@@ -17,7 +17,6 @@ mod secure;
 mod streams;
 mod timers;
 
-pub(crate) use handshakes::Handshakes;
 pub(crate) use outbox::Net;
 
 use timers::Patience;

@@ -35,6 +35,14 @@ impl Worker {
             bytes: Vec::new(),
         });
         self.own(sock, Owner::Arrival(key));
+        let arrivals = &self.arrivals;
+        let is_waiting = |key| arrivals.get(key).is_some();
+        if let Some(oldest) = self.inspections.add(key, is_waiting) {
+            self.stats.listeners[listener as usize]
+                .inspect_overflows
+                .inc();
+            self.drop_arrival(oldest);
+        }
         self.wheels.arrivals.set(key.index(), end);
         self.net.engine.resume(sock);
     }
@@ -68,10 +76,9 @@ impl Worker {
 
     /// The client is gone.
     pub(crate) fn drop_arrival(&mut self, key: ArrivalKey) {
-        let Some(arrival) = self.arrivals.remove(key) else {
+        let Some(arrival) = self.take_arrival(key) else {
             return;
         };
-        self.wheels.arrivals.set(key.index(), None);
         let stats = &self.stats.listeners[arrival.listener as usize];
         stats.connections_active.dec();
         self.close_sock(arrival.arrived.sock);
@@ -93,11 +100,17 @@ impl Worker {
         }
     }
 
+    fn take_arrival(&mut self, key: ArrivalKey) -> Option<Arrival> {
+        let arrival = self.arrivals.remove(key)?;
+        self.inspections.end();
+        self.wheels.arrivals.set(key.index(), None);
+        Some(arrival)
+    }
+
     fn end_inspection(&mut self, key: ArrivalKey, offer: Option<&Offer>) {
-        let Some(arrival) = self.arrivals.remove(key) else {
+        let Some(arrival) = self.take_arrival(key) else {
             return;
         };
-        self.wheels.arrivals.set(key.index(), None);
         let mut arrived = arrival.arrived;
         arrived.bytes = (!arrival.bytes.is_empty()).then(|| BufMut::from(arrival.bytes));
         self.enter_chain(arrival.listener, offer, arrived);

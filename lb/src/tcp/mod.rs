@@ -55,6 +55,11 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
+    /// Its client's handshake is not over.
+    fn is_handshaking(&self) -> bool {
+        self.pump.as_ref().is_some_and(|pump| pump.is_handshaking)
+    }
+
     /// What TLS with the client has agreed on.
     pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
         self.pump.as_ref()?.facts()
@@ -91,6 +96,7 @@ impl Worker {
         let key = self.tunnels.insert(tunnel);
         self.own(sock, Owner::Tunnel(key));
         if tls.is_some() {
+            self.begin_tunnel_handshake(key);
             self.sync_pump(key);
             self.sync_tunnel(key);
         } else {
@@ -256,6 +262,9 @@ impl Worker {
         let Some(mut tunnel) = self.tunnels.remove(key) else {
             return;
         };
+        if tunnel.is_handshaking() {
+            self.tunnel_handshakes.end();
+        }
         self.wheels.tunnels.set(key.index(), None);
         tunnel.record.flags.set(why);
         self.close_sock(tunnel.down);

@@ -1,7 +1,7 @@
 //! A tunnel with TLS on one side or both: what one socket receives is decrypted, encrypted, and sent on
 //! the other, and a socket is read while the other one takes what it brings.
 
-use super::TunnelKey;
+use super::{Tunnel, TunnelKey};
 use crate::{config::EndpointTls, secure, stream::Flags, worker::Worker};
 use engines::{Buf, BufMut, Sock};
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use tls::{Facts, Fault, ServerContext, Session, What};
 pub(crate) struct Pump {
     down: End,
     up: End,
+    /// The client's handshake is not over.
+    pub(super) is_handshaking: bool,
     /// It ends as soon as the alert that says so has left.
     failed: Option<Flags>,
 }
@@ -47,6 +49,7 @@ impl Pump {
         };
         Self {
             down,
+            is_handshaking: true,
             ..Self::default()
         }
     }
@@ -66,6 +69,19 @@ impl Pump {
 }
 
 impl Worker {
+    /// A tunnel's client is to begin a handshake; see [`limits::HANDSHAKES_MAX`].
+    pub(super) fn begin_tunnel_handshake(&mut self, key: TunnelKey) {
+        let tunnels = &self.tunnels;
+        let is_waiting = |key| tunnels.get(key).is_some_and(Tunnel::is_handshaking);
+        let Some(oldest) = self.tunnel_handshakes.add(key, is_waiting) else {
+            return;
+        };
+        if let Some(tunnel) = tunnels.get(oldest) {
+            self.listener_stats(tunnel.place).handshake_overflows.inc();
+        }
+        self.end_tunnel(oldest, Flags::DOWNSTREAM_PROTOCOL);
+    }
+
     /// The upstream socket is open.
     pub(super) fn start_pump(&mut self, key: TunnelKey, tls: Option<&EndpointTls>) {
         let mut records = std::mem::take(&mut self.net.records);
@@ -201,6 +217,9 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
+        if let Some(pump) = &mut tunnel.pump {
+            pump.is_handshaking &= !is_down;
+        }
         let session = tunnel
             .pump
             .as_mut()
@@ -209,6 +228,7 @@ impl Worker {
             self.stats.tls.count_handshake(facts, is_down);
         }
         if is_down {
+            self.tunnel_handshakes.end();
             self.connect_tunnel(key, None);
         } else {
             self.open_pump(key);

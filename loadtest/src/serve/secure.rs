@@ -32,6 +32,7 @@ pub fn secure(
         sessions_max: 0,
         session_time: SESSION_TIME,
         scan_all: false,
+        require_sni: false,
         key_log: None,
     };
     ServerContext::new(&provider, settings).map_err(|error| error.to_string())

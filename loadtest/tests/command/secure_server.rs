@@ -85,6 +85,7 @@ pub(crate) fn start(answer: &'static str, end: End, client: Option<&str>) -> Soc
         sessions_max: 0,
         session_time: Duration::from_secs(60),
         scan_all: false,
+        require_sni: false,
         key_log: None,
     };
     let context = ServerContext::new(&provider, settings).unwrap();

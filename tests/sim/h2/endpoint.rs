@@ -12,11 +12,10 @@ use super::{
 use crate::{
     ledger::SharedLedger,
     scenario::{Mux, Scenario},
+    secure::{Line, SharedContexts},
     timers::Timers,
 };
-use engines::{
-    Buf, Engine, EngineOptions, Event, ListenOptions, Rng, SimEngine, SimNet, Sock, SockAddr,
-};
+use engines::{Buf, Event, Rng, SimNet, Sock};
 use std::{collections::BTreeMap, time::Duration};
 
 const QUEUED_MAX: usize = 8 << 10;
@@ -67,7 +66,7 @@ struct Conn {
 
 /// All of them, on one engine.
 pub(crate) struct MuxEndpoints {
-    pub(crate) engine: SimEngine,
+    pub(crate) engine: Line,
     conns: BTreeMap<Sock, Conn>,
     timers: Timers<Alarm>,
     ledger: SharedLedger,
@@ -85,12 +84,12 @@ impl MuxEndpoints {
         mux: &Mux,
         rng: &mut Rng,
         ledger: &SharedLedger,
+        contexts: &SharedContexts,
     ) -> Self {
-        let mut engine = net.engine(&EngineOptions::default());
+        let mut engine = Line::new(net, scenario.seed ^ 4, ledger);
+        let serving = contexts.as_ref().and_then(|one| one.endpoint(true));
         for number in 0..scenario.endpoints {
-            let at = SockAddr::Inet(format!("10.0.0.1:{}", 8100 + number).parse().unwrap());
-            let sock = engine.listen(&at, &ListenOptions::default()).unwrap();
-            engine.resume(sock);
+            engine.listen(&format!("10.0.0.1:{}", 8100 + number), serving.clone());
         }
         Self {
             engine,
@@ -111,7 +110,7 @@ impl MuxEndpoints {
 
     pub(crate) fn turn(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events).unwrap();
+        self.engine.wait(self.timers.next(), &mut events);
         for event in events.drain(..) {
             self.on_event(event);
         }
@@ -267,8 +266,12 @@ impl MuxEndpoints {
                 }
             }
             Told::GoAway { code, .. } => {
-                let is_broken = self.conns.get(&sock).is_none_or(|conn| conn.is_broken);
-                if code != frame::NO_ERROR && !is_broken {
+                let conn = self.conns.get(&sock);
+                let is_due = conn.is_none_or(|conn| {
+                    let is_petty = conn.manners.is_petty() && code == frame::ENHANCE_YOUR_CALM;
+                    conn.is_broken || is_petty
+                });
+                if code != frame::NO_ERROR && !is_due {
                     let text = format!("an HTTP/2 endpoint got GOAWAY with code {code}");
                     self.ledger.borrow_mut().violate(text);
                 }

@@ -4,6 +4,8 @@ use engines::Rng;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Habit {
+    /// Has not the certificate that it needs.
+    Barred,
     /// Sends as fast as it may, reads at once.
     Brisk,
     /// Does not read for a long time.
@@ -14,6 +16,8 @@ pub(super) enum Habit {
     Leaver(usize),
     /// Sends a few bytes at a time.
     Slow,
+    /// Its records are changed on the way.
+    Spoiled,
     /// Reads, and opens no stream's window.
     Stalled,
 }

@@ -67,6 +67,11 @@ impl Manners {
         (manners, first)
     }
 
+    /// Gives back so little at a time that it may be told to calm down.
+    pub(super) fn is_petty(&self) -> bool {
+        matches!(self.give, Give::Dribs(..1024))
+    }
+
     /// Gives back what is to be given back now; returns when to `give_later`, if that has to be set.
     pub(super) fn give_now(&mut self, peer: &mut Peer, rng: &mut Rng) -> Option<Duration> {
         let half = peer.ours.window / 2;

@@ -21,6 +21,7 @@ pub struct ServerContext {
     standard: Family,
     /// For RFC 8998, where there are certificates of both.
     sm: Option<Family>,
+    requires_sni: bool,
 }
 
 /// Certificates with suites that go with them.
@@ -58,7 +59,13 @@ impl ServerContext {
         Ok(Arc::new(Self {
             standard,
             sm: families.next(),
+            requires_sni: settings.require_sni,
         }))
+    }
+
+    /// Clients that ask for no name are refused.
+    pub(crate) fn requires_sni(&self) -> bool {
+        self.requires_sni
     }
 
     /// The configuration for a client.
@@ -110,7 +117,11 @@ impl ServerContext {
             chacha: None,
             suites: self.standard.suites.clone(),
         };
-        Arc::new(Self { standard, sm: None })
+        Arc::new(Self {
+            standard,
+            sm: None,
+            requires_sni: false,
+        })
     }
 
     /// Whether the chain that a client has presented is believed.

@@ -57,6 +57,7 @@ impl Alert {
     pub(crate) const INTERNAL_ERROR: Self = Self(80);
     pub(crate) const USER_CANCELED: Self = Self(90);
     pub(crate) const NO_RENEGOTIATION: Self = Self(100);
+    pub(crate) const UNRECOGNIZED_NAME: Self = Self(112);
 
     /// What a peer that is not believed any more is told.
     pub(crate) fn of(error: &rustls::Error) -> Self {

@@ -46,6 +46,15 @@ pub fn ask_update(session: &mut Session) {
     traffic.ask_update();
 }
 
+/// Sends a KeyUpdate that asks for one (RFC 8446 §4.6.3), as a peer that changes keys early would; nothing in TLS 1.2.
+///
+/// # Panics
+/// The handshake is not over.
+pub fn update_keys(session: &mut Session, out: &mut Vec<u8>) {
+    let traffic = session.traffic_mut().expect("the handshake is over");
+    traffic.update_keys(out);
+}
+
 fn is_incomplete(gathered: &Gathered) -> bool {
     match gathered {
         Gathered::Incomplete => true,

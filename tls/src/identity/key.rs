@@ -79,7 +79,7 @@ pub(super) fn load(text: &[u8], spki: &[u8]) -> Result<(KeyKind, Arc<dyn Signing
     let der = Zeroizing::new(match der.label {
         "PRIVATE KEY" => PrivateKeyDer::Pkcs8(der.der.to_vec().into()),
         "RSA PRIVATE KEY" => PrivateKeyDer::Pkcs1(der.der.to_vec().into()),
-        "EC PRIVATE KEY" => PrivateKeyDer::Sec1(der.der.to_vec().into()),
+        "EC PRIVATE KEY" | "SM2 PRIVATE KEY" => PrivateKeyDer::Sec1(der.der.to_vec().into()),
         label => return Err(format!("{label} is no form of key that is known")),
     });
     let kind = KeyKind::of(spki).ok_or("the certificate's kind of key is not supported")?;

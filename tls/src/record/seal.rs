@@ -42,6 +42,11 @@ impl Sealer {
         self.is_due = true;
     }
 
+    /// The keys of what follows a KeyUpdate.
+    pub(crate) fn set_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
     /// Bytes of the records that so much data goes in.
     pub(crate) fn sealed_len(&self, now: Now, data: usize) -> usize {
         let records = self.plan(now, data).map(|planned| match planned {

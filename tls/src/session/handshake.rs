@@ -120,6 +120,11 @@ impl Handshake {
         let cause = match gather.read(self.held.bytes()) {
             Gathered::Incomplete => return Ok(()),
             Gathered::Message(message) => match hello::read_message(&message) {
+                Ok(offer) if offer.sni.is_none() && context.requires_sni() => Cause {
+                    alert: Alert::UNRECOGNIZED_NAME,
+                    detail: "tls_sni_required",
+                    reason: "a name has to be asked for",
+                },
                 Ok(offer) => {
                     let connection =
                         UnbufferedServerConnection::new(context.config(&offer).clone());

@@ -292,6 +292,17 @@ impl Traffic {
         }
     }
 
+    /// Changes the keys of what is sent, and asks the peer to do so.
+    pub(crate) fn update_keys(&mut self, out: &mut Vec<u8>) {
+        if let Later::Nothing { .. } = self.later {
+            return;
+        }
+        self.write(kind::HANDSHAKE, &[message::KEY_UPDATE, 0, 0, 1, 1], out);
+        if let Ok(keys) = self.later.next_seals(self.facts.suite) {
+            self.sealer.set_keys(keys);
+        }
+    }
+
     /// Writes an alert; none follows close_notify.
     pub(super) fn alert(&mut self, alert: Alert, out: &mut Vec<u8>) {
         if !self.has_closed {

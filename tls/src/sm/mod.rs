@@ -30,7 +30,6 @@ use std::sync::Arc;
 /// Only what RFC 8998 has; keys of key exchange are drawn from `random`, signatures draw nothing.
 ///
 /// A provider is for the life of the process: a group of 16 bytes is never freed.
-#[allow(dead_code, reason = "contexts take it")]
 pub(crate) fn provider(random: &'static dyn SecureRandom) -> CryptoProvider {
     CryptoProvider {
         cipher_suites: suite::SUITES.to_vec(),
@@ -45,7 +44,6 @@ pub(crate) fn provider(random: &'static dyn SecureRandom) -> CryptoProvider {
 ///
 /// # Errors
 /// What is no key, or one of another curve or algorithm.
-#[allow(dead_code, reason = "contexts take it")]
 pub(crate) fn load_key(der: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
     sign::load_key(&der)
 }

@@ -182,6 +182,7 @@ pub(crate) fn server_settings(client_auth: ClientAuth) -> ServerSettings {
         sessions_max: 100,
         session_time: Duration::from_secs(3600),
         scan_all: false,
+        require_sni: false,
         key_log: None,
     }
 }

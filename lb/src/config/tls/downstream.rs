@@ -42,6 +42,7 @@ struct Server {
     sessions_max: usize,
     session_time: Duration,
     scan_all: bool,
+    require_sni: bool,
 }
 
 /// Where the keys of session tickets come from.
@@ -85,7 +86,6 @@ impl Compiler {
                 timeout,
                 HANDSHAKE_TIME,
             ),
-            require_sni: from.require_sni.unwrap_or(false),
         });
         self.secrets.add_use(Arc::new(Used {
             server: Arc::new(server),
@@ -125,6 +125,7 @@ impl Compiler {
             sessions_max: if remembers { SESSIONS_MAX } else { 0 },
             session_time,
             scan_all: from.full_scan_certs_on_sni_mismatch.unwrap_or(false),
+            require_sni: from.require_sni.unwrap_or(false),
         })
     }
 
@@ -220,6 +221,7 @@ impl Server {
             sessions_max: self.sessions_max,
             session_time: self.session_time,
             scan_all: self.scan_all,
+            require_sni: self.require_sni,
             key_log: self.params.key_log.clone(),
         };
         ServerContext::new(&self.provider, settings)

@@ -23,8 +23,6 @@ pub struct DownstreamTls {
     pub context: Live<tls::ServerContext>,
     /// `FilterChain.transport_socket_connect_timeout`: for the handshake; `None`: no limit.
     pub handshake_timeout: Option<Duration>,
-    /// `require_sni`: who names no server is refused.
-    pub require_sni: bool,
 }
 
 /// `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`.
@@ -96,7 +94,6 @@ impl fmt::Debug for DownstreamTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DownstreamTls")
             .field("handshake_timeout", &self.handshake_timeout)
-            .field("require_sni", &self.require_sni)
             .finish_non_exhaustive()
     }
 }

@@ -57,6 +57,7 @@ impl MuxClients {
             body_len: len,
             trailers,
             is_good,
+            is_barred: client.habit == Habit::Barred,
             sent: ends || length == Some(0),
             ..Exchange::default()
         };

@@ -15,11 +15,10 @@ use crate::h2::{
 use crate::{
     ledger::{Ended, SharedLedger},
     scenario::{BODY_MAX, Mux, Scenario},
+    secure::{Line, SharedContexts},
     timers::Timers,
 };
-use engines::{
-    Buf, ConnectOptions, Engine, EngineOptions, Event, Rng, SimEngine, SimNet, Sock, SockAddr,
-};
+use engines::{Buf, Event, Rng, SimNet, Sock, SockAddr};
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
@@ -82,7 +81,8 @@ struct Client {
 
 /// All of them, on one engine.
 pub(crate) struct MuxClients {
-    pub(crate) engine: SimEngine,
+    pub(crate) engine: Line,
+    contexts: SharedContexts,
     list: Vec<Client>,
     by_sock: HashMap<Sock, usize>,
     timers: Timers<Alarm>,
@@ -107,9 +107,11 @@ impl MuxClients {
         mux: &Mux,
         rng: &mut Rng,
         ledger: &SharedLedger,
+        contexts: &SharedContexts,
     ) -> Self {
         let mut clients = Self {
-            engine: net.engine(&EngineOptions::default()),
+            engine: Line::new(net, scenario.seed ^ 3, ledger),
+            contexts: contexts.clone(),
             list: Vec::new(),
             by_sock: HashMap::new(),
             timers: Timers::default(),
@@ -165,7 +167,7 @@ impl MuxClients {
 
     pub(crate) fn turn(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events).unwrap();
+        self.engine.wait(self.timers.next(), &mut events);
         for event in events.drain(..) {
             self.on_event(event);
         }
@@ -242,7 +244,13 @@ impl MuxClients {
         }
         client.visits -= 1;
         let rng = &mut client.rng;
-        client.habit = Habit::new(rng);
+        let contexts = self.contexts.as_ref();
+        let asking = contexts.and_then(|contexts| contexts.visit("h2", rng));
+        let spoilt = asking.as_ref().and_then(|asking| {
+            let spoilt = asking.is_spoiled.then_some(Habit::Spoiled);
+            spoilt.or(asking.is_barred.then_some(Habit::Barred))
+        });
+        client.habit = spoilt.unwrap_or_else(|| Habit::new(rng));
         let is_fair = client.habit == Habit::Brisk;
         let (mut manners, settings) = Manners::new(is_fair, false, rng);
         if client.habit == Habit::Stalled {
@@ -259,7 +267,7 @@ impl MuxClients {
         (client.manners, client.phase) = (manners, Phase::Talking);
         (client.unsent, client.sent) = (0, 0);
         (client.connected, client.is_resting) = (false, false);
-        let sock = self.engine.connect(&self.to, &ConnectOptions::default());
+        let sock = self.engine.connect(&self.to, asking);
         client.sock = Some(sock);
         self.by_sock.insert(sock, index);
         let text = format!("HTTP/2 client {index} connects, {:?}", client.habit);
@@ -448,9 +456,13 @@ impl Client {
         for (stream, asking) in &mut self.asking {
             let most = match self.habit {
                 Habit::Slow => 1 + self.rng.below(BODY_MAX / 8) as usize,
-                Habit::Brisk | Habit::Deaf | Habit::Hostile | Habit::Leaver(_) | Habit::Stalled => {
-                    1 << self.rng.between(8, 14)
-                }
+                Habit::Barred
+                | Habit::Brisk
+                | Habit::Deaf
+                | Habit::Hostile
+                | Habit::Leaver(_)
+                | Habit::Spoiled
+                | Habit::Stalled => 1 << self.rng.between(8, 14),
             };
             let is_over = self.peer.streams.get(stream).is_none_or(|s| s.is_over());
             if !is_over {

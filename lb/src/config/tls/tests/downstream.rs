@@ -28,7 +28,6 @@ fn a_chain_with_a_certificate_speaks_tls() {
     );
     let tls = of_chain(&context);
     assert_eq!(tls.handshake_timeout, Some(Duration::from_secs(10)));
-    assert!(!tls.require_sni);
     let context = downstream(
         &folder,
         "require_sni: true, common_tls_context: {tls_certificates: [cert(a)], alpn_protocols: [h2], \
@@ -40,7 +39,6 @@ fn a_chain_with_a_certificate_speaks_tls() {
     let context = format!("{context}, transport_socket_connect_timeout: 3s");
     let tls = of_chain(&context);
     assert_eq!(tls.handshake_timeout, Some(Duration::from_secs(3)));
-    assert!(tls.require_sni);
     let raw = "transport_socket: {typed_config: \
                {\"@type\": x/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}";
     let sample = Sample {
