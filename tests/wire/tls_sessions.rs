@@ -6,7 +6,7 @@ use crate::support::{
     h2::{GOAWAY, H2},
     scratch,
     tls::{BOTH, Endpoint, ONLY_12, ONLY_13, Offer, bulk, offering},
-    tls_config::{downstream, serving, tcp_chain, to, trusting},
+    tls_config::{INSPECT, downstream, serving, tcp_chain, to, trusting},
     tls_pki::pki,
     tls_programs::{Program, has},
     until,
@@ -25,8 +25,18 @@ on_each_engine!(
     hellos_that_were_tampered_with_harm_nobody,
     a_client_may_have_to_guess_twice,
     a_drain_says_the_end,
+    a_request_may_come_with_the_end_of_the_handshake,
     grpc_is_answered_over_tls,
 );
+
+/// A chain for which the ClientHello is looked at.
+fn by_name() -> String {
+    let context = serving(&["any"]);
+    to(
+        &format!("filter_chain_match: {{server_names: [any.test]}}, {context}"),
+        "c",
+    )
+}
 
 fn keys() -> String {
     let file = scratch("ticket.key");
@@ -206,17 +216,10 @@ fn records_may_come_byte_by_byte(engine: EngineKind) {
 fn hellos_that_were_tampered_with_harm_nobody(engine: EngineKind) {
     use rustls::{ClientConnection, pki_types::ServerName};
     let origin = Origin::echo("a");
-    let inspected = [to(
-        &format!(
-            "filter_chain_match: {{server_names: [any.test]}}, {}",
-            serving(&["any"])
-        ),
-        "c",
-    )];
     let yaml = Setup::default()
         .listen_chains("tls", "", &[to(&serving(&["any"]), "c")])
         .listen_chains("tcp", "", &[tcp_chain(&serving(&["any"]), "c")])
-        .listen_chains("inspected", crate::support::tls_config::INSPECT, &inspected)
+        .listen_chains("inspected", INSPECT, &[by_name()])
         .cluster(&Cluster::default(), &[origin.at()])
         .yaml();
     let proxy = Proxy::start(engine, &yaml);
@@ -246,21 +249,54 @@ fn hellos_that_were_tampered_with_harm_nobody(engine: EngineKind) {
     proxy.settle();
 }
 
+/// In the same packet, and with the end of the client's direction behind it.
+fn a_request_may_come_with_the_end_of_the_handshake(engine: EngineKind) {
+    use rustls::{ClientConnection, pki_types::ServerName};
+    let origin = Origin::echo("a");
+    let yaml = Setup::default()
+        .listen_chains("tls", "", &[to(&serving(&["any"]), "c")])
+        .listen_chains("tcp", "", &[tcp_chain(&serving(&["any"]), "c")])
+        .listen_chains("inspected", INSPECT, &[by_name()])
+        .cluster(&Cluster::default(), &[origin.at()])
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    for listener in ["tls", "tcp", "inspected"] {
+        for versions in [ONLY_12, ONLY_13] {
+            for is_finished in [false, true] {
+                let offer = offering(&Offer {
+                    versions,
+                    ..Offer::default()
+                });
+                let name = ServerName::try_from("any.test").unwrap();
+                let mut tls = ClientConnection::new(offer, name).unwrap();
+                let requests =
+                    "GET /1 HTTP/1.1\r\nhost: h\r\n\r\nGET /2 HTTP/1.1\r\nhost: h\r\n\r\n";
+                tls.writer().write_all(requests.as_bytes()).unwrap();
+                let mut client = Client::new(proxy.at(listener));
+                client.go_on(tls).unwrap();
+                // A tunnel tells its endpoint how the client ended.
+                if is_finished && listener == "tcp" {
+                    client.say_end();
+                } else if is_finished {
+                    client.finish();
+                }
+                for path in ["/1", "/2"] {
+                    assert_eq!(client.answer().text(), format!("a {path} "), "{listener}");
+                }
+            }
+        }
+    }
+    proxy.settle();
+}
+
 /// Its first guess of a group is one that we do not have.
 fn a_client_may_have_to_guess_twice(engine: EngineKind) {
     if !has("openssl") {
         return;
     }
     let origin = Origin::echo("a");
-    let inspected = [to(
-        &format!(
-            "filter_chain_match: {{server_names: [any.test]}}, {}",
-            serving(&["any"])
-        ),
-        "c",
-    )];
     let yaml = Setup::default()
-        .listen_chains("tls", crate::support::tls_config::INSPECT, &inspected)
+        .listen_chains("tls", INSPECT, &[by_name()])
         .cluster(&Cluster::default(), &[origin.at()])
         .yaml();
     let proxy = Proxy::start(engine, &yaml);
