@@ -15,6 +15,7 @@ on_each_engine!(
     keys_may_change_but_not_without_end,
     records_that_break_the_rules,
     handshakes_that_do_not_go_on_are_closed,
+    the_oldest_of_too_many_handshakes_gives_way,
     messages_in_small_pieces_cost_little,
 );
 
@@ -287,5 +288,43 @@ fn messages_in_small_pieces_cost_little(engine: EngineKind) {
     });
     assert!(scene.proxy.resident_bytes() < scene.before + (40 << 20));
     drop(deaf);
+    scene.check();
+}
+
+/// Clients that begin and do not go on, more than a worker has room for.
+fn the_oldest_of_too_many_handshakes_gives_way(engine: EngineKind) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    const MAX: usize = ringlb::limits::HANDSHAKES_MAX;
+    let (_, descriptors_max) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, descriptors_max, descriptors_max).unwrap();
+    if descriptors_max < 4 * MAX as u64 {
+        return eprintln!("skipped: only {descriptors_max} descriptors");
+    }
+    let scene = Scene::new(engine);
+    for listener in ["tls", "tcp"] {
+        let before = scene
+            .proxy
+            .metric("ringlb_listener_handshake_overflows_total");
+        let mut crowd: Vec<_> = (0..MAX + 5)
+            .map(|_| {
+                let mut client = Client::new(scene.proxy.at(listener));
+                client.send([22, 3, 1, 2]);
+                client
+            })
+            .collect();
+        until("all have come", || {
+            let overflows = scene
+                .proxy
+                .metric("ringlb_listener_handshake_overflows_total");
+            overflows == before + 5
+        });
+        // Those that came first, and no others.
+        for client in &mut crowd[..5] {
+            assert!(client.is_closed());
+        }
+        // Whoever comes now is served all the same.
+        let mut late = Client::any(scene.proxy.at(listener));
+        assert_eq!(late.get("/late").status, 200);
+    }
     scene.check();
 }

@@ -173,7 +173,7 @@ fn logs_tell_of_tls(engine: EngineKind) {
     let proxy = Proxy::start(engine, &setup.yaml());
     let local = "CN=www|www.test|spiffe://test/www";
     let peer = format!(
-        "CN=alice|CN=ca|{}|7|alice.staff.test|spiffe://test/alice",
+        "CN=alice|CN=ca|{}|07|alice.staff.test|spiffe://test/alice",
         hash("alice")
     );
     for listener in ["tls", "tcp"] {

@@ -1,9 +1,11 @@
 //! Programs of others that speak TLS.
 
+use super::PATIENCE;
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::SocketAddr,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
 };
 
 /// Whether a program is there; says why a test is skipped.
@@ -19,7 +21,8 @@ pub(crate) fn has(program: &str) -> bool {
 pub(crate) struct Program {
     child: Child,
     stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    /// Its lines, with their ends.
+    lines: Receiver<Vec<u8>>,
 }
 
 impl Program {
@@ -37,9 +40,17 @@ impl Program {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let (out, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while let Ok(1..) = stdout.read_until(b'\n', &mut line) {
+                let _ = out.send(std::mem::take(&mut line));
+            }
+        });
         Self {
             stdin: child.stdin.take(),
-            stdout: BufReader::new(child.stdout.take().unwrap()),
+            lines,
             child,
         }
     }
@@ -74,10 +85,10 @@ impl Program {
     pub(crate) fn line_with(&mut self, text: &str) -> String {
         let mut told = String::new();
         loop {
-            let mut line = Vec::new();
-            self.stdout.read_until(b'\n', &mut line).unwrap();
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("no {text:?} in {told}");
+            };
             let line = String::from_utf8_lossy(&line).into_owned();
-            assert!(!line.is_empty(), "no {text:?} in {told}");
             if line.contains(text) {
                 return line;
             }
@@ -88,8 +99,17 @@ impl Program {
     /// Everything up to its end.
     pub(crate) fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
-        self.stdout.read_to_end(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => bytes.extend(line),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return String::from_utf8_lossy(&bytes).into_owned();
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it goes on: {}", String::from_utf8_lossy(&bytes));
+                }
+            }
+        }
     }
 
     /// Asks for `/` and returns all that is said.
