@@ -197,8 +197,8 @@ impl Worker {
         let pool = self.pool(target);
         pool.connecting -= 1;
         pool.is_shared = Some(is_shared);
-        if !pool.waiting.is_empty() {
-            // What was expected of it may not be so.
+        if !is_shared && !pool.waiting.is_empty() {
+            // It may have been expected to do for all.
             self.todo.push_back(Todo::Serve(target));
         }
         if let Some(stream) = self.next_waiting(target) {
