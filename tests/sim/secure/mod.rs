@@ -2,6 +2,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod contexts;
+mod end;
 mod line;
 pub(crate) mod plan;
 pub(crate) mod scripted;
