@@ -6,12 +6,13 @@ use crate::support::{
     scratch,
     tls::{ONLY_12, ONLY_13, Offer, der, offering},
     tls_config::{downstream, http_chain, log_to, tcp_chain},
-    tls_pki::pki_file,
+    tls_pki::{MANY, pki_file},
     until,
 };
 use engines::EngineKind;
 
 on_each_engine!(
+    a_certificate_with_many_names_is_one,
     endpoints_are_told_whose_certificate_it_is,
     logs_tell_of_tls,
     routes_choose_by_certificate,
@@ -185,9 +186,11 @@ fn logs_tell_of_tls(engine: EngineKind) {
             });
             let mut client = Client::secure(proxy.at(listener), &offer, "www.test");
             assert_eq!(client.get("/").status, 200);
+            // A tunnel is logged when it is over.
+            drop(client);
+            proxy.settle();
         }
     }
-    proxy.settle();
     let mut plain = Client::new(proxy.at("plain"));
     assert_eq!(plain.get("/").status, 200);
     let with =
@@ -265,4 +268,46 @@ fn routes_choose_by_certificate(engine: EngineKind) {
         }
     }
     assert_eq!(Client::new(proxy.at("plain")).get("/").text(), "none / ");
+}
+
+/// Too many for a session ticket, and for most fields.
+fn a_certificate_with_many_names_is_one(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let log = scratch("many.log");
+    let manager = format!(
+        "forward_client_cert_details: SANITIZE_SET, set_current_client_cert_details: {{dns: true, chain: true}}, {}",
+        log_to(&log, "%DOWNSTREAM_PEER_SUBJECT%|%DOWNSTREAM_PEER_DNS_SAN%")
+    );
+    let yaml = Setup::default()
+        .listen_chains(
+            "tls",
+            "",
+            &[http_chain(&downstream(OPTIONAL), &manager, ROUTES)],
+        )
+        .cluster(&Cluster::default(), &[origin.at()])
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    for versions in [ONLY_12, ONLY_13] {
+        let offer = offering(&Offer {
+            versions,
+            certificate: "many",
+            ..Offer::default()
+        });
+        for _ in 0..2 {
+            let mut client = Client::secure(proxy.at("tls"), &offer, "www.test");
+            assert_eq!(client.get("/").text(), "a / ");
+            let request = origin.requests().pop().unwrap();
+            let told = request.field("x-forwarded-client-cert").unwrap();
+            assert_eq!(told.matches(";DNS=").count(), MANY, "{versions:?}");
+        }
+    }
+    let lines = || std::fs::read_to_string(&log).unwrap_or_default();
+    until("all is logged", || lines().lines().count() == 4);
+    for line in lines().lines() {
+        assert!(
+            line.starts_with("CN=many|0.name-of-some-length.test,1."),
+            "{line}"
+        );
+    }
+    proxy.settle();
 }

@@ -228,6 +228,12 @@ fn what_is_no_hello_is_refused(engine: EngineKind) {
             });
             assert_eq!(counted(), failures, "{listener} {what}");
         }
+        // Who leaves within a handshake is not waited for.
+        let mut client = Client::new(scene.proxy.at(listener));
+        client.send([22, 3, 1]);
+        client.finish();
+        let _ = client.rest();
+        failures += 1;
         // Who only looks whether anybody is there is no failure.
         let client = Client::new(scene.proxy.at(listener));
         client.finish();
@@ -243,6 +249,8 @@ fn what_is_no_hello_is_refused(engine: EngineKind) {
             .metric("ringlb_listener_handshake_failures_total"),
         failures
     );
+    let lingered = scene.proxy.metric("ringlb_listener_linger_timeouts_total");
+    assert_eq!(lingered, 0);
     scene.check();
 }
 

@@ -234,10 +234,14 @@ fn hellos_that_were_tampered_with_harm_nobody(engine: EngineKind) {
     tls.write_tls(&mut hello).unwrap();
     let listeners = ["tls", "tcp", "inspected"];
     for at in 0..hello.len() {
-        for (number, flip) in [0x01, 0x80, 0xff].into_iter().enumerate() {
+        for (number, listener) in listeners.into_iter().enumerate() {
+            // The lengths of the first bytes in each way, of the others in one.
+            if at > 60 && at % 3 != number {
+                continue;
+            }
             let mut bad = hello.clone();
-            bad[at] ^= flip;
-            let mut client = Client::new(proxy.at(listeners[(at + number) % 3]));
+            bad[at] ^= [0x01, 0x80, 0xff][(at / 3 + number) % 3];
+            let mut client = Client::new(proxy.at(listener));
             let _ = client.try_send(&bad);
             // It sends no more: what waits for more ends too.
             let _ = client.stream.shutdown(Shutdown::Write);

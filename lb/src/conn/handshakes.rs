@@ -30,6 +30,8 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
+        // Nothing is left to wait for.
+        conn.peer_done = true;
         let Some(session) = &conn.tls else { return };
         // Who only looks whether anybody is there breaks nothing off.
         let has_begun = !secure::is_unused(session) || !conn.is_down();

@@ -11,6 +11,9 @@ use std::{fs, path::PathBuf, sync::OnceLock};
 /// ring makes no RSA keys, it only uses them.
 const RSA: &str = include_str!("../../../tls/testdata/rsa.pkcs8.pem");
 
+/// Names of the certificate `many`.
+pub(crate) const MANY: usize = 600;
+
 /// A certificate in the making.
 pub(crate) struct Wanted<'a> {
     /// Of its files, `.pem` and `.key`; and its common name.
@@ -192,6 +195,15 @@ fn write(folder: &std::path::Path) {
     other.issue(&Wanted {
         name: "stranger",
         sans: &["stranger.staff.test", "origin.test"],
+        ..plain()
+    });
+    let names: Vec<_> = (0..MANY)
+        .map(|number| format!("{number}.name-of-some-length.test"))
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    ca.issue(&Wanted {
+        name: "many",
+        sans: &names,
         ..plain()
     });
     let own = Wanted {
