@@ -197,7 +197,7 @@ impl Conn {
     /// The keys of its TLS are nearly used up: it is to end before they are.
     pub(crate) fn is_worn(&self) -> bool {
         let tls = self.tls.as_ref();
-        tls.is_some_and(|session| session.has_failed())
+        tls.is_some_and(|session| session.is_nearly_used_up())
     }
 
     pub(crate) fn is_open(&self) -> bool {
