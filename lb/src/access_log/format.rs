@@ -337,6 +337,7 @@ mod tests {
             request: Some(&head),
             response: None,
             tls: None,
+            up_tls: None,
             server_name: None,
             addresses: Some(&Addresses::new(
                 SockAddr::Inet(([192, 0, 2, 1], 4711).into()),

@@ -36,6 +36,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) response: Option<&'a Head>,
     /// What TLS with the client has agreed on.
     pub(crate) tls: Option<&'a tls::Facts>,
+    /// The same with the endpoint.
+    pub(crate) up_tls: Option<&'a tls::Facts>,
     /// The name that the client asked for by TLS, be it ours or passed on.
     pub(crate) server_name: Option<&'a str>,
     /// Peer and own address of the downstream connection.
@@ -76,6 +78,7 @@ impl Worker {
             request: Some(&stream.head),
             response: stream.answer.as_deref(),
             tls: stream.tls.as_deref(),
+            up_tls: stream.up_tls.as_deref(),
             server_name: stream.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
             addresses,
             wall: self.net.engine.wall(),
@@ -99,6 +102,7 @@ impl Worker {
             request: None,
             response: None,
             tls: tls.map(|facts| &**facts),
+            up_tls: None,
             server_name: tls.and_then(|facts| facts.sni.as_deref()),
             addresses: Some(addresses),
             wall: self.net.engine.wall(),
@@ -115,6 +119,7 @@ impl Worker {
             request: None,
             response: None,
             tls: tunnel.facts().map(|facts| &**facts),
+            up_tls: tunnel.up_facts().map(|facts| &**facts),
             server_name: tunnel.server_name(),
             addresses: Some(&tunnel.addresses),
             wall: self.net.engine.wall(),

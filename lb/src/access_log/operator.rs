@@ -5,7 +5,10 @@ use super::{
     grpc_status::{self, GrpcStyle},
     tls_value::TlsValue,
 };
-use crate::addresses::Addresses;
+use crate::{
+    addresses::Addresses,
+    stream::{Flags, Record},
+};
 use codecs::Head;
 use engines::SockAddr;
 use std::{
@@ -45,7 +48,9 @@ pub(super) enum Operator {
     Status,
     Tls(TlsValue),
     UpstreamCluster,
+    UpstreamFailure,
     UpstreamHost,
+    UpstreamTls(TlsValue),
     VirtualHost,
 }
 
@@ -109,6 +114,10 @@ const PLAIN: &[(&str, Operator)] = &[
     ("UPSTREAM_CLUSTER", Operator::UpstreamCluster),
     ("UPSTREAM_HOST", Operator::UpstreamHost),
     ("UPSTREAM_REQUEST_ATTEMPT_COUNT", Operator::Attempts),
+    (
+        "UPSTREAM_TRANSPORT_FAILURE_REASON",
+        Operator::UpstreamFailure,
+    ),
     ("VIRTUAL_HOST_NAME", Operator::VirtualHost),
 ];
 
@@ -118,8 +127,11 @@ impl Operator {
         if let Some((_, found)) = PLAIN.iter().find(|(name, _)| *name == text) {
             return Ok(found.clone());
         }
-        if let Some(value) = TlsValue::parse(text) {
+        if let Some(value) = text.strip_prefix("DOWNSTREAM_").and_then(TlsValue::parse) {
             return Ok(Self::Tls(value));
+        }
+        if let Some(value) = text.strip_prefix("UPSTREAM_").and_then(TlsValue::parse) {
+            return Ok(Self::UpstreamTls(value));
         }
         if let Some(rest) = text.strip_prefix("REQ(") {
             return Field::parse(rest).map(Self::Request).ok_or(unknown(text));
@@ -175,33 +187,43 @@ impl Operator {
             }
             Self::Status => number(out, Some(record.status.into())),
             Self::Tls(value) => value.take(facts.tls, out),
-            Self::UpstreamCluster => {
-                let name = record
-                    .cluster
-                    .map(|index| &facts.epoch.cluster(index as usize).name);
-                text(out, name.map_or(&b""[..], |name| name.as_bytes()));
-            }
-            Self::UpstreamHost => {
-                let cluster = record
-                    .cluster
-                    .map(|index| facts.epoch.cluster(index as usize));
-                let endpoint = cluster.zip(record.endpoint);
-                let found = endpoint.and_then(|(c, index)| c.endpoints.get(index as usize));
-                address(out, found.map(|of| Cow::Borrowed(&of.address)), true);
-            }
-            Self::VirtualHost => {
-                let hosts = |id: crate::stream::RouteId| {
-                    &facts.epoch.http(facts.place).routes.hosts()[id.host as usize]
-                };
-                text(
-                    out,
-                    record
-                        .route
-                        .map_or(&b""[..], |id| hosts(id).name.as_bytes()),
-                );
-            }
+            Self::UpstreamCluster => text(out, upstream_cluster(facts)),
+            Self::UpstreamFailure => text(out, upstream_failure(record)),
+            Self::UpstreamHost => address(out, upstream_host(facts), true),
+            Self::UpstreamTls(value) => value.take(facts.up_tls, out),
+            Self::VirtualHost => text(out, virtual_host(facts)),
         }
     }
+}
+
+fn upstream_cluster<'a>(facts: &Facts<'a>) -> &'a [u8] {
+    let cluster = facts.record.cluster;
+    let name = cluster.map(|index| &facts.epoch.cluster(index as usize).name);
+    name.map_or(&b""[..], |name| name.as_bytes())
+}
+
+/// Why TLS with the endpoint did not come about.
+fn upstream_failure(record: &Record) -> &'static [u8] {
+    let is_failed = record.flags.has(Flags::UPSTREAM_CONNECT_FAILURE);
+    match is_failed && record.detail.starts_with("tls_") {
+        true => record.detail.as_bytes(),
+        false => b"",
+    }
+}
+
+fn upstream_host<'a>(facts: &Facts<'a>) -> Option<Cow<'a, SockAddr>> {
+    let record = facts.record;
+    let cluster = facts.epoch.cluster(record.cluster? as usize);
+    let endpoint = cluster.endpoints.get(record.endpoint? as usize)?;
+    Some(Cow::Borrowed(&endpoint.address))
+}
+
+fn virtual_host<'a>(facts: &Facts<'a>) -> &'a [u8] {
+    let host = facts.record.route.map(|id| {
+        let hosts = facts.epoch.http(facts.place).routes.hosts();
+        &hosts[id.host as usize]
+    });
+    host.map_or(&b""[..], |host| host.name.as_bytes())
 }
 
 fn unknown(text: &str) -> String {

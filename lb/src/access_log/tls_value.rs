@@ -1,4 +1,4 @@
-//! Operators that tell of TLS with the client.
+//! Operators that tell of TLS, with the client or with the endpoint.
 
 use super::operator::{moment, text};
 use tls::{Certificate, Facts, SanKind};
@@ -21,35 +21,27 @@ pub(super) enum TlsValue {
 }
 
 const NAMES: &[(&str, TlsValue)] = &[
-    (
-        "DOWNSTREAM_LOCAL_DNS_SAN",
-        TlsValue::LocalSans(SanKind::Dns),
-    ),
-    ("DOWNSTREAM_LOCAL_IP_SAN", TlsValue::LocalSans(SanKind::Ip)),
-    ("DOWNSTREAM_LOCAL_SUBJECT", TlsValue::LocalSubject),
-    (
-        "DOWNSTREAM_LOCAL_URI_SAN",
-        TlsValue::LocalSans(SanKind::Uri),
-    ),
-    ("DOWNSTREAM_PEER_CERT", TlsValue::PeerCert),
-    ("DOWNSTREAM_PEER_CERT_V_END", TlsValue::PeerEnd),
-    ("DOWNSTREAM_PEER_CERT_V_START", TlsValue::PeerBegin),
-    ("DOWNSTREAM_PEER_DNS_SAN", TlsValue::PeerSans(SanKind::Dns)),
-    (
-        "DOWNSTREAM_PEER_EMAIL_SAN",
-        TlsValue::PeerSans(SanKind::Email),
-    ),
-    ("DOWNSTREAM_PEER_FINGERPRINT_256", TlsValue::PeerFingerprint),
-    ("DOWNSTREAM_PEER_IP_SAN", TlsValue::PeerSans(SanKind::Ip)),
-    ("DOWNSTREAM_PEER_ISSUER", TlsValue::PeerIssuer),
-    ("DOWNSTREAM_PEER_SERIAL", TlsValue::PeerSerial),
-    ("DOWNSTREAM_PEER_SUBJECT", TlsValue::PeerSubject),
-    ("DOWNSTREAM_PEER_URI_SAN", TlsValue::PeerSans(SanKind::Uri)),
-    ("DOWNSTREAM_TLS_CIPHER", TlsValue::Cipher),
-    ("DOWNSTREAM_TLS_VERSION", TlsValue::Version),
+    ("LOCAL_DNS_SAN", TlsValue::LocalSans(SanKind::Dns)),
+    ("LOCAL_IP_SAN", TlsValue::LocalSans(SanKind::Ip)),
+    ("LOCAL_SUBJECT", TlsValue::LocalSubject),
+    ("LOCAL_URI_SAN", TlsValue::LocalSans(SanKind::Uri)),
+    ("PEER_CERT", TlsValue::PeerCert),
+    ("PEER_CERT_V_END", TlsValue::PeerEnd),
+    ("PEER_CERT_V_START", TlsValue::PeerBegin),
+    ("PEER_DNS_SAN", TlsValue::PeerSans(SanKind::Dns)),
+    ("PEER_EMAIL_SAN", TlsValue::PeerSans(SanKind::Email)),
+    ("PEER_FINGERPRINT_256", TlsValue::PeerFingerprint),
+    ("PEER_IP_SAN", TlsValue::PeerSans(SanKind::Ip)),
+    ("PEER_ISSUER", TlsValue::PeerIssuer),
+    ("PEER_SERIAL", TlsValue::PeerSerial),
+    ("PEER_SUBJECT", TlsValue::PeerSubject),
+    ("PEER_URI_SAN", TlsValue::PeerSans(SanKind::Uri)),
+    ("TLS_CIPHER", TlsValue::Cipher),
+    ("TLS_VERSION", TlsValue::Version),
 ];
 
 impl TlsValue {
+    /// `name`: behind `DOWNSTREAM_` or `UPSTREAM_`.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let found = NAMES.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| *value)

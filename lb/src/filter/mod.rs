@@ -247,6 +247,7 @@ pub struct FilterCx<'a> {
     pub(crate) rng: &'a mut Rng,
     pub(crate) record: &'a mut Record,
     pub(crate) cluster: &'a str,
+    pub(crate) tls: Option<&'a tls::Facts>,
     pub(crate) held_head: Option<&'a mut Head>,
     pub(crate) effects: Effects,
 }
@@ -292,6 +293,11 @@ impl<'a> FilterCx<'a> {
     /// The name of the cluster that the request was routed to; empty if to none.
     pub fn cluster(&self) -> &str {
         self.cluster
+    }
+
+    /// What TLS with the client has agreed on, and who the client is, if there is any.
+    pub fn tls(&self) -> Option<&tls::Facts> {
+        self.tls
     }
 
     /// In a data hook: the message's head, if it still waits at this filter, which may change it yet.

@@ -85,6 +85,7 @@ impl Worker {
             epoch: self.epoch.clone(),
             place: Place::default(),
             tls: None,
+            up_tls: None,
             head: Box::default(),
             answer: None,
             request: Half::default(),

@@ -60,6 +60,7 @@ impl Worker {
             rng: &mut self.rng,
             config: chain_config(epoch, stream.place, stream.record.route, &empty),
             cluster: cluster_name(epoch, stream.record.cluster),
+            tls: stream.tls.as_deref(),
             record: &mut stream.record,
         };
         let parts = Parts {

@@ -88,6 +88,8 @@ pub(crate) struct Stream {
     pub(crate) place: Place,
     /// What TLS with the client has agreed on, if there is any.
     pub(crate) tls: Option<Arc<tls::Facts>>,
+    /// The same of the endpoint's connection that carries it, or carried it last.
+    pub(crate) up_tls: Option<Arc<tls::Facts>>,
     /// The request's head, as the filters left it; a retry sends it again.
     pub(crate) head: Box<Head>,
     /// The final answer's head, once there is one.
@@ -140,7 +142,7 @@ impl Retry {
 impl Stream {
     /// Makes a blank stream that of a new request.
     fn reset(&mut self, down: Leg, place: Place, epoch: Rc<Epoch>, now: Instant) {
-        self.tls = None;
+        (self.tls, self.up_tls) = (None, None);
         (self.down, self.place, self.epoch) = (down, place, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.is_local, self.is_marked, self.rematches) = (false, false, 0);

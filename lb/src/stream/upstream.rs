@@ -40,11 +40,12 @@ impl Worker {
         leg.is_committed &= !was_idle;
         leg.streams.push(id, key);
         let (target, is_multiplexed) = (leg.target(), leg.codec.is_multiplexed());
+        let tls = leg.tls.as_ref().and_then(|tls| tls.facts().cloned());
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
         let leg = Leg { conn, id };
-        stream.up = Some(leg);
+        (stream.up, stream.up_tls) = (Some(leg), tls);
         stream.response.window = is_multiplexed.then_some(leg);
         stream.phase = Phase::Stream;
         self.start_try_clock(key);

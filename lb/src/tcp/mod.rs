@@ -68,6 +68,11 @@ impl Tunnel {
         agreed.or(self.sni.as_deref())
     }
 
+    /// What TLS with the endpoint has agreed on.
+    pub(crate) fn up_facts(&self) -> Option<&Arc<Facts>> {
+        self.pump.as_ref()?.up_facts()
+    }
+
     /// What TLS with the client has agreed on.
     pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
         self.pump.as_ref()?.facts()

@@ -56,6 +56,11 @@ impl Pump {
         }
     }
 
+    /// What TLS has agreed on with the endpoint.
+    pub(super) fn up_facts(&self) -> Option<&Arc<Facts>> {
+        self.up.tls.as_ref()?.facts()
+    }
+
     /// What TLS has agreed on with the client.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.down.tls.as_ref()?.facts()

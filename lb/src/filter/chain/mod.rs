@@ -58,6 +58,8 @@ pub struct Env<'a> {
     pub config: &'a HttpChainConfig,
     /// The name of the cluster matched.
     pub cluster: &'a str,
+    /// What TLS with the client has agreed on.
+    pub tls: Option<&'a tls::Facts>,
 }
 
 /// The filters of one stream.
@@ -343,6 +345,7 @@ impl Chain {
             rng: env.rng,
             record: env.record,
             cluster: env.cluster,
+            tls: env.tls,
             held_head,
             effects: Effects::default(),
         };

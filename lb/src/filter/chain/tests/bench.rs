@@ -273,6 +273,7 @@ impl Bench {
             rng: &mut Rng::seeded(1),
             record: &mut Record::new(self.now),
             config: &self.config,
+            tls: None,
             cluster: "c",
         };
         play(&mut self.chain, &mut self.heads, &mut self.halves, &mut env)

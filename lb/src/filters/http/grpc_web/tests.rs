@@ -116,6 +116,7 @@ impl Bench {
             rng: &mut Rng::seeded(1),
             record: &mut self.record,
             config: &self.config,
+            tls: None,
             cluster: "c",
         };
         self.chain
