@@ -23,18 +23,28 @@ pub(crate) fn is_unused(session: &Session) -> bool {
     !session.is_partial() && session.offer().is_none() && !session.is_established()
 }
 
-/// Encrypts pieces that follow one another into memory that can be sent.
+/// Encrypts pieces that follow one another into memory that can be sent. Few bytes are encrypted in `short` and share
+/// a write block.
 ///
 /// # Errors
-/// The session's keys are used up.
+/// The session has failed, or its keys are used up.
 pub(crate) fn seal(
     session: &mut Session,
     now: Now,
     blocks: &Blocks,
+    short: &mut Vec<u8>,
     pieces: &[&[u8]],
 ) -> Result<Buf, Fault> {
     let data = pieces.iter().map(|piece| piece.len()).sum();
-    let mut sealed = vec![0; session.sealed_len(now, data)];
-    session.seal(now, pieces, &mut sealed)?;
-    Ok(blocks.write_vec(sealed))
+    let len = session.sealed_len(now, data);
+    if len > blocks.short_bytes() {
+        let mut sealed = vec![0; len];
+        session.seal(now, pieces, &mut sealed)?;
+        return Ok(Buf::from(sealed));
+    }
+    if short.len() < len {
+        short.resize(len, 0);
+    }
+    session.seal(now, pieces, &mut short[..len])?;
+    Ok(blocks.write(&short[..len]))
 }

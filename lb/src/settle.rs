@@ -3,7 +3,7 @@
 //! Between two waits an engine does nothing and no time passes, so what a connection or a stream is like
 //! when the turn ends is all that counts.
 
-use crate::{conn::ConnKey, stream::StreamKey, worker::Worker};
+use crate::{conn::ConnKey, stream::StreamKey, tcp::TunnelKey, worker::Worker};
 use engines::SlotKey;
 
 /// What has changed since the turn began.
@@ -11,6 +11,7 @@ use engines::SlotKey;
 pub(crate) struct Marked {
     conns: Vec<ConnKey>,
     streams: Vec<StreamKey>,
+    tunnels: Vec<TunnelKey>,
 }
 
 impl Worker {
@@ -33,6 +34,11 @@ impl Worker {
         }
     }
 
+    /// The tunnel is to be left to the engine.
+    pub(crate) fn mark_tunnel(&mut self, key: TunnelKey) {
+        self.marked.tunnels.push(key);
+    }
+
     /// Does what was put off to the end of the turn.
     pub(crate) fn settle_marked(&mut self) {
         let mut streams = std::mem::take(&mut self.marked.streams);
@@ -43,6 +49,11 @@ impl Worker {
         }
         debug_assert!(self.marked.streams.is_empty(), "settling marks no stream");
         self.marked.streams = streams;
+        let mut tunnels = std::mem::take(&mut self.marked.tunnels);
+        for key in tunnels.drain(..) {
+            self.relay_tunnel(key);
+        }
+        self.marked.tunnels = tunnels;
         let mut conns = std::mem::take(&mut self.marked.conns);
         for key in conns.drain(..) {
             self.sync_conn(key);

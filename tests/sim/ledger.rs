@@ -117,9 +117,8 @@ impl Ledger {
 
     /// Notes what happened.
     pub(crate) fn note(&mut self, what: String) {
-        for byte in what.bytes().chain(self.now.as_nanos().to_le_bytes()) {
-            self.fingerprint = (self.fingerprint ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        self.mix(what.as_bytes());
+        self.mix(&self.now.as_nanos().to_le_bytes());
         let line = format!("{:>12?} {what}", self.now);
         if self.shows_all {
             eprintln!("{line}");
@@ -128,6 +127,13 @@ impl Ledger {
             self.trace.pop_front();
         }
         self.trace.push_back(line);
+    }
+
+    /// Makes bytes that went over the network part of the fingerprint.
+    pub(crate) fn mix(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.fingerprint = (self.fingerprint ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 
     /// Notes what must not happen.

@@ -13,6 +13,7 @@ mod message;
 mod passing;
 mod played;
 mod played_h2;
+mod played_tls;
 mod scenario;
 mod secure;
 mod seeds;

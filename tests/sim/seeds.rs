@@ -78,10 +78,17 @@ fn mixed() {
 
 #[test]
 fn a_seed_replays_bit_for_bit() {
-    for run in [world::run, world::run_mixed] {
+    for (run, has_tls) in [
+        (world::run as fn(u64) -> Outcome, false),
+        (world::run_mixed, true),
+    ] {
+        let mut secured = 0;
         for seed in [3, 11, 42] {
-            assert_eq!(run(seed), run(seed), "seed {seed}");
+            let first = run(seed);
+            assert_eq!(first, run(seed), "seed {seed}");
+            secured += first.secured[0] + first.secured[1];
         }
         assert_ne!(run(3), run(11));
+        assert_eq!(secured > 0, has_tls);
     }
 }

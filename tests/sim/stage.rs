@@ -1,6 +1,7 @@
 //! One worker with scripted peers: what a seed would find only by luck is played step by step, in
 //! virtual time.
 
+use crate::{scenario::TYPES, secure, secure::plan::INSPECTOR};
 use engines::{
     Buf, ConnectOptions, Driver, Engine, EngineId, EngineOptions, Event, Faults, ListenOptions,
     Party, Rng, SimEngine, SimNet, Sock, SockAddr,
@@ -8,14 +9,13 @@ use engines::{
 use ringlb::{
     access_log::LogRing,
     cluster::{Breakers, SharedBreakers},
-    config,
+    config::Snapshot,
     mailbox::{Command, Mailbox},
     stats::WorkerStats,
     worker::{Plan, Worker},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-const TYPES: &str = "type.googleapis.com/envoy.extensions";
+use tls::Provider;
 
 /// What a peer's socket was told.
 #[derive(Debug, Default)]
@@ -37,6 +37,9 @@ pub(crate) struct Stage {
     told: BTreeMap<Sock, Told>,
     accepted: Vec<Sock>,
     pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Where all TLS of the scene has its draws from.
+    pub(crate) provider: Provider,
     /// The cluster's limits, as another worker would draw from them.
     pub(crate) breakers: Breakers,
 }
@@ -44,6 +47,12 @@ pub(crate) struct Stage {
 /// The parts of a configuration that a script may want otherwise; pieces of YAML in flow style.
 pub(crate) struct Script<'a> {
     pub(crate) manager: &'a str,
+    /// Fields of the filter chain.
+    pub(crate) chain: &'a str,
+    /// The listener looks at what comes first.
+    pub(crate) is_inspecting: bool,
+    /// It is a TCP proxy.
+    pub(crate) is_tunnel: bool,
     pub(crate) route: &'a str,
     pub(crate) cluster: &'a str,
     /// The HTTP filters before the router.
@@ -57,6 +66,9 @@ impl Default for Script<'_> {
     fn default() -> Self {
         Self {
             manager: "",
+            chain: "",
+            is_inspecting: false,
+            is_tunnel: false,
             route: "",
             cluster: "",
             filters: "",
@@ -72,30 +84,19 @@ impl Script<'_> {
             format!("{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}")
         });
         let endpoints = endpoints.collect::<Vec<_>>().join(", ");
-        let Self {
-            manager,
-            route,
-            cluster,
-            filters,
-            ..
-        } = self;
+        let (chain, cluster, filter) = (self.chain, self.cluster, self.filter());
+        let looks = if self.is_inspecting { INSPECTOR } else { "" };
         format!(
             "static_resources:
   listeners:
   - name: http
     address: {{socket_address: {{address: 10.0.0.2, port_value: 80}}}}
+    {looks}
     filter_chains:
-    - filters:
-      - name: manager
-        typed_config:
-          \"@type\": {TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: http
-          {manager}
-          route_config: {{name: r, virtual_hosts: [{{name: v, domains: ['*'], routes: [
-            {{match: {{prefix: /}}, route: {{cluster: c{route}}}}}]}}]}}
-          http_filters: [{filters}
-            {{name: router, typed_config: {{\"@type\": {TYPES}.filters.http.router.v3.Router}}}}]
-  clusters:
+    - name: one
+      {chain}
+      filters:
+{filter}  clusters:
   - name: c
     type: STATIC
     {cluster}
@@ -105,12 +106,42 @@ impl Script<'_> {
     }
 }
 
+impl Script<'_> {
+    /// What ends the chain.
+    fn filter(&self) -> String {
+        let Self {
+            manager,
+            route,
+            filters,
+            ..
+        } = self;
+        if self.is_tunnel {
+            return format!(
+                "      - name: proxy
+        typed_config:
+          \"@type\": {TYPES}.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: tcp
+          cluster: c\n"
+            );
+        }
+        format!(
+            "      - name: manager
+        typed_config:
+          \"@type\": {TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          {manager}
+          route_config: {{name: r, virtual_hosts: [{{name: v, domains: ['*'], routes: [
+            {{match: {{prefix: /}}, route: {{cluster: c{route}}}}}]}}]}}
+          http_filters: [{filters}
+            {{name: router, typed_config: {{\"@type\": {TYPES}.filters.http.router.v3.Router}}}}]\n"
+        )
+    }
+}
+
 impl Stage {
     pub(crate) fn new(script: &Script<'_>) -> Self {
-        let snapshot = match config::load(&script.yaml()) {
-            Ok(loaded) => Arc::new(loaded.snapshot),
-            Err(problems) => panic!("{problems:?}\n{}", script.yaml()),
-        };
+        let provider = Provider::seeded(1);
+        let snapshot = Arc::new(secure::load(&script.yaml(), &provider));
         let net = SimNet::new(1);
         net.set_faults(Faults {
             window: script.window,
@@ -149,6 +180,8 @@ impl Stage {
             told: BTreeMap::new(),
             accepted: Vec::new(),
             stats,
+            snapshot,
+            provider,
             breakers: Breakers::new(breakers),
         }
     }
@@ -173,6 +206,11 @@ impl Stage {
     pub(crate) fn send(&mut self, sock: Sock, bytes: impl AsRef<[u8]>) {
         self.told.entry(sock).or_default().unsent += bytes.as_ref().len();
         self.peers.send(sock, Buf::copy_of(bytes.as_ref()));
+    }
+
+    /// The time as TLS sees it.
+    pub(crate) fn wall(&self) -> tls::Now {
+        self.net.wall().0
     }
 
     /// Ends our direction.

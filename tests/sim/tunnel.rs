@@ -8,7 +8,10 @@ use crate::{
     timers::Timers,
 };
 use engines::{Buf, Event, Rng, SimNet, Sock, SockAddr};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 const QUEUED_MAX: usize = 8 << 10;
 /// A client's first bytes say which tunnel it is.
@@ -38,6 +41,8 @@ pub(crate) struct Tunnels {
     ledger: SharedLedger,
     rng: Rng,
     strict: bool,
+    /// Whose client does not say that it ends, though it has TLS.
+    curt: BTreeSet<u64>,
     left: usize,
     pub(crate) draining: bool,
     events: Vec<Event>,
@@ -69,6 +74,7 @@ impl Tunnels {
             ledger: ledger.clone(),
             rng,
             strict: scenario.is_strict,
+            curt: BTreeSet::new(),
             left: scenario.tunnels,
             draining: false,
             events: Vec::new(),
@@ -101,7 +107,11 @@ impl Tunnels {
 
     fn open(&mut self, id: u64) {
         let to = SockAddr::Inet("10.0.0.2:81".parse().unwrap());
-        let asking = self.contexts.as_ref().and_then(|one| one.tunnel());
+        let contexts = self.contexts.as_ref();
+        let asking = contexts.and_then(|one| one.tunnel(&mut self.rng));
+        if asking.as_ref().is_some_and(|asking| asking.is_curt) {
+            self.curt.insert(id);
+        }
         let sock = self.engine.connect(&to, asking);
         let mut out = id.to_le_bytes().to_vec();
         out.extend(stream_of(id, true));
@@ -171,6 +181,12 @@ impl Tunnels {
         let expected = stream_of(id, !end.is_client);
         if !expected.starts_with(&end.got) {
             ledger.violate(format!("tunnel {id}: other bytes than were sent"));
+        }
+        let is_told = ended && !end.is_client && self.engine.is_secure(sock);
+        if is_told && self.curt.contains(&id) {
+            ledger.violate(format!(
+                "tunnel {id}: an end was said that its client did not say"
+            ));
         }
         let whole = expected.len() == end.got.len() && (ended || end.ended);
         if self.strict && !self.draining && !whole {

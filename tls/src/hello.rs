@@ -38,15 +38,26 @@ pub enum Hello {
     Malformed(&'static str),
 }
 
-/// Reads the first bytes of a connection, all that came so far; the ClientHello may be split over records.
-pub fn read(bytes: &[u8]) -> Hello {
-    match Gather::default().read(bytes) {
-        Gathered::Incomplete => Hello::Incomplete,
-        Gathered::Plain => Hello::Plain,
-        Gathered::Malformed(reason) => Hello::Malformed(reason),
-        Gathered::Message(message) => match message::read(&message) {
-            Ok(offer) => Hello::Offer(offer.into()),
-            Err(reason) => Hello::Malformed(reason),
-        },
+/// Reads the first bytes of a connection as they come; the ClientHello may be split over records.
+#[derive(Debug, Default)]
+pub struct Reader(Gather);
+
+impl Reader {
+    /// Reads all that came so far; what was understood before is not read again.
+    pub fn read(&mut self, bytes: &[u8]) -> Hello {
+        match self.0.read(bytes) {
+            Gathered::Incomplete => Hello::Incomplete,
+            Gathered::Plain => Hello::Plain,
+            Gathered::Malformed(reason) => Hello::Malformed(reason),
+            Gathered::Message(message) => match message::read(&message) {
+                Ok(offer) => Hello::Offer(offer.into()),
+                Err(reason) => Hello::Malformed(reason),
+            },
+        }
     }
+}
+
+/// Reads the first bytes of a connection, all that came so far.
+pub fn read(bytes: &[u8]) -> Hello {
+    Reader::default().read(bytes)
 }

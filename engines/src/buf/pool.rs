@@ -87,8 +87,7 @@ impl Blocks {
         if bytes.is_empty() {
             return Buf::default();
         }
-        let size = self.0.groups[Group::Write as usize].bytes as usize;
-        if bytes.len() > size / 4 {
+        if bytes.len() > self.short_bytes() {
             return Buf::from(bytes.to_vec());
         }
         let Some((block, used)) = self.room_to_write(bytes.len() as u32) else {
@@ -106,13 +105,9 @@ impl Blocks {
         Buf(Region::of_block(&self.0, block, start, len))
     }
 
-    /// The same of bytes that lie in memory of their own: they stay there if they are many.
-    pub fn write_vec(&self, bytes: Vec<u8>) -> Buf {
-        let size = self.0.groups[Group::Write as usize].bytes as usize;
-        if bytes.len() > size / 4 {
-            return Buf::from(bytes);
-        }
-        self.write(&bytes)
+    /// Up to how many bytes are short: [`Self::write`] copies them into a block that others share.
+    pub fn short_bytes(&self) -> usize {
+        self.0.groups[Group::Write as usize].bytes as usize / 4
     }
 
     /// Receive blocks that are leased now (for the check that all come home).

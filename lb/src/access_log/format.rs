@@ -337,6 +337,7 @@ mod tests {
             request: Some(&head),
             response: None,
             tls: None,
+            server_name: None,
             addresses: Some(&Addresses::new(
                 SockAddr::Inet(([192, 0, 2, 1], 4711).into()),
                 SockAddr::Inet((std::net::Ipv6Addr::LOCALHOST, 80).into()),

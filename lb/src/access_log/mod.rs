@@ -36,6 +36,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) response: Option<&'a Head>,
     /// What TLS with the client has agreed on.
     pub(crate) tls: Option<&'a tls::Facts>,
+    /// The name that the client asked for by TLS, be it ours or passed on.
+    pub(crate) server_name: Option<&'a str>,
     /// Peer and own address of the downstream connection.
     pub(crate) addresses: Option<&'a Addresses>,
     /// When the entry is made, and how long after the start that is.
@@ -74,6 +76,7 @@ impl Worker {
             request: Some(&stream.head),
             response: stream.answer.as_deref(),
             tls: stream.tls.as_deref(),
+            server_name: stream.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
             addresses,
             wall: self.net.engine.wall(),
             duration: self.now.saturating_duration_since(stream.record.started),
@@ -88,17 +91,15 @@ impl Worker {
         let Side::Down { addresses, .. } = &conn.side else {
             return;
         };
+        let tls = conn.tls.as_ref().and_then(|tls| tls.facts());
         self.log.add(&Facts {
             record,
             epoch: &self.epoch,
             place,
             request: None,
             response: None,
-            tls: conn
-                .tls
-                .as_ref()
-                .and_then(|tls| tls.facts())
-                .map(|facts| &**facts),
+            tls: tls.map(|facts| &**facts),
+            server_name: tls.and_then(|facts| facts.sni.as_deref()),
             addresses: Some(addresses),
             wall: self.net.engine.wall(),
             duration: Duration::ZERO,
@@ -114,6 +115,7 @@ impl Worker {
             request: None,
             response: None,
             tls: tunnel.facts().map(|facts| &**facts),
+            server_name: tunnel.server_name(),
             addresses: Some(&tunnel.addresses),
             wall: self.net.engine.wall(),
             duration: self.now.saturating_duration_since(tunnel.record.started),

@@ -40,6 +40,7 @@ pub(super) enum Operator {
     Response(Field),
     ResponseDuration,
     RouteName,
+    ServerName,
     StartTime,
     Status,
     Tls(TlsValue),
@@ -97,6 +98,7 @@ const PLAIN: &[(&str, Operator)] = &[
         Operator::GrpcStatus(GrpcStyle::Number),
     ),
     ("PROTOCOL", Operator::Protocol),
+    ("REQUESTED_SERVER_NAME", Operator::ServerName),
     ("REQUEST_DURATION", Operator::RequestDuration),
     ("RESPONSE_CODE", Operator::Status),
     ("RESPONSE_CODE_DETAILS", Operator::Details),
@@ -166,6 +168,7 @@ impl Operator {
                 let route = record.route.map(|id| facts.epoch.route(facts.place, id));
                 text(out, route.map_or(&b""[..], |route| route.name.as_bytes()));
             }
+            Self::ServerName => text(out, facts.server_name.unwrap_or_default().as_bytes()),
             Self::StartTime => {
                 let start = facts.wall.0.saturating_sub(facts.duration);
                 moment(out, Some(start));

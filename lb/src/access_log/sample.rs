@@ -68,6 +68,7 @@ impl Sample {
         self.ring.forget(1 << 16);
         self.ring.add(&Facts {
             tls: None,
+            server_name: None,
             record: &self.record,
             epoch: &self.epoch,
             place: Place::default(),

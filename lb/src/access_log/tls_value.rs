@@ -17,7 +17,6 @@ pub(super) enum TlsValue {
     PeerSans(SanKind),
     PeerSerial,
     PeerSubject,
-    ServerName,
     Version,
 }
 
@@ -48,7 +47,6 @@ const NAMES: &[(&str, TlsValue)] = &[
     ("DOWNSTREAM_PEER_URI_SAN", TlsValue::PeerSans(SanKind::Uri)),
     ("DOWNSTREAM_TLS_CIPHER", TlsValue::Cipher),
     ("DOWNSTREAM_TLS_VERSION", TlsValue::Version),
-    ("REQUESTED_SERVER_NAME", TlsValue::ServerName),
 ];
 
 impl TlsValue {
@@ -85,7 +83,6 @@ impl TlsValue {
             Self::PeerSans(kind) => Some(leaf(facts)?.sans(kind).join(",")),
             Self::PeerSerial => Some(leaf(facts)?.serial()),
             Self::PeerSubject => Some(leaf(facts)?.subject()),
-            Self::ServerName => facts.sni.as_deref().map(str::to_owned),
             Self::Version => Some(facts.version.name().to_owned()),
         }
     }

@@ -79,8 +79,14 @@ impl Worker {
                 conn.codec = protocol.server(&http.limits);
             }
         }
+        self.greet(key);
+    }
+
+    /// It is known what a client speaks. Who may ask for several things is told at once that the worker
+    /// drains, others with their answer.
+    pub(super) fn greet(&mut self, key: ConnKey) {
         self.start_keepalive(key);
-        if self.drain.is_draining() {
+        if self.drain.is_draining() && self.net.is_multiplexed(key) {
             self.net.write(key, |codec, out| codec.drain(out));
         }
     }

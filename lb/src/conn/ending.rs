@@ -1,13 +1,53 @@
 //! What ends a connection, and what becomes of one when something on it has ended.
 
-use super::{ConnKey, ConnPhase, Side};
+use super::{Conn, ConnKey, ConnPhase, Side, streams::Streams};
 use crate::{
-    stream::Failure,
+    stream::{Failure, Target},
     worker::{Todo, Worker},
 };
 use codecs::Life;
 use engines::SlotKey;
 use std::io;
+
+/// What the loss of a connection to an endpoint means to others.
+struct Loss {
+    target: Target,
+    credit: bool,
+    is_connected: bool,
+    is_retired: bool,
+    has_answered: bool,
+    /// None of what its streams asked for was sent.
+    is_unsent: bool,
+    failure: Failure,
+    streams: Streams,
+}
+
+impl Conn {
+    /// What others have to be told, if they were not; nothing at a client's connection.
+    fn take_loss(&mut self) -> Option<Loss> {
+        let Side::Up {
+            target,
+            credit,
+            has_answered,
+            is_retired,
+            ..
+        } = self.side
+        else {
+            return None;
+        };
+        let is_connected = !matches!(self.phase, ConnPhase::Connecting | ConnPhase::Handshaking);
+        (!self.is_lost()).then(|| Loss {
+            target,
+            credit,
+            is_connected,
+            is_retired,
+            has_answered,
+            is_unsent: !self.is_committed,
+            failure: self.fault().map_or(Failure::Connect, Failure::Handshake),
+            streams: std::mem::take(&mut self.streams),
+        })
+    }
+}
 
 impl Worker {
     /// The socket is gone: reset, failed, or broken.
@@ -47,25 +87,37 @@ impl Worker {
                     self.on_downstream_lost(*stream);
                 }
             }
-            Side::Up {
-                target,
-                credit,
-                has_answered,
-                is_retired,
-                ..
-            } => {
-                let connected =
-                    !matches!(conn.phase, ConnPhase::Connecting | ConnPhase::Handshaking);
-                let failure = conn.fault().map_or(Failure::Connect, Failure::Handshake);
-                self.pool_lost(key, target, credit, connected, is_retired);
-                if !connected {
-                    self.pool_connect_failed(target, failure);
-                }
-                let unsent = !conn.is_committed;
-                for (_, stream) in conn.streams.iter() {
-                    self.on_upstream_lost(*stream, unsent, has_answered);
+            Side::Up { .. } => {
+                if let Some(loss) = conn.take_loss() {
+                    self.tell_loss(key, loss);
                 }
             }
+        }
+    }
+
+    /// Gives up a connection to an endpoint with which no TLS came about: others are told at once, the socket
+    /// is closed when the alert has left.
+    pub(super) fn part(&mut self, key: ConnKey) {
+        self.net.forget(key);
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        let loss = conn.take_loss();
+        conn.note_lost();
+        if let Some(loss) = loss {
+            self.tell_loss(key, loss);
+        }
+        self.flush_and_cut(key);
+    }
+
+    fn tell_loss(&mut self, key: ConnKey, loss: Loss) {
+        let target = loss.target;
+        self.pool_lost(key, target, loss.credit, loss.is_connected, loss.is_retired);
+        if !loss.is_connected {
+            self.pool_connect_failed(target, loss.failure);
+        }
+        for (_, stream) in loss.streams.iter() {
+            self.on_upstream_lost(*stream, loss.is_unsent, loss.has_answered);
         }
     }
 

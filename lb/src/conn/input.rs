@@ -108,10 +108,7 @@ impl Worker {
         {
             conn.codec = protocol.server(&http.limits);
         }
-        self.start_keepalive(key);
-        if self.drain.is_draining() {
-            self.net.write(key, |codec, out| codec.drain(out));
-        }
+        self.greet(key);
         true
     }
 
@@ -299,12 +296,13 @@ impl Worker {
         };
         conn.reading = false;
         if conn.phase == ConnPhase::Handshaking {
+            conn.peer_done = true;
             return self.on_cut_handshake(key);
         }
         if conn.phase == ConnPhase::Open && conn.peer_done {
             return;
         }
-        let is_cut = conn.tls.is_some();
+        let is_cut = conn.tls.is_some() && !cfg!(planted = "lost_close_notify");
         self.on_input_end(key, is_cut);
     }
 

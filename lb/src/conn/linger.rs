@@ -84,6 +84,16 @@ impl Worker {
     /// Closes once everything queued has left.
     pub(crate) fn flush_and_close(&mut self, key: ConnKey) {
         self.net.say_end(key);
+        self.close_flushed(key);
+    }
+
+    /// The same where an answer is not complete: TLS does not say that this is its end.
+    pub(crate) fn flush_and_cut(&mut self, key: ConnKey) {
+        self.net.flush();
+        self.close_flushed(key);
+    }
+
+    fn close_flushed(&mut self, key: ConnKey) {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };

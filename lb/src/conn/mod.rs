@@ -194,6 +194,12 @@ impl Conn {
         std::mem::take(&mut self.held) && (self.peer_done || self.has_inbox())
     }
 
+    /// The keys of its TLS are nearly used up: it is to end before they are.
+    pub(crate) fn is_worn(&self) -> bool {
+        let tls = self.tls.as_ref();
+        tls.is_some_and(|session| session.is_nearly_used_up())
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.phase == ConnPhase::Open
     }

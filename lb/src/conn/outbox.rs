@@ -23,6 +23,8 @@ pub(crate) struct Net {
     pub(super) outbox: Outbox,
     /// Where TLS writes what is to be sent.
     pub(crate) records: Vec<u8>,
+    /// Where few bytes are encrypted.
+    pub(crate) short: Vec<u8>,
 }
 
 /// Encoded bytes of one connection that are not yet handed to the engine.
@@ -54,6 +56,7 @@ impl Net {
             heads: Heads::default(),
             outbox: Outbox::default(),
             records: Vec::new(),
+            short: Vec::new(),
         }
     }
 
@@ -63,6 +66,11 @@ impl Net {
             self.outbox.conn = None;
             self.outbox.clear();
         }
+    }
+
+    /// Something waits in the outbox for that connection.
+    pub(super) fn gathers_for(&self, key: ConnKey) -> bool {
+        self.outbox.conn == Some(key) && !self.outbox.is_empty()
     }
 
     /// Lets a connection's codec write.

@@ -18,6 +18,8 @@ pub(super) struct Rare {
     is_cut: bool,
     /// Upstream: why TLS was not established.
     fault: Option<&'static str>,
+    /// Upstream: everybody was told that it is lost.
+    is_lost: bool,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
     resting: Vec<ConnKey>,
 }
@@ -25,7 +27,7 @@ pub(super) struct Rare {
 impl Rare {
     fn is_empty(&self) -> bool {
         let is_owed = self.awaits_pong || self.head_since.is_some();
-        let is_noted = self.is_cut || self.fault.is_some();
+        let is_noted = self.is_cut || self.fault.is_some() || self.is_lost;
         !is_noted && self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
@@ -98,6 +100,16 @@ impl Conn {
     /// TLS was not established, and this is why.
     pub(super) fn note_fault(&mut self, detail: &'static str) {
         self.rare.get_or_insert_default().fault = Some(detail);
+    }
+
+    /// Everybody was told that it is lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.is_lost)
+    }
+
+    /// Everybody is told that it is lost, though its socket is open.
+    pub(super) fn note_lost(&mut self) {
+        self.rare.get_or_insert_default().is_lost = true;
     }
 
     /// Since when a head is incomplete, on a connection with many streams.

@@ -45,12 +45,18 @@ impl Net {
         }
         pieces[count] = &self.outbox.bytes[from..];
         plain += self.outbox.bytes.len();
-        if session.is_ended() {
+        if session.is_ended() || session.has_failed() {
             conn.unsent = conn.unsent.saturating_sub(plain);
             return;
         }
         let now = self.engine.wall().0;
-        match secure::seal(session, now, &self.blocks, &pieces[..=count]) {
+        match secure::seal(
+            session,
+            now,
+            &self.blocks,
+            &mut self.short,
+            &pieces[..=count],
+        ) {
             Ok(sealed) => {
                 // The plain bytes were counted as they were written.
                 conn.unsent = (conn.unsent + sealed.len()).saturating_sub(plain);
@@ -93,6 +99,10 @@ impl Net {
 
     /// Gives received bytes to a connection's session, and sends what it answers.
     fn open_records(&mut self, key: ConnKey, data: &mut BufMut) -> Option<Result<Step, Fault>> {
+        // What was written before leaves before, whatever comes of these bytes.
+        if self.gathers_for(key) {
+            self.flush();
+        }
         let mut records = std::mem::take(&mut self.records);
         let now = self.engine.wall().0;
         let session = self.conns.get_mut(key).and_then(|conn| conn.tls.as_mut());
@@ -159,7 +169,7 @@ impl Worker {
                 conn.note_fault(fault.detail);
                 let stats = self.cluster_stats(target.cluster);
                 stats.handshake_failures.add(is_new.into());
-                self.drop_conn(key);
+                self.part(key);
             }
         }
     }

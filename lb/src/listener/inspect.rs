@@ -18,6 +18,7 @@ pub(crate) struct Arrival {
     listener: u32,
     arrived: Arrived,
     bytes: Vec<u8>,
+    hello: hello::Reader,
 }
 
 impl Worker {
@@ -33,6 +34,7 @@ impl Worker {
             listener,
             arrived,
             bytes: Vec::new(),
+            hello: hello::Reader::default(),
         });
         self.own(sock, Owner::Arrival(key));
         let arrivals = &self.arrivals;
@@ -53,11 +55,15 @@ impl Worker {
             return;
         };
         arrival.bytes.extend_from_slice(data);
-        match hello::read(&arrival.bytes) {
+        match arrival.hello.read(&arrival.bytes) {
             Hello::Incomplete => {}
             Hello::Offer(offer) => self.end_inspection(key, Some(&offer)),
-            // What is no ClientHello is refused by what the connection comes to.
-            Hello::Malformed(_) | Hello::Plain => self.end_inspection(key, None),
+            Hello::Plain => self.end_inspection(key, None),
+            // It is for no chain: not for a plain one, and which other one nobody can tell.
+            Hello::Malformed(_) => {
+                self.stats.tls.count_fault("tls_bad_hello");
+                self.drop_arrival(key);
+            }
         }
     }
 

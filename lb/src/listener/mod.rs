@@ -29,6 +29,8 @@ pub(crate) struct Arrived {
     pub(crate) is_read: bool,
     /// The client sends no more.
     pub(crate) is_finished: bool,
+    /// The name that it asks for, if that was looked at.
+    pub(crate) sni: Option<Box<str>>,
 }
 
 impl Worker {
@@ -50,6 +52,7 @@ impl Worker {
             bytes: None,
             is_read: false,
             is_finished: false,
+            sni: None,
         };
         if self.epoch.listener(listener).chains.needs_hello {
             self.inspect(listener, arrived);
@@ -60,7 +63,8 @@ impl Worker {
 
     /// Gives a connection to the filter chain that is for it. `offer`: what its ClientHello says, if it
     /// began with one and was looked at.
-    fn enter_chain(&mut self, listener: u32, offer: Option<&Offer>, arrived: Arrived) {
+    fn enter_chain(&mut self, listener: u32, offer: Option<&Offer>, mut arrived: Arrived) {
+        arrived.sni = offer.and_then(|offer| offer.sni.clone());
         let epoch = self.epoch.clone();
         let chains = &epoch.listener(listener).chains;
         let facts = ChainFacts {

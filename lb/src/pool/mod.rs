@@ -37,8 +37,8 @@ pub(crate) struct Pool {
     retired: usize,
     /// Streams that the last one was seen to carry at a time; 0: not known.
     streams_each: usize,
-    /// Each carries many requests at a time, as far as was seen.
-    is_shared: bool,
+    /// Whether the last one that was opened carries many requests at a time.
+    is_shared: Option<bool>,
     waiting: VecDeque<StreamKey>,
 }
 
@@ -74,7 +74,7 @@ impl Worker {
     /// Connections of a pool carry many requests at a time.
     pub(super) fn is_shared(&mut self, target: Target) -> bool {
         match target.wire {
-            Wire::Agreed => self.pool(target).is_shared,
+            Wire::Agreed => self.pool(target).is_shared.unwrap_or(false),
             Wire::Http1 => false,
             Wire::Http2 => true,
         }
@@ -140,6 +140,7 @@ impl Worker {
             let Some(useless) = pool.free.first().or(pool.resting.first()).copied() else {
                 return;
             };
+            pool.remove_free(useless);
             self.drop_conn(useless);
         }
     }
@@ -147,7 +148,7 @@ impl Worker {
     /// The first stream that takes a connection used before, and the free one used last.
     fn match_free(&mut self, target: Target) -> Option<(StreamKey, ConnKey)> {
         let conn = self.find_free(target)?;
-        let shared = self.is_shared(target);
+        let shared = self.net.is_multiplexed(conn);
         let pool = &self.upstreams[target.cluster].pools[target.endpoint][target.wire as usize];
         let takes =
             |key: &&StreamKey| shared || self.streams.get(**key).is_some_and(|s| !s.retry.fresh);
@@ -195,7 +196,11 @@ impl Worker {
     pub(crate) fn pool_connected(&mut self, key: ConnKey, target: Target, is_shared: bool) {
         let pool = self.pool(target);
         pool.connecting -= 1;
-        pool.is_shared = is_shared;
+        pool.is_shared = Some(is_shared);
+        if !is_shared && !pool.waiting.is_empty() {
+            // It may have been expected to do for all.
+            self.todo.push_back(Todo::Serve(target));
+        }
         if let Some(stream) = self.next_waiting(target) {
             self.unqueue(stream, target);
             self.attach(stream, key);
@@ -221,7 +226,9 @@ impl Worker {
 
     /// A connection can take one more request, if it is not known yet.
     pub(crate) fn put_free(&mut self, key: ConnKey, target: Target) {
-        let is_shared = self.is_shared(target);
+        // Of a pool whose connections agree on what they speak some may be shared and others not.
+        let conn = self.net.conns.get(key);
+        let is_shared = conn.is_some_and(|conn| conn.codec.is_multiplexed());
         let is_known = is_shared && self.pool(target).free.contains(&key);
         let is_full = !is_known && self.pool(target).free.len() >= limits::POOL_IDLE_MAX;
         let is_busy = |conn: &Conn| !conn.streams.is_empty();
@@ -274,7 +281,8 @@ impl Worker {
             return;
         };
         let config = self.epoch.cluster(target.cluster);
-        if conn.codec.is_multiplexed() && !may_reuse(config, conn.requests) {
+        let is_spent = !may_reuse(config, conn.requests) || conn.is_worn();
+        if conn.codec.is_multiplexed() && is_spent {
             self.dismiss(key, target);
         }
     }
@@ -287,7 +295,9 @@ impl Worker {
 
     /// Streams that a connection still to be opened is likely to carry at a time.
     fn expected_streams(&mut self, target: Target) -> usize {
-        let is_shared = self.is_shared(target);
+        // Before TLS has agreed on anything, one that is shared would do for all.
+        let is_unknown = target.wire == Wire::Agreed && self.pool(target).is_shared.is_none();
+        let is_shared = is_unknown || self.is_shared(target);
         let config = &self.upstreams[target.cluster].cluster.config;
         let expected = wire::expected_streams(is_shared, config);
         match self.pool(target).streams_each {

@@ -35,6 +35,7 @@ impl Worker {
         owner.end_discarding();
         let requests = owner.requests;
         let is_multiplexed = owner.codec.is_multiplexed();
+        let is_worn = owner.is_worn();
         let tls = owner.tls.as_ref().and_then(|tls| tls.facts().cloned());
         let stats = self.listener_stats(place);
         stats.requests.inc();
@@ -58,7 +59,8 @@ impl Worker {
         }
         // A connection that carries many was told once: to tell it again would end its time to notice.
         let is_last = http.requests_max > 0
-            && (requests == http.requests_max || requests > http.requests_max && !is_multiplexed);
+            && (requests == http.requests_max || requests > http.requests_max && !is_multiplexed)
+            || is_worn;
         if is_last || self.drain.is_draining() && !is_multiplexed {
             self.net.write(conn, |codec, out| codec.drain(out));
         }
@@ -274,7 +276,7 @@ impl Worker {
         if conn.codec.is_multiplexed() {
             self.after_answer(down.conn);
         } else if conn.codec.life().is_closed() {
-            self.flush_and_close(down.conn);
+            self.flush_and_cut(down.conn);
         }
     }
 

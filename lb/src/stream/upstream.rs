@@ -154,7 +154,8 @@ impl Worker {
         };
         conn.streams.remove(up.id);
         let Some(target) = conn.target() else { return };
-        let wanted = may_reuse(self.epoch.cluster(target.cluster), conn.requests);
+        let config = self.epoch.cluster(target.cluster);
+        let wanted = may_reuse(config, conn.requests) && !conn.is_worn();
         if conn.codec.is_multiplexed() {
             self.leave_shared(up.conn);
         } else if requested && conn.has_room() && wanted && !conn.is_full() {

@@ -52,12 +52,20 @@ pub(crate) struct Tunnel {
     early: BufList,
     /// What a tunnel with TLS has more than another.
     pump: Option<Box<Pump>>,
+    /// The name that the client asked for, if its ClientHello was looked at.
+    sni: Option<Box<str>>,
 }
 
 impl Tunnel {
     /// Its client's handshake is not over.
     fn is_handshaking(&self) -> bool {
         self.pump.as_ref().is_some_and(|pump| pump.is_handshaking)
+    }
+
+    /// The name that the client asked for.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        let agreed = self.facts().and_then(|facts| facts.sni.as_deref());
+        agreed.or(self.sni.as_deref())
     }
 
     /// What TLS with the client has agreed on.
@@ -88,9 +96,10 @@ impl Worker {
             connected: false,
             attempts: 0,
             credit: false,
-            finished: (arrived.is_finished, false),
+            finished: (arrived.is_finished && tls.is_none(), false),
             since: self.now,
             early: BufList::default(),
+            sni: arrived.sni,
             pump: tls.map(|context| Box::new(Pump::accept(context, arrived.is_read))),
         };
         let key = self.tunnels.insert(tunnel);
@@ -107,6 +116,9 @@ impl Worker {
         }
         if let Some(bytes) = arrived.bytes {
             self.on_tunnel_received(key, sock, bytes);
+        }
+        if arrived.is_finished && tls.is_some() {
+            self.on_pump_finished(key, sock);
         }
     }
 
@@ -155,9 +167,19 @@ impl Worker {
         if tls.is_some() || tunnel.pump.is_some() {
             return self.start_pump(key, tls.as_ref());
         }
-        let Some(up) = tunnel.up else { return };
         (tunnel.connected, tunnel.since) = (true, self.now);
         tunnel.record.upstream_started = tunnel.record.moment(self.now);
+        self.mark_tunnel(key);
+        self.sync_tunnel(key);
+    }
+
+    /// Leaves a tunnel without TLS to the engine: at the end of the turn, when nothing that came for it waits
+    /// among the turn's events.
+    pub(crate) fn relay_tunnel(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let Some(up) = tunnel.up else { return };
         let mut early = std::mem::take(&mut tunnel.early);
         let (down, is_finished) = (tunnel.down, tunnel.finished.0);
         tunnel.record.request_bytes += early.len() as u64;
@@ -170,7 +192,6 @@ impl Worker {
             self.net.engine.relay(down, up);
         }
         self.net.engine.relay(up, down);
-        self.sync_tunnel(key);
     }
 
     pub(crate) fn on_relayed(&mut self, key: TunnelKey, from: Sock, bytes: u64) {
@@ -238,7 +259,7 @@ impl Worker {
     }
 
     /// Settles what the choice of an endpoint had taken.
-    fn leave_endpoint(&mut self, key: TunnelKey) {
+    pub(super) fn leave_endpoint(&mut self, key: TunnelKey) {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
@@ -283,7 +304,9 @@ impl Worker {
 
     fn tunnel_deadline(&self, key: TunnelKey) -> Option<Instant> {
         let tunnel = self.tunnels.get(key)?;
-        let time = if tunnel.connected {
+        let time = if let Some(patience) = tunnel.pump.as_ref().and_then(|pump| pump.patience()) {
+            Some(patience)
+        } else if tunnel.connected {
             tunnel.config.idle_timeout
         } else if tunnel.target.is_none() {
             let tls = tunnel.epoch.chain(tunnel.place).tls.as_ref();
@@ -301,7 +324,9 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get(key) else {
             return;
         };
-        if tunnel.connected {
+        if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed()) {
+            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+        } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
         } else if tunnel.target.is_none() {

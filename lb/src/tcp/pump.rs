@@ -2,9 +2,9 @@
 //! the other, and a socket is read while the other one takes what it brings.
 
 use super::{Tunnel, TunnelKey};
-use crate::{config::EndpointTls, secure, stream::Flags, worker::Worker};
+use crate::{config::EndpointTls, limits, secure, stream::Flags, worker::Worker};
 use engines::{Buf, BufMut, Sock};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tls::{Facts, Fault, ServerContext, Session, What};
 
 /// What a tunnel with TLS has more than another.
@@ -14,8 +14,10 @@ pub(crate) struct Pump {
     up: End,
     /// The client's handshake is not over.
     pub(super) is_handshaking: bool,
-    /// It ends as soon as the alert that says so has left.
-    failed: Option<Flags>,
+    /// TLS with the client has failed: it ends when the client has the alert that says so and ends too.
+    has_failed: bool,
+    /// Bytes read and dropped since.
+    dropped: usize,
 }
 
 /// One side of it.
@@ -57,6 +59,20 @@ impl Pump {
     /// What TLS has agreed on with the client.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.down.tls.as_ref()?.facts()
+    }
+
+    /// TLS with the client has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// How long it waits for the client's end once it has failed.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let time = match self.down.unsent {
+            0 => limits::LINGER_TIME,
+            _ => limits::FLUSH_TIME,
+        };
+        self.has_failed.then_some(time)
     }
 
     fn end(&mut self, is_down: bool) -> &mut End {
@@ -139,9 +155,15 @@ impl Worker {
             return;
         };
         let is_down = sock == tunnel.down;
+        if let Some(pump) = tunnel.pump.as_mut().filter(|pump| pump.has_failed) {
+            pump.dropped += data.len();
+            if pump.dropped > limits::LINGER_BYTES_MAX {
+                self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            }
+            return;
+        }
         let is_secure = match &mut tunnel.pump {
             // Nobody takes what came behind the fault.
-            Some(pump) if pump.failed.is_some() => return,
             Some(pump) => pump.end(is_down).tls.is_some(),
             None => false,
         };
@@ -250,7 +272,10 @@ impl Worker {
         };
         let len = data.len() as u64;
         let sent = match &mut end.tls {
-            Some(session) => secure::seal(session, now, &self.net.blocks, &[&data]),
+            Some(session) => {
+                let net = &mut self.net;
+                secure::seal(session, now, &net.blocks, &mut net.short, &[&data])
+            }
             None => Ok(data),
         };
         let stats = &self.stats.listeners[tunnel.place.listener as usize];
@@ -276,8 +301,10 @@ impl Worker {
         let Some(pump) = &mut tunnel.pump else { return };
         let end = pump.end(is_down);
         end.unsent = end.unsent.saturating_sub(bytes);
+        tunnel.since = self.now;
         self.end_spent_pump(key);
         self.sync_pump(key);
+        self.sync_tunnel(key);
     }
 
     /// A socket brings no more.
@@ -293,7 +320,10 @@ impl Worker {
         // Who only looks whether anybody is there breaks nothing off.
         let is_silent = is_down && end.tls.as_ref().is_some_and(secure::is_unused);
         match ended {
-            Err(_) if pump.failed.is_some() => {}
+            _ if pump.has_failed => {
+                pump.down.is_done = true;
+                self.end_spent_pump(key);
+            }
             Err(_) if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
             Err(fault) if !pump.end(is_down).is_open() => {
                 self.on_tunnel_fault(key, is_down, &fault);
@@ -344,10 +374,10 @@ impl Worker {
         let Some(pump) = &tunnel.pump else { return };
         let is_flushed = pump.down.unsent == 0 && pump.up.unsent == 0;
         let is_over = tunnel.finished == (true, true) && is_flushed;
-        match pump.failed {
-            Some(flags) if pump.down.unsent == 0 => self.end_tunnel(key, flags),
-            None if is_over => self.end_tunnel(key, Flags::default()),
-            Some(_) | None => {}
+        if pump.has_failed && pump.down.is_done && pump.down.unsent == 0 {
+            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+        } else if is_over && !pump.has_failed {
+            self.end_tunnel(key, Flags::default());
         }
     }
 
@@ -378,15 +408,19 @@ impl Worker {
 
     /// The client is told that its session failed, and the tunnel ends.
     fn fail_pump(&mut self, key: TunnelKey) {
+        self.leave_endpoint(key);
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
         let down = tunnel.down;
+        tunnel.since = self.now;
         if let Some(pump) = &mut tunnel.pump {
-            (pump.failed, pump.down.is_done) = (Some(Flags::DOWNSTREAM_PROTOCOL), true);
+            pump.has_failed = true;
         }
         self.net.engine.finish(down);
         self.end_spent_pump(key);
+        self.sync_pump(key);
+        self.sync_tunnel(key);
     }
 
     /// Brings the engine's receiving on both sides in line with what the other can take.
@@ -397,10 +431,12 @@ impl Worker {
         let high = tunnel.epoch.listener(tunnel.place.listener).buffer_limit;
         let (down, up, connected) = (tunnel.down, tunnel.up, tunnel.connected);
         let Some(pump) = &mut tunnel.pump else { return };
+        let has_failed = pump.has_failed;
         for is_down in [true, false] {
             let far_has_room = pump.end(!is_down).unsent < high;
             let end = pump.end(is_down);
-            let is_wanted = !end.is_done && (!end.is_open() || connected && far_has_room);
+            let is_useful = has_failed || !end.is_open() || connected && far_has_room;
+            let is_wanted = !end.is_done && is_useful;
             let sock = if is_down { Some(down) } else { up };
             let Some(sock) = sock.filter(|_| is_wanted != end.is_read) else {
                 continue;

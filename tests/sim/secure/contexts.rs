@@ -30,6 +30,8 @@ pub(crate) struct Asking {
     pub(crate) is_barred: bool,
     /// One of its records is changed on the way.
     pub(crate) is_spoiled: bool,
+    /// It ends without `close_notify`.
+    pub(crate) is_curt: bool,
 }
 
 /// A listener whose connections are encrypted.
@@ -113,11 +115,12 @@ impl Contexts {
             place: Place::Proxy,
             is_barred,
             is_spoiled: !is_barred && rng.chance(1, 12),
+            is_curt: rng.chance(1, 3),
         })
     }
 
     /// How a tunnel's client connects.
-    pub(crate) fn tunnel(&self) -> Option<Asking> {
+    pub(crate) fn tunnel(&self, rng: &mut Rng) -> Option<Asking> {
         let (name, place) = match self.plan.tunnel {
             Tunnel::Plain | Tunnel::Begun => return None,
             Tunnel::Ended | Tunnel::Both => ("a.test", Place::Proxy),
@@ -129,6 +132,7 @@ impl Contexts {
             place,
             is_barred: false,
             is_spoiled: false,
+            is_curt: !self.is_strict && rng.chance(1, 3),
         })
     }
 

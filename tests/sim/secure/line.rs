@@ -5,6 +5,7 @@
 
 use super::{
     contexts::{Asking, Place, Serving},
+    end::End,
     talk::{Said, Talk, is_alert},
 };
 use crate::ledger::SharedLedger;
@@ -12,45 +13,10 @@ use engines::{
     Buf, BufMut, ConnectOptions, Engine, EngineId, EngineOptions, Event, ListenOptions, Rng,
     SimEngine, SimNet, Sock, SockAddr,
 };
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Instant,
-};
+use std::{collections::BTreeMap, time::Instant};
 
 /// KeyUpdates that one end sends at most; a peer may stop at 16.
 const UPDATES_MAX: u32 = 6;
-
-/// One end of an encrypted connection.
-struct End {
-    /// None: it is not connected.
-    talk: Option<Talk>,
-    /// At a client.
-    asking: Option<Asking>,
-    place: Place,
-    /// `Accepted`, until the handshake is over.
-    held: Option<Event>,
-    is_bad: bool,
-    is_open: bool,
-    /// The peer was told that nothing more comes, or will be.
-    is_over: bool,
-    /// Data came.
-    has_heard: bool,
-    /// The peer wants to be told what arrives.
-    is_read: bool,
-    /// It ends without `close_notify`.
-    is_curt: bool,
-    /// It has ended our direction, and is closed when that has left.
-    has_ended: bool,
-    is_leaving: bool,
-    /// What is sent when the handshake is over.
-    waiting: Vec<Buf>,
-    ends: bool,
-    /// Bytes queued, and how many the peer knows of.
-    queued: VecDeque<(usize, usize)>,
-    updates: u32,
-    /// Bytes until one is changed.
-    spoils_after: Option<usize>,
-}
 
 /// The engine.
 pub(crate) struct Line {
@@ -102,7 +68,7 @@ impl Line {
             let end = End {
                 place: asking.place,
                 spoils_after: asking.is_spoiled.then(|| self.rng.below(5000) as usize),
-                is_curt: asking.place == Place::Proxy && self.rng.chance(1, 3),
+                is_curt: asking.is_curt,
                 asking: Some(asking),
                 ..End::new()
             };
@@ -273,6 +239,7 @@ impl Line {
         let Some(talk) = end.talk.as_mut().filter(|_| !end.is_over) else {
             return;
         };
+        self.ledger.borrow_mut().mix(data);
         let mut records = Vec::new();
         let all = talk.receive(now, data, &mut records);
         self.send_records(sock, records, 0);
@@ -406,62 +373,10 @@ impl Line {
         if records.is_empty() {
             return;
         }
+        self.ledger.borrow_mut().mix(&records);
         if let Some(end) = self.ends.get_mut(&sock) {
             end.queued.push_back((records.len(), data));
         }
         self.engine.send(sock, Buf::from(records));
-    }
-}
-
-impl End {
-    fn new() -> Self {
-        Self {
-            talk: None,
-            asking: None,
-            place: Place::Proxy,
-            held: None,
-            is_bad: false,
-            is_open: false,
-            is_over: false,
-            has_heard: false,
-            is_read: false,
-            is_curt: false,
-            has_ended: false,
-            is_leaving: false,
-            waiting: Vec::new(),
-            ends: false,
-            queued: VecDeque::new(),
-            updates: 0,
-            spoils_after: None,
-        }
-    }
-
-    /// So many bytes have left; how many that the peer knows of have with them.
-    fn note_sent(&mut self, mut bytes: usize) -> usize {
-        let mut told = 0;
-        while let Some((len, data)) = self.queued.front_mut() {
-            if *len > bytes {
-                *len -= bytes;
-                break;
-            }
-            bytes -= *len;
-            told += *data;
-            self.queued.pop_front();
-        }
-        told
-    }
-
-    /// Changes a bit once so many bytes went by.
-    fn spoil(&mut self, records: &mut [u8], data: usize) {
-        let Some(left) = &mut self.spoils_after else {
-            return;
-        };
-        *left = left.saturating_sub(data);
-        if *left == 0
-            && let Some(last) = records.last_mut()
-        {
-            *last ^= 1;
-            self.spoils_after = None;
-        }
     }
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod certificates;
 pub(crate) mod contexts;
+mod end;
 mod line;
 pub(crate) mod plan;
+pub(crate) mod scripted;
 pub(crate) mod talk;
 
 pub(crate) use contexts::{Contexts, SharedContexts};

@@ -152,7 +152,8 @@ impl Plan {
     }
 }
 
-const INSPECTOR: &str = "listener_filters: [{name: i, typed_config: {\"@type\": \
+/// The field of a listener that looks at what comes first.
+pub(crate) const INSPECTOR: &str = "listener_filters: [{name: i, typed_config: {\"@type\": \
     type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]";
 
 /// `transport_socket` of a filter chain; `common`: fields of its `common_tls_context`.

@@ -1,0 +1,186 @@
+//! How sessions begin, or do not.
+
+use super::*;
+
+#[test]
+fn a_handshake_that_takes_too_long_is_given_up() {
+    let mut stage = Stage::new(&Script {
+        chain: &secure_front("transport_socket_connect_timeout: 3s"),
+        ..Script::default()
+    });
+    let context = asks(&stage, asking());
+    let mut hello = Vec::new();
+    Talk::connect(&context, "a.test", stage.wall(), &mut hello);
+    let (mute, halting, mut quick) = (stage.client(), stage.client(), client(&mut stage));
+    stage.send(halting, &hello[..hello.len() / 2]);
+    stage.run(seconds(2));
+    assert!(!stage.has_ended(mute) && !stage.has_ended(halting));
+    stage.run(seconds(2));
+    assert!(stage.has_ended(mute) && stage.has_ended(halting));
+    assert_eq!(stage.stats.listeners[0].handshake_timeouts.get(), 2);
+    settle(&mut stage, &mut [&mut quick]);
+    assert!(!stage.has_ended(quick.sock));
+    assert_eq!(stage.stats.listeners[0].connections_active.get(), 1);
+}
+
+#[test]
+fn the_oldest_handshake_gives_way_when_there_are_too_many() {
+    let mut stage = Stage::new(&Script {
+        chain: &secure_front(""),
+        ..Script::default()
+    });
+    let mut open = client(&mut stage);
+    let first = stage.client();
+    stage.settle();
+    let second = stage.client();
+    stage.settle();
+    for _ in 2..HANDSHAKES_MAX {
+        stage.client();
+    }
+    stage.settle();
+    assert!(!stage.has_ended(first), "the limit is not passed yet");
+    let last = stage.client();
+    stage.settle();
+    let ended = [first, second, last, open.sock].map(|sock| stage.has_ended(sock));
+    assert_eq!(ended, [true, false, false, false]);
+    assert_eq!(stage.stats.listeners[0].handshake_overflows.get(), 1);
+    open.say(&mut stage, GET);
+    stage.settle();
+    stage.send(stage.accepted(0), OK);
+    settle(&mut stage, &mut [&mut open]);
+    assert_eq!(status(&open.text()), "200");
+}
+
+#[test]
+fn a_hello_may_come_byte_by_byte() {
+    let inspected = "filter_chain_match: {server_names: [a.test]}";
+    for more in ["", inspected] {
+        let mut stage = Stage::new(&Script {
+            chain: &secure_front(more),
+            is_inspecting: !more.is_empty(),
+            ..Script::default()
+        });
+        let (context, mut hello) = (asks(&stage, asking()), Vec::new());
+        let talk = Talk::connect(&context, "a.test", stage.wall(), &mut hello);
+        let sock = stage.client();
+        for byte in hello {
+            stage.send(sock, [byte]);
+            stage.run(Duration::from_millis(1));
+        }
+        let mut client = Scripted::new(sock, talk);
+        settle(&mut stage, &mut [&mut client]);
+        assert!(client.is_open(), "{:?}", client.fault);
+        client.say(&mut stage, GET);
+        stage.settle();
+        stage.send(stage.accepted(0), OK);
+        settle(&mut stage, &mut [&mut client]);
+        assert_eq!(status(&client.text()), "200");
+    }
+}
+
+#[test]
+fn who_is_refused_is_told_why_before_the_connection_ends() {
+    for version in [Version::Tls12, Version::Tls13] {
+        let mut stage = Stage::new(&Script {
+            chain: &mutual_front(),
+            ..Script::default()
+        });
+        let settings = ClientSettings {
+            versions: (Version::Tls12, version),
+            ..asking()
+        };
+        let context = asks(&stage, settings);
+        let mut client = Scripted::client(&mut stage, &context, "a.test");
+        settle(&mut stage, &mut [&mut client]);
+        if client.is_open() {
+            client.say(&mut stage, GET);
+        }
+        settle(&mut stage, &mut [&mut client]);
+        assert!(client.fault.as_ref().is_some_and(is_alert), "{version:?}");
+        assert!(stage.has_ended(client.sock));
+        assert_eq!(stage.accepted_len(), 0);
+        assert_eq!(stage.stats.listeners[0].handshake_failures.get(), 1);
+    }
+}
+
+#[test]
+fn who_speaks_no_tls_gets_an_alert_and_nothing_plain() {
+    let mut stage = Stage::new(&Script {
+        chain: &secure_front(""),
+        ..Script::default()
+    });
+    let client = stage.client();
+    stage.send(client, GET);
+    stage.settle();
+    // A fatal alert, unexpected_message.
+    assert_eq!(stage.bytes(client), [21, 3, 3, 0, 2, 2, 10]);
+    assert!(stage.has_ended(client));
+    assert_eq!(fault(&stage, "tls_no_hello"), 1);
+}
+
+#[test]
+fn a_new_certificate_is_for_new_connections() {
+    let mut stage = Stage::new(&Script {
+        chain: &secure_front(""),
+        ..Script::default()
+    });
+    let mut first = client(&mut stage);
+    let settings = ServerSettings {
+        alpn: vec![b"http/1.1".to_vec()],
+        ..serving(&certificates::all().b)
+    };
+    let context = ServerContext::new(&stage.provider, settings).unwrap();
+    let chain = stage.snapshot.listeners[0].chains.get(0);
+    chain.tls.as_ref().unwrap().context.put(context);
+    let context = asks(&stage, asking());
+    let mut second = Scripted::client(&mut stage, &context, "b.test");
+    let mut third = Scripted::client(&mut stage, &context, "a.test");
+    settle(&mut stage, &mut [&mut first, &mut second, &mut third]);
+    assert!(second.is_open(), "{:?}", second.fault);
+    assert!(!third.is_open() && third.fault.is_some());
+    for (number, client) in [&mut first, &mut second].into_iter().enumerate() {
+        client.say(&mut stage, GET);
+        stage.settle();
+        assert_eq!(stage.accepted_len(), 1, "request {number}");
+        stage.send(stage.accepted(0), OK);
+        settle(&mut stage, &mut [client]);
+        assert_eq!(status(&client.text()), "200");
+    }
+}
+
+#[test]
+fn a_draining_worker_ends_what_is_encrypted_properly() {
+    let mut stage = Stage::new(&Script {
+        chain: &secure_front(""),
+        cluster: &towards(""),
+        ..Script::default()
+    });
+    let (mut idle, mut busy) = (client(&mut stage), client(&mut stage));
+    let context = asks(&stage, asking());
+    busy.say(&mut stage, GET);
+    stage.settle();
+    let mut endpoint = endpoint(&mut stage, 0);
+    // Its hello is said, and not yet heard.
+    let mut late = Scripted::client(&mut stage, &context, "a.test");
+    stage.run(Duration::from_millis(1));
+    stage.drain(seconds(60));
+    settle(&mut stage, &mut [&mut idle, &mut late, &mut endpoint]);
+    assert!(idle.has_closed() && stage.has_ended(idle.sock));
+    assert!(late.is_open(), "{:?}", late.fault);
+    endpoint.say(&mut stage, OK);
+    settle(&mut stage, &mut [&mut busy, &mut endpoint]);
+    assert_eq!(status(&busy.text()), "200");
+    assert!(busy.has_closed() && stage.has_ended(busy.sock));
+    late.say(&mut stage, GET);
+    stage.settle();
+    let mut endpoint = self::endpoint(&mut stage, 1);
+    endpoint.say(&mut stage, OK);
+    settle(&mut stage, &mut [&mut late, &mut endpoint]);
+    assert_eq!(status(&late.text()), "200");
+    assert!(late.has_closed());
+    for end in [&idle, &busy, &late] {
+        stage.close(end.sock);
+    }
+    stage.run(seconds(3));
+    assert!(stage.is_worker_over());
+}
