@@ -304,7 +304,7 @@ fn the_oldest_of_too_many_handshakes_gives_way(engine: EngineKind) {
     // What a tunnel begins with is counted by the same rule.
     let listener = match engine {
         EngineKind::Uring => "tcp",
-        _ => "tls",
+        EngineKind::Epoll | EngineKind::Tasks => "tls",
     };
     let mut crowd: Vec<_> = (0..MAX + 5)
         .map(|_| {

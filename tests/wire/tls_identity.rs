@@ -10,6 +10,7 @@ use crate::support::{
     until,
 };
 use engines::EngineKind;
+use std::path::Path;
 
 on_each_engine!(
     a_certificate_with_many_names_is_one,
@@ -40,8 +41,8 @@ fn hash(name: &str) -> String {
         .collect()
 }
 
-fn endpoints_are_told_whose_certificate_it_is(engine: EngineKind) {
-    let origin = Origin::echo("a");
+/// A listener for each mode.
+fn forwarding(origin: &Origin) -> String {
     let details = "set_current_client_cert_details: {subject: true, cert: true, chain: true, dns: true, uri: true}";
     let brief = "set_current_client_cert_details: {uri: true}";
     let mut setup = Setup::default();
@@ -74,9 +75,12 @@ fn endpoints_are_told_whose_certificate_it_is(engine: EngineKind) {
         setup = setup.listen_chains(name, "", &[chain]);
     }
     let setup = setup.cluster(&Cluster::default(), &[origin.at()]);
-    let proxy = Proxy::start(engine, &setup.yaml());
-    let pem: String = pki_file("alice.pem")
-        .replace("\r\n", "\n")
+    setup.yaml()
+}
+
+/// As in a URL.
+fn encoded(pem: &str) -> String {
+    pem.replace("\r\n", "\n")
         .chars()
         .map(|char| match char {
             '\n' => "%0A".into(),
@@ -86,7 +90,13 @@ fn endpoints_are_told_whose_certificate_it_is(engine: EngineKind) {
             '=' => "%3D".into(),
             other => other.to_string(),
         })
-        .collect();
+        .collect()
+}
+
+fn endpoints_are_told_whose_certificate_it_is(engine: EngineKind) {
+    let origin = Origin::echo("a");
+    let proxy = Proxy::start(engine, &forwarding(&origin));
+    let pem = encoded(&pki_file("alice.pem"));
     let by = format!("By=spiffe://test/www;Hash={}", hash("alice"));
     let whole = format!(
         "{by};Cert=\"{pem}\";Chain=\"{pem}\";Subject=\"CN=alice\";URI=spiffe://test/alice;DNS=alice.staff.test"
@@ -130,37 +140,37 @@ fn endpoints_are_told_whose_certificate_it_is(engine: EngineKind) {
     }
 }
 
-fn logs_tell_of_tls(engine: EngineKind) {
-    let (http, tcp) = (scratch("tls.log"), scratch("tunnel.log"));
-    let format = [
-        "DOWNSTREAM_TLS_VERSION",
-        "DOWNSTREAM_TLS_CIPHER",
-        "REQUESTED_SERVER_NAME",
-        "DOWNSTREAM_PEER_SUBJECT",
-        "DOWNSTREAM_PEER_ISSUER",
-        "DOWNSTREAM_PEER_FINGERPRINT_256",
-        "DOWNSTREAM_PEER_SERIAL",
-        "DOWNSTREAM_PEER_DNS_SAN",
-        "DOWNSTREAM_PEER_URI_SAN",
-        "DOWNSTREAM_LOCAL_SUBJECT",
-        "DOWNSTREAM_LOCAL_DNS_SAN",
-        "DOWNSTREAM_LOCAL_URI_SAN",
-        "DOWNSTREAM_PEER_CERT_V_END",
-    ];
-    let format: Vec<_> = format.iter().map(|name| format!("%{name}%")).collect();
+const OPERATORS: [&str; 13] = [
+    "DOWNSTREAM_TLS_VERSION",
+    "DOWNSTREAM_TLS_CIPHER",
+    "REQUESTED_SERVER_NAME",
+    "DOWNSTREAM_PEER_SUBJECT",
+    "DOWNSTREAM_PEER_ISSUER",
+    "DOWNSTREAM_PEER_FINGERPRINT_256",
+    "DOWNSTREAM_PEER_SERIAL",
+    "DOWNSTREAM_PEER_DNS_SAN",
+    "DOWNSTREAM_PEER_URI_SAN",
+    "DOWNSTREAM_LOCAL_SUBJECT",
+    "DOWNSTREAM_LOCAL_DNS_SAN",
+    "DOWNSTREAM_LOCAL_URI_SAN",
+    "DOWNSTREAM_PEER_CERT_V_END",
+];
+
+/// Listeners `tls` and `plain` with one log, `tcp` with the other.
+fn logging(origin: &Origin, http: &Path, tcp: &Path) -> String {
+    let format: Vec<_> = OPERATORS.iter().map(|name| format!("%{name}%")).collect();
     let format = format.join("|");
-    let origin = Origin::echo("a");
     let tunnel = tcp_chain(&downstream(OPTIONAL), "c").replace(
         "stat_prefix: t,",
-        &format!("stat_prefix: t, {}", log_to(&tcp, &format)),
+        &format!("stat_prefix: t, {}", log_to(tcp, &format)),
     );
-    let setup = Setup::default()
+    Setup::default()
         .listen_chains(
             "tls",
             "",
             &[http_chain(
                 &downstream(OPTIONAL),
-                &log_to(&http, &format),
+                &log_to(http, &format),
                 ROUTES,
             )],
         )
@@ -168,10 +178,17 @@ fn logs_tell_of_tls(engine: EngineKind) {
         .listen_chains(
             "plain",
             "",
-            &[http_chain("", &log_to(&http, &format), ROUTES)],
+            &[http_chain("", &log_to(http, &format), ROUTES)],
         )
-        .cluster(&Cluster::default(), &[origin.at()]);
-    let proxy = Proxy::start(engine, &setup.yaml());
+        .cluster(&Cluster::default(), &[origin.at()])
+        .yaml()
+}
+
+fn logs_tell_of_tls(engine: EngineKind) {
+    let (http, tcp) = (scratch("tls.log"), scratch("tunnel.log"));
+    let origin = Origin::echo("a");
+    let yaml = logging(&origin, &http, &tcp);
+    let proxy = Proxy::start(engine, &yaml);
     let local = "CN=www|www.test|spiffe://test/www";
     let peer = format!(
         "CN=alice|CN=ca|{}|07|alice.staff.test|spiffe://test/alice",

@@ -2,7 +2,7 @@
 
 use crate::support::{
     Client, Cluster, Origin, Proxy, Setup,
-    tls::{BOTH, ONLY_12, Offer, offering},
+    tls::{BOTH, ONLY_12, Offer, der, offering},
     tls_config::{downstream, serving, tcp_chain, to},
     tls_pki::{pki, pki_file},
     tls_programs::{Program, has, run},
@@ -60,22 +60,27 @@ impl Scene {
     }
 }
 
+/// A listener, a client's certificate, and why it is refused.
+const CLIENTS: [(&str, &str, Option<&str>); 15] = [
+    ("required", "alice", None),
+    ("required", "", Some("tls_certificate_required")),
+    ("required", "stranger", Some("tls_unknown_ca")),
+    ("required", "expired", Some("tls_certificate_expired")),
+    ("required", "revoked", Some("tls_certificate_revoked")),
+    ("optional", "alice", None),
+    ("optional", "", None),
+    ("optional", "stranger", Some("tls_unknown_ca")),
+    ("optional", "revoked", Some("tls_certificate_revoked")),
+    ("staff", "alice", None),
+    ("staff", "bob", Some("tls_certificate_san")),
+    ("hash", "bob", None),
+    ("hash", "alice", Some("tls_certificate_hash")),
+    ("untrusted", "stranger", None),
+    ("untrusted", "", Some("tls_certificate_required")),
+];
+
 fn clients_have_to_be_who_they_should_be(engine: EngineKind) {
-    let (_, digest, _) = match has("openssl") {
-        true => run(
-            "openssl",
-            &[
-                "x509",
-                "-in",
-                &format!("{}/bob.pem", pki()),
-                "-outform",
-                "DER",
-            ],
-            b"",
-        ),
-        false => return,
-    };
-    let hash = ring::digest::digest(&ring::digest::SHA256, &digest);
+    let hash = ring::digest::digest(&ring::digest::SHA256, &der("bob"));
     let hash: String = hash
         .as_ref()
         .iter()
@@ -104,23 +109,7 @@ fn clients_have_to_be_who_they_should_be(engine: EngineKind) {
             ),
         ],
     );
-    for (listener, certificate, refusal) in [
-        ("required", "alice", None),
-        ("required", "", Some("tls_certificate_required")),
-        ("required", "stranger", Some("tls_unknown_ca")),
-        ("required", "expired", Some("tls_certificate_expired")),
-        ("required", "revoked", Some("tls_certificate_revoked")),
-        ("optional", "alice", None),
-        ("optional", "", None),
-        ("optional", "stranger", Some("tls_unknown_ca")),
-        ("optional", "revoked", Some("tls_certificate_revoked")),
-        ("staff", "alice", None),
-        ("staff", "bob", Some("tls_certificate_san")),
-        ("hash", "bob", None),
-        ("hash", "alice", Some("tls_certificate_hash")),
-        ("untrusted", "stranger", None),
-        ("untrusted", "", Some("tls_certificate_required")),
-    ] {
+    for (listener, certificate, refusal) in CLIENTS {
         for versions in [BOTH, ONLY_12] {
             let before = refusal.map_or(0, |detail| scene.faults(detail));
             let offer = offering(&Offer {

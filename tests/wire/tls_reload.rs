@@ -4,18 +4,22 @@
 use crate::support::{
     Client, Cluster, Origin, Proxy, Setup, scratch,
     tls::{Endpoint, Offer, offering},
-    tls_config::{filled_from, serving, tcp_chain, to},
+    tls_config::{filled_from, tcp_chain, to},
     tls_pki::{pki, pki_file},
     until,
 };
 use engines::EngineKind;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use std::{fs, path::Path};
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use std::{fs, path::Path, sync::Arc};
 
 on_each_engine!(
     files_that_are_replaced_are_used_for_new_connections,
     a_link_that_is_turned_changes_all_at_once,
-    trust_changes_on_both_sides,
+    trust_in_clients_changes,
+    trust_in_endpoints_changes,
 );
 
 const SOCKETS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3";
@@ -178,96 +182,86 @@ fn a_link_that_is_turned_changes_all_at_once(engine: EngineKind) {
     }
 }
 
-fn trust_changes_on_both_sides(engine: EngineKind) {
+fn trust_in_endpoints_changes(engine: EngineKind) {
     let folder = scratch("trust");
     fs::create_dir_all(&folder).unwrap();
-    let file = |name: &str| pki_file(name);
-    fs::write(folder.join("ca.pem"), file("ca.pem")).unwrap();
-    fs::write(folder.join("crl.pem"), file("crl.pem")).unwrap();
-    copy("any", &folder, "server");
-    let origin = Origin::secure(
-        &Endpoint {
-            certificate: "origin",
-            ..Endpoint::default()
-        },
-        |_, out| {
-            out.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
-                .is_ok()
-                && false
-        },
+    fs::write(folder.join("ca.pem"), pki_file("other.pem")).unwrap();
+    let endpoint = Endpoint {
+        certificate: "origin",
+        ..Endpoint::default()
+    };
+    let origin = Origin::secure(&endpoint, |_, out| {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+        let _ = out.write_all(head);
+        false
+    });
+    let fields =
+        "sni: origin.test, common_tls_context: {validation_context: {trusted_ca: file(ca.pem)}}";
+    let fields = filled_from(fields, &folder.display().to_string());
+    let context = format!(
+        "transport_socket: {{name: t, typed_config: {{\"@type\": {SOCKETS}.UpstreamTlsContext, {fields}}}}}"
     );
-    let at = folder.display().to_string();
-    let down = downstream(
-        &at,
-        "require_client_certificate: true, common_tls_context: {tls_certificates: [cert(server)], \
-        validation_context: {trusted_ca: file(ca.pem), crl: file(crl.pem)}}",
-    );
-    let up = filled_from(
-        "sni: origin.test, common_tls_context: {validation_context: {trusted_ca: file(endpoints.pem)}}",
-        &at,
-    );
-    let up = format!(
-        "transport_socket: {{name: t, typed_config: {{\"@type\": {SOCKETS}.UpstreamTlsContext, {up}}}}}"
-    );
-    fs::write(folder.join("endpoints.pem"), file("other.pem")).unwrap();
+    let cluster = Cluster {
+        name: "c",
+        cluster: &context,
+    };
     let yaml = Setup::default()
-        .listen_chains("tls", "", &[to(&down, "c")])
-        .listen_chains("plain", "", &[to(&serving(&["any"]), "c")])
-        .cluster(
-            &Cluster {
-                name: "c",
-                cluster: &up,
-            },
-            &[origin.at()],
-        )
+        .listen_chains("plain", "", &[to("", "c")])
+        .cluster(&cluster, &[origin.at()])
         .yaml();
     let proxy = Proxy::start(engine, &yaml);
-    // Those who endpoints are vouched for by.
-    let mut client = Client::any(proxy.at("plain"));
+    let mut client = Client::new(proxy.at("plain"));
     assert_eq!(client.get("/").status, 503);
-    replace(&folder, "endpoints.pem", file("ca.pem"));
+    replace(&folder, "ca.pem", pki_file("ca.pem"));
     told(&proxy, &["secret", "changed, in use"]);
     assert_eq!(client.get("/").status, 200);
-    replace(&folder, "endpoints.pem", "none");
+    replace(&folder, "ca.pem", "none");
     told(&proxy, &["ERROR", "the old one stays"]);
     assert_eq!(client.get("/").status, 200);
-    // Those who clients are vouched for by.
-    let is_served = |certificate: &str| {
-        let offer = offering(&Offer {
+}
+
+/// Whether a client with this certificate is answered.
+fn is_served(proxy: &Proxy, offer: &Arc<ClientConfig>) -> bool {
+    let client = Client::try_secure(proxy.at("tls"), offer, "any.test");
+    client.is_ok_and(|mut client| {
+        let _ = client.try_send("GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+        client.next_answer("GET").is_some()
+    })
+}
+
+fn trust_in_clients_changes(engine: EngineKind) {
+    let folder = scratch("trust");
+    fs::create_dir_all(&folder).unwrap();
+    for file in ["ca.pem", "crl.pem"] {
+        fs::write(folder.join(file), pki_file(file)).unwrap();
+    }
+    copy("any", &folder, "server");
+    let origin = Origin::echo("a");
+    let context = downstream(
+        &folder.display().to_string(),
+        "require_client_certificate: true, common_tls_context: {tls_certificates: [cert(server)], \
+         validation_context: {trusted_ca: file(ca.pem), crl: file(crl.pem)}}",
+    );
+    let yaml = Setup::default()
+        .listen_chains("tls", "", &[to(&context, "c")])
+        .cluster(&Cluster::default(), &[origin.at()])
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    let [alice, revoked, stranger] = ["alice", "revoked", "stranger"].map(|certificate| {
+        offering(&Offer {
             certificate,
             ..Offer::default()
-        });
-        let client = Client::try_secure(proxy.at("tls"), &offer, "any.test");
-        client.is_ok_and(|mut client| {
-            let _ = client.try_send("GET / HTTP/1.1\r\nhost: h\r\n\r\n");
-            client.next_answer("GET").is_some()
         })
-    };
+    });
     // A connection that stays open is believed to the end.
-    let offer = offering(&Offer {
-        certificate: "alice",
-        ..Offer::default()
-    });
-    let mut alice = Client::secure(proxy.at("tls"), &offer, "any.test");
-    assert_eq!(alice.get("/").status, 200);
-    assert_eq!(
-        [
-            is_served("alice"),
-            is_served("revoked"),
-            is_served("stranger")
-        ],
-        [true, false, false]
-    );
-    replace(&folder, "ca.pem", file("other.pem"));
-    replace(&folder, "crl.pem", file("other-crl.pem"));
-    until("others are believed", || is_served("stranger"));
-    assert!(!is_served("alice"));
-    // What was remembered of her is not enough any more.
-    let again = Client::try_secure(proxy.at("tls"), &offer, "any.test");
-    let again = again.ok().and_then(|mut client| {
-        let _ = client.try_send("GET / HTTP/1.1\r\nhost: h\r\n\r\n");
-        client.next_answer("GET")
-    });
-    assert!(again.is_none());
-    assert_eq!(alice.get("/").status, 200);
+    let mut open = Client::secure(proxy.at("tls"), &alice, "any.test");
+    assert_eq!(open.get("/").status, 200);
+    assert!(is_served(&proxy, &alice));
+    assert!(!is_served(&proxy, &revoked) && !is_served(&proxy, &stranger));
+    replace(&folder, "ca.pem", pki_file("other.pem"));
+    replace(&folder, "crl.pem", pki_file("other-crl.pem"));
+    until("others are believed", || is_served(&proxy, &stranger));
+    // Her session is remembered, and is not enough any more.
+    assert!(!is_served(&proxy, &alice));
+    assert_eq!(open.get("/").status, 200);
 }

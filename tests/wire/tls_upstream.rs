@@ -140,41 +140,42 @@ fn endpoints_are_shown_our_certificate(engine: EngineKind) {
     }
 }
 
-/// Endpoints that end their connections without `close_notify`, or with.
+/// What is answered, whether it ends without `close_notify`, and whether that cuts it short.
+const ANSWERS: [(&str, &str, bool, bool); 6] = [
+    ("unframed-rude", "HTTP/1.1 200 OK\r\n\r\nsome", true, true),
+    (
+        "unframed-polite",
+        "HTTP/1.1 200 OK\r\n\r\nsome",
+        false,
+        false,
+    ),
+    (
+        "counted-rude",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome",
+        true,
+        true,
+    ),
+    (
+        "counted-polite",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome",
+        false,
+        true,
+    ),
+    (
+        "chunked-rude",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nsome\r\n",
+        true,
+        true,
+    ),
+    (
+        "whole-rude",
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nsome",
+        true,
+        false,
+    ),
+];
+
 fn an_answer_that_is_cut_short_is_not_passed_off_as_whole(engine: EngineKind) {
-    const ANSWERS: [(&str, &str, bool, bool); 6] = [
-        ("unframed-rude", "HTTP/1.1 200 OK\r\n\r\nsome", true, true),
-        (
-            "unframed-polite",
-            "HTTP/1.1 200 OK\r\n\r\nsome",
-            false,
-            false,
-        ),
-        (
-            "counted-rude",
-            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome",
-            true,
-            true,
-        ),
-        (
-            "counted-polite",
-            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome",
-            false,
-            true,
-        ),
-        (
-            "chunked-rude",
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nsome\r\n",
-            true,
-            true,
-        ),
-        (
-            "whole-rude",
-            "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nsome",
-            true,
-            false,
-        ),
-    ];
     let context = trusting("origin.test");
     let mut setup = by_path(&ANSWERS.map(|(name, ..)| name), "");
     let mut origins = Vec::new();

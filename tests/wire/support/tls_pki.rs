@@ -26,18 +26,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) serial: u64,
 }
 
-impl Default for Wanted<'_> {
-    fn default() -> Self {
-        Self {
-            name: "",
-            sans: &[],
-            uri: "",
-            rsa: false,
-            expired: false,
-            serial: 7,
-        }
-    }
-}
+/// One with nothing in particular.
+const PLAIN: Wanted<'static> = Wanted {
+    name: "",
+    sans: &[],
+    uri: "",
+    rsa: false,
+    expired: false,
+    serial: 7,
+};
 
 /// An authority with its files in a folder.
 pub(crate) struct Authority {
@@ -129,73 +126,75 @@ pub(crate) fn pki_file(name: &str) -> String {
     fs::read_to_string(format!("{}/{name}", pki())).unwrap()
 }
 
+/// Of servers, clients and endpoints, in this order.
+const OF_CA: &[Wanted<'static>] = &[
+    Wanted {
+        name: "any",
+        sans: &["any.test", "localhost", "127.0.0.1"],
+        ..PLAIN
+    },
+    Wanted {
+        name: "www",
+        sans: &["www.test"],
+        uri: "spiffe://test/www",
+        ..PLAIN
+    },
+    Wanted {
+        name: "www-rsa",
+        sans: &["www.test"],
+        rsa: true,
+        ..PLAIN
+    },
+    Wanted {
+        name: "wild",
+        sans: &["*.wild.test"],
+        ..PLAIN
+    },
+    Wanted {
+        name: "alice",
+        sans: &["alice.staff.test"],
+        uri: "spiffe://test/alice",
+        ..PLAIN
+    },
+    Wanted {
+        name: "bob",
+        sans: &["bob.guest.test"],
+        ..PLAIN
+    },
+    Wanted {
+        name: "revoked",
+        sans: &["revoked.staff.test", "origin.test"],
+        serial: 66,
+        ..PLAIN
+    },
+    Wanted {
+        name: "expired",
+        sans: &["expired.staff.test", "origin.test"],
+        expired: true,
+        ..PLAIN
+    },
+    Wanted {
+        name: "origin",
+        sans: &["origin.test"],
+        ..PLAIN
+    },
+    Wanted {
+        name: "elsewhere",
+        sans: &["elsewhere.test"],
+        ..PLAIN
+    },
+];
+
 fn write(folder: &std::path::Path) {
     let ca = Authority::new(folder.to_owned(), "ca");
     let other = Authority::new(folder.to_owned(), "other");
-    let plain = Wanted::default;
-    for wanted in [
-        Wanted {
-            name: "any",
-            sans: &["any.test", "localhost", "127.0.0.1"],
-            ..plain()
-        },
-        Wanted {
-            name: "www",
-            sans: &["www.test"],
-            uri: "spiffe://test/www",
-            ..plain()
-        },
-        Wanted {
-            name: "www-rsa",
-            sans: &["www.test"],
-            rsa: true,
-            ..plain()
-        },
-        Wanted {
-            name: "wild",
-            sans: &["*.wild.test"],
-            ..plain()
-        },
-        Wanted {
-            name: "alice",
-            sans: &["alice.staff.test"],
-            uri: "spiffe://test/alice",
-            ..plain()
-        },
-        Wanted {
-            name: "bob",
-            sans: &["bob.guest.test"],
-            ..plain()
-        },
-        Wanted {
-            name: "revoked",
-            sans: &["revoked.staff.test", "origin.test"],
-            serial: 66,
-            ..plain()
-        },
-        Wanted {
-            name: "expired",
-            sans: &["expired.staff.test", "origin.test"],
-            expired: true,
-            ..plain()
-        },
-        Wanted {
-            name: "origin",
-            sans: &["origin.test"],
-            ..plain()
-        },
-        Wanted {
-            name: "elsewhere",
-            sans: &["elsewhere.test"],
-            ..plain()
-        },
-    ] {
-        ca.issue(&wanted);
+    for wanted in OF_CA {
+        ca.issue(wanted);
     }
     other.issue(&Wanted {
         name: "stranger",
         sans: &["stranger.staff.test", "origin.test"],
-        ..plain()
+        ..PLAIN
     });
     let names: Vec<_> = (0..MANY)
         .map(|number| format!("{number}.name-of-some-length.test"))
@@ -204,12 +203,12 @@ fn write(folder: &std::path::Path) {
     ca.issue(&Wanted {
         name: "many",
         sans: &names,
-        ..plain()
+        ..PLAIN
     });
     let own = Wanted {
         name: "self",
         sans: &["origin.test"],
-        ..plain()
+        ..PLAIN
     };
     let key = KeyPair::generate().unwrap();
     let pem = params(&own).self_signed(&key).unwrap().pem();

@@ -70,7 +70,7 @@ impl Program {
     /// The same in a folder.
     pub(crate) fn s_server_in(folder: &str, args: &[&str]) -> (Self, SocketAddr) {
         let all = [&["s_server", "-accept", "127.0.0.1:0"], args].concat();
-        let mut server = Self::start_in(folder, "openssl", &all);
+        let server = Self::start_in(folder, "openssl", &all);
         let line = server.line_with("ACCEPT ");
         let at = line.trim().rsplit(' ').next().unwrap();
         (server, at.parse().unwrap())
@@ -82,7 +82,7 @@ impl Program {
     }
 
     /// The next line that contains a text; those before it are skipped.
-    pub(crate) fn line_with(&mut self, text: &str) -> String {
+    pub(crate) fn line_with(&self, text: &str) -> String {
         let mut told = String::new();
         loop {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
@@ -97,7 +97,7 @@ impl Program {
     }
 
     /// Everything up to its end.
-    pub(crate) fn rest(&mut self) -> String {
+    pub(crate) fn rest(&self) -> String {
         let mut bytes = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
