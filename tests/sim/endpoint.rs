@@ -232,6 +232,9 @@ impl Endpoints {
         if earlier > 0 && number == 0 && head.word(0) != "POST" && self.rng.chance(1, 10) {
             (plan.mishap, plan.status) = (Mishap::Quit, 200);
         }
+        if plan.mishap == Mishap::Cut && self.engine.is_secure(sock) && self.rng.chance(2, 3) {
+            (plan.framing, plan.close) = (Framing::UntilClose, true);
+        }
         let (early, delay) = (plan.early, plan.delay);
         let Some(peer) = self.peers.get_mut(&sock) else {
             return;

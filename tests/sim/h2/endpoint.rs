@@ -407,7 +407,7 @@ impl MuxEndpoints {
         if plan.hint {
             peer.head(stream, &fields(&[(":status", "103"), ("link", "x")]), false);
         }
-        if cut.is_some() && rng.chance(1, 3) {
+        if cut.is_some() && rng.chance(1, 2) {
             // Before the head.
             serving.answer = Some(Outgoing::of(serving.id, plan, Some((0, frame::CANCEL))));
             return;
