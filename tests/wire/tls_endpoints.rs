@@ -1,7 +1,7 @@
 //! Endpoints with TLS that are told apart, do not go on, or attack.
 
 use crate::support::{
-    Client, Cluster, Origin, Proxy, Setup,
+    Client, Cluster, Origin, PATIENCE, Proxy, Setup,
     tls::{Endpoint, bulk},
     tls_config::{serving, tcp_chain, to, trusting, upstream},
     tls_pki::pki,
@@ -9,9 +9,13 @@ use crate::support::{
     until,
 };
 use engines::EngineKind;
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    sync::mpsc,
+};
 
 on_each_engine!(
+    an_endpoint_is_told_why_it_is_refused,
     endpoints_have_names_and_sockets_of_their_own,
     endpoints_that_do_not_go_on_are_left,
     an_endpoint_may_change_keys_and_not_renegotiate,
@@ -223,4 +227,30 @@ fn sessions_with_endpoints_are_resumed(engine: EngineKind) {
         assert_eq!(resumed, number);
     }
     assert_eq!(origin.connections(), 6);
+}
+
+fn an_endpoint_is_told_why_it_is_refused(engine: EngineKind) {
+    let (out, told) = mpsc::channel();
+    let endpoint = Endpoint {
+        certificate: "stranger",
+        ..Endpoint::default()
+    };
+    let origin = Origin::secure_raw(&endpoint, move |tls| {
+        let end = tls.read(&mut [0]);
+        let _ = out.send(end.map_err(|error| error.to_string()));
+    });
+    let context = trusting("origin.test");
+    let cluster = Cluster {
+        name: "c",
+        cluster: &context,
+    };
+    let yaml = Setup::default()
+        .listen_chains("http", "", &[to("", "c")])
+        .cluster(&cluster, &[origin.at()])
+        .yaml();
+    let proxy = Proxy::start(engine, &yaml);
+    assert_eq!(Client::new(proxy.at("http")).get("/").status, 503);
+    let why = told.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(why.contains("alert") && why.contains("UnknownCA"), "{why}");
+    proxy.settle();
 }
