@@ -132,15 +132,30 @@ impl ServerContext {
     }
 
     fn family(&self, offer: &Offer) -> &Family {
-        let wants = |sm: &&Family| {
-            wants_sm(
-                offer,
-                |suite| sm.has(suite),
-                |suite| self.standard.has(suite),
+        let standard = &self.standard;
+        let has_choice = standard.shares_suite(offer);
+        let is_named = |sm: &Family| {
+            is_for_sm(
+                offer.sni.as_deref(),
+                |sni| sm.store.has_name(sni),
+                |sni| standard.store.has_name(sni),
             )
+        };
+        let wants = |sm: &&Family| {
+            (is_named(sm) || !has_choice)
+                && wants_sm(offer, |suite| sm.has(suite), |suite| standard.has(suite))
         };
         self.sm.as_ref().filter(wants).unwrap_or(&self.standard)
     }
+}
+
+/// Of a name that only a standard certificate has, no SM2 certificate is presented to a client that can do both.
+fn is_for_sm(
+    sni: Option<&str>,
+    is_sm: impl Fn(&str) -> bool,
+    is_standard: impl Fn(&str) -> bool,
+) -> bool {
+    sni.is_none_or(|sni| is_sm(sni) || !is_standard(sni))
 }
 
 /// RFC 8998 is for a client that can do all of it, and either prefers its suites or shares no others with us.
@@ -189,6 +204,13 @@ impl Family {
 
     fn has(&self, suite: u16) -> bool {
         self.suites.contains(&Suite(suite))
+    }
+
+    /// A suite is shared of the version that it comes to with a client of TLS 1.3.
+    fn shares_suite(&self, offer: &Offer) -> bool {
+        let is_tls13 = self.suites.iter().any(|suite| suite.is_tls13());
+        let mut suites = offer.suites.iter().map(|suite| Suite(*suite));
+        suites.any(|suite| suite.is_tls13() == is_tls13 && self.suites.contains(&suite))
     }
 
     fn prefers_chacha(&self, offer: &Offer) -> bool {
@@ -321,6 +343,21 @@ impl fmt::Debug for ServerContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_sm2_certificate_is_not_for_a_name_that_only_another_has() {
+        for (sni, is_wanted) in [
+            (None, true),
+            (Some("sm.test"), true),
+            (Some("both.test"), true),
+            (Some("standard.test"), false),
+            (Some("neither.test"), true),
+        ] {
+            let is_sm = |sni: &str| ["sm.test", "both.test"].contains(&sni);
+            let is_standard = |sni: &str| ["standard.test", "both.test"].contains(&sni);
+            assert_eq!(is_for_sm(sni, is_sm, is_standard), is_wanted, "{sni:?}");
+        }
+    }
 
     #[test]
     fn rfc_8998_is_for_those_that_can_do_it_and_prefer_it() {

@@ -102,18 +102,26 @@ impl Store {
             let mut list = list.iter().map(|i| &self.identities[*i]);
             list.find(|identity| wish.is_met(identity))
         };
-        if let Some(sni) = wish.sni {
-            let sni = sni.trim_end_matches('.').to_ascii_lowercase();
-            let exact = self.exact.get(sni.as_str());
-            let parent = sni.split_once('.').map(|(_, parent)| parent);
-            let wildcard = parent.and_then(|parent| self.wildcard.get(parent));
-            let mut named = [exact, wildcard].into_iter().flatten();
-            if let Some(identity) = named.find_map(|list| usable(list)) {
-                return Some(identity);
-            }
+        let mut named = wish.sni.into_iter().flat_map(|sni| self.named(sni));
+        if let Some(identity) = named.find_map(|list| usable(list)) {
+            return Some(identity);
         }
         let scanned = (wish.sni.is_none() || self.scan_all).then(|| usable(&self.kinds));
         scanned.flatten().or_else(|| self.identities.first())
+    }
+
+    /// The certificates for a name: those that have it, then those that have a wildcard for it.
+    fn named(&self, sni: &str) -> impl Iterator<Item = &Vec<usize>> {
+        let sni = sni.trim_end_matches('.').to_ascii_lowercase();
+        let exact = self.exact.get(sni.as_str());
+        let parent = sni.split_once('.').map(|(_, parent)| parent);
+        let wildcard = parent.and_then(|parent| self.wildcard.get(parent));
+        [exact, wildcard].into_iter().flatten()
+    }
+
+    /// There is a certificate for a name.
+    pub(crate) fn has_name(&self, sni: &str) -> bool {
+        self.named(sni).next().is_some()
     }
 
     pub(crate) fn identities(&self) -> &[Identity] {

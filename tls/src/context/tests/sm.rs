@@ -1,7 +1,7 @@
 //! RFC 8998 beside what everybody speaks. The SM2 chain was made by OpenSSL.
 
 use super::*;
-use crate::Now;
+use crate::{Now, Offer};
 
 const CHAIN: &[u8] = include_bytes!("../../../testdata/sm2.cert.pem");
 const KEY: &[u8] = include_bytes!("../../../testdata/sm2.key.pem");
@@ -67,6 +67,43 @@ fn a_client_that_prefers_sm4_gets_the_sm2_certificate_and_others_the_other() {
             let presented = pair.client.peer_certificates().unwrap()[0].to_vec();
             assert_eq!(server.local(&pair.offer).unwrap().der(), presented);
         }
+    }
+}
+
+#[test]
+fn a_client_that_prefers_sm4_gets_a_certificate_for_the_name_that_it_asks_for() {
+    let ca = Ca::new("ca");
+    let standard = |names: &[&str]| {
+        let issued = ca.issue(KeyPair::generate().unwrap(), names, |params| {
+            crate::testing::set_validity(params, now(), now() + DAY);
+        });
+        issued.identity()
+    };
+    let sm = sm2().with_names(&["sm.test", "*.w.test"]);
+    let context = server(serving(vec![standard(&["b.test", "*.s.test"]), sm]));
+    let both: &[u16] = &[0x00C6, 0x1301];
+    for (sni, suites, is_sm) in [
+        (None, both, true),
+        (Some("sm.test"), both, true),
+        (Some("SM.test."), both, true),
+        (Some("x.w.test"), both, true),
+        (Some("b.test"), both, false),
+        (Some("x.s.test"), both, false),
+        (Some("x.x.s.test"), both, true),
+        (Some("unknown.test"), both, true),
+        // It has no other choice, and may look at other things than the name.
+        (Some("b.test"), &[0x00C6], true),
+        (Some("b.test"), &[0x00C6, 0xC02B], true),
+    ] {
+        let offer = Offer {
+            sni: sni.map(Into::into),
+            suites: suites.to_vec(),
+            groups: vec![41, 29],
+            schemes: vec![0x0708, 0x0403],
+            ..Offer::default()
+        };
+        let local = context.local(&offer).unwrap();
+        assert_eq!(&local == sm2().certificate(), is_sm, "{sni:?}");
     }
 }
 
