@@ -206,11 +206,6 @@ impl Handshake {
 
     /// Takes keys and facts out of rustls.
     fn finish(&mut self, now: Now, out: &mut Vec<u8>) -> Result<Traffic, Fault> {
-        if !self.held.bytes().is_empty() {
-            // RFC 8446 §5.1: no message spans a change of keys.
-            out.extend_from_slice(&Alert::UNEXPECTED_MESSAGE.plain_record());
-            return Err(Cause::unexpected("a message that goes on behind the handshake").into());
-        }
         let (peer, checked) = match mem::replace(&mut self.side, Side::Done) {
             Side::Hello(..) | Side::Done => return Err(Fault::internal("no handshake is over")),
             Side::Server(context, server) => {
@@ -231,6 +226,12 @@ impl Handshake {
             }
         };
         let mut traffic = Traffic::new(peer, now);
+        if !self.held.bytes().is_empty() {
+            // RFC 8446 §5.1: no message spans a change of keys.
+            let cause = Cause::unexpected("a message that goes on behind the handshake");
+            traffic.alert(cause.alert, out);
+            return Err(cause.into());
+        }
         match checked {
             Ok(()) => Ok(traffic),
             Err(error) => {
