@@ -12,11 +12,14 @@ pub const HANDSHAKE_BYTES_MAX: usize = 128 << 10;
 /// Bytes of a handshake message that came in parts after the handshake.
 pub const POST_HANDSHAKE_BYTES_MAX: usize = 64 << 10;
 
-/// KeyUpdate messages (RFC 8446 §4.6.3) that a peer may send without [`KEY_UPDATE_BYTES`] of data between them.
+/// KeyUpdate messages (RFC 8446 §4.6.3) that a peer may send without [`MESSAGE_BYTES`] of data between them.
 pub const KEY_UPDATES_MAX: u32 = 16;
 
-/// Bytes of data after which KeyUpdate messages count anew.
-pub const KEY_UPDATE_BYTES: u64 = 1 << 20;
+/// NewSessionTicket messages (RFC 8446 §4.6.1) that a server may send without [`MESSAGE_BYTES`] of data between them.
+pub const TICKETS_MAX: u32 = 16;
+
+/// Bytes of data, of both directions together, after which KeyUpdate and NewSessionTicket messages count anew.
+pub const MESSAGE_BYTES: u64 = 1 << 20;
 
 /// Records without data that a peer may send one after another.
 pub const EMPTY_RECORDS_MAX: u32 = 32;
@@ -46,4 +49,5 @@ pub const LIMITS: &[&str] = &[
     "tls_key_updates",
     "tls_post_handshake_too_long",
     "tls_renegotiation",
+    "tls_tickets",
 ];

@@ -122,7 +122,7 @@ impl Session {
     /// Encrypts data, given in pieces that follow one another, into `out`, which is [`Self::sealed_len`] bytes long.
     ///
     /// # Errors
-    /// The keys are used up (TLS 1.2 only: RFC 8446 §5.5 has no remedy there), the session has failed, or it has
+    /// The keys are used up (TLS 1.2 only, which cannot change them; see [`Self::is_nearly_used_up`]), the session has failed, or it has
     /// sent `close_notify`. What `out` holds then must not be sent; [`Self::close`] still can be.
     pub fn seal(&mut self, now: Now, data: &[&[u8]], out: &mut [u8]) -> Result<(), Fault> {
         match &mut self.state {
@@ -130,6 +130,13 @@ impl Session {
             State::Traffic(traffic) => traffic.seal(now, data, out),
             State::Failed(fault) => Err((**fault).clone()),
         }
+    }
+
+    /// The keys of what is sent will soon be used up, so that the connection is better given up for another: from 7/8
+    /// of their limit on. In TLS 1.2 the keys of AES-GCM may be used for 2^24 records, which are 256 GiB of data in
+    /// records of 16 KiB; those of ChaCha20-Poly1305 have no limit. Never in TLS 1.3, which changes keys.
+    pub fn is_nearly_used_up(&self) -> bool {
+        self.traffic().is_some_and(Traffic::is_nearly_used_up)
     }
 
     /// Tells the peer that no more is sent (`close_notify`). Later calls write nothing, nor does one before the

@@ -9,7 +9,8 @@ use support::{
 };
 use tls::{
     Session,
-    limits::{KEY_UPDATE_BYTES, KEY_UPDATES_MAX},
+    fuzz::write_record,
+    limits::{KEY_UPDATES_MAX, LIMITS, MESSAGE_BYTES, TICKETS_MAX},
 };
 
 fn suites_of_tls13() -> impl Iterator<Item = SupportedCipherSuite> {
@@ -77,16 +78,19 @@ fn requests_before_any_data_of_ours_get_one_answer() {
 #[test]
 fn too_many_updates_without_data_are_refused_and_data_pays_for_them() {
     let (mut session, mut raw) = with_raw(suites_of_tls13().next().unwrap(), true);
-    for round in 0..2 {
+    for round in 0..3 {
         for _ in 0..KEY_UPDATES_MAX {
             assert_eq!(
                 feed(&mut session, &update(&mut raw), usize::MAX),
                 Got::default()
             );
         }
+        let data = pattern(MESSAGE_BYTES as usize);
         if round == 0 {
-            let sealed = raw.seal(&pattern(KEY_UPDATE_BYTES as usize));
+            let sealed = raw.seal(&data);
             assert_eq!(feed(&mut session, &sealed, usize::MAX).detail(), None);
+        } else if round == 1 {
+            seal(&mut session, NOW, &[&data]);
         }
     }
     let got = feed(&mut session, &update(&mut raw), usize::MAX);
@@ -95,6 +99,52 @@ fn too_many_updates_without_data_are_refused_and_data_pays_for_them() {
         !session.is_established() && !got.out.is_empty(),
         "the peer is told"
     );
+}
+
+#[test]
+fn too_many_tickets_without_data_are_refused_and_data_pays_for_them() {
+    const HANDSHAKE: u8 = 22;
+    // Lifetime, age, nonce, ticket, extensions: RFC 8446 §4.6.1.
+    let ticket = [4, 0, 0, 15, 0, 0, 1, 0, 0, 0, 0, 0, 1, 7, 0, 1, 7, 0, 0];
+    let suite = suites_of_tls13().next().unwrap();
+    let mut pair = Pair::new(&[suite]);
+    let give = |pair: &mut Pair, count: u32| {
+        let mut wire = Vec::new();
+        for _ in 0..count {
+            write_record(&mut pair.server, HANDSHAKE, &ticket, &mut wire);
+        }
+        feed(&mut pair.client, &wire, usize::MAX).detail()
+    };
+    let data = pattern(MESSAGE_BYTES as usize);
+    seal(&mut pair.client, NOW, &[&data]);
+    for is_sent in [true, false] {
+        assert_eq!(give(&mut pair, TICKETS_MAX), None);
+        if is_sent {
+            seal(&mut pair.client, NOW, &[&data]);
+        } else {
+            let sealed = seal(&mut pair.server, NOW, &[&data]);
+            assert_eq!(feed(&mut pair.client, &sealed, usize::MAX).detail(), None);
+        }
+    }
+    assert_eq!(give(&mut pair, TICKETS_MAX + 1), Some("tls_tickets"));
+    assert!(LIMITS.contains(&"tls_tickets"));
+}
+
+#[test]
+fn keys_of_tls_1_2_are_told_to_be_nearly_used_up_from_seven_eighths_on() {
+    for suite in suites() {
+        let is_tls13 = suite.version() == &TLS13;
+        let server = server_context(server_config(&[limited(suite, 16)]));
+        let client = client_context(client_config(&[suite]));
+        let mut pair = Pair::establish(&client, &server, usize::MAX);
+        // Of TLS 1.2 the first record was Finished.
+        for records in 2..=16 {
+            seal(&mut pair.server, NOW, &[b"data"]);
+            let is_nearly = !is_tls13 && records >= 14;
+            assert_eq!(pair.server.is_nearly_used_up(), is_nearly, "{records}");
+        }
+        assert!(!pair.client.is_nearly_used_up());
+    }
 }
 
 #[test]

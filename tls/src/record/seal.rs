@@ -47,6 +47,12 @@ impl Sealer {
         self.keys = keys;
     }
 
+    /// Keys that cannot be changed have been used for 7/8 of the records that they may be used for.
+    pub(crate) fn is_nearly_used_up(&self) -> bool {
+        let nearly = self.records_max - self.records_max / 8;
+        !self.keys.is_tls13() && self.keys.seq() >= nearly
+    }
+
     /// Bytes of the records that so much data goes in.
     pub(crate) fn sealed_len(&self, now: Now, data: usize) -> usize {
         let records = self.plan(now, data).map(|planned| match planned {

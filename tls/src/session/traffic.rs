@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Facts, Fault, Now,
     fault::{Alert, Cause},
-    limits::{EMPTY_RECORDS_MAX, KEY_UPDATE_BYTES, KEY_UPDATES_MAX},
+    limits::{EMPTY_RECORDS_MAX, KEY_UPDATES_MAX, MESSAGE_BYTES, TICKETS_MAX},
     record::{Opener, Place, Record, Refused, Sealer, kind},
 };
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub(crate) struct Traffic {
     /// Records without data since the last with some.
     empty_records: u32,
     key_updates: u32,
-    /// Bytes of data since KeyUpdate messages were counted anew.
+    tickets: u32,
+    /// Bytes of data, of both directions, since messages were counted anew.
     bytes: u64,
     was_canceled: bool,
     is_closed: bool,
@@ -62,6 +63,7 @@ impl Traffic {
             facts: peer.facts,
             empty_records: 0,
             key_updates: 0,
+            tickets: 0,
             bytes: 0,
             was_canceled: false,
             is_closed: false,
@@ -160,11 +162,16 @@ impl Traffic {
             };
         }
         self.empty_records = 0;
-        self.bytes += len as u64;
-        if self.bytes >= KEY_UPDATE_BYTES {
-            (self.bytes, self.key_updates) = (0, 0);
-        }
+        self.pay(len);
         Ok(false)
+    }
+
+    /// Data pays for the messages between it.
+    fn pay(&mut self, len: usize) {
+        self.bytes += len as u64;
+        if self.bytes >= MESSAGE_BYTES {
+            (self.bytes, self.key_updates, self.tickets) = (0, 0, 0);
+        }
     }
 
     fn on_alert(&mut self, bytes: &[u8]) -> Result<Option<What>, Trouble> {
@@ -208,6 +215,14 @@ impl Traffic {
                 self.on_key_update(body, message.is_last)
             }
             (message::NEW_SESSION_TICKET, Later::Client(kernel)) => {
+                self.tickets += 1;
+                if self.tickets > TICKETS_MAX {
+                    return Err(Cause {
+                        detail: "tls_tickets",
+                        ..Cause::unexpected("too many session tickets")
+                    }
+                    .into());
+                }
                 let taken = kernel.handle_new_session_ticket(body);
                 taken.map_err(|_| Cause::undecodable("a session ticket that cannot be read").into())
             }
@@ -274,7 +289,13 @@ impl Traffic {
                 is_ours: true,
             },
             Refused::Failed(reason) => Fault::internal(reason),
-        })
+        })?;
+        self.pay(data.iter().map(|piece| piece.len()).sum());
+        Ok(())
+    }
+
+    pub(super) fn is_nearly_used_up(&self) -> bool {
+        self.sealer.is_nearly_used_up()
     }
 
     pub(super) fn close(&mut self, out: &mut Vec<u8>) {
