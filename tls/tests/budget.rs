@@ -81,11 +81,34 @@ fn a_record_in_parts_takes_one_buffer_as_long_as_it_is() {
         &TLS13
     );
     let mut wire = seal(&mut pair.client, NOW, &[&pattern(4000)]);
-    let (first, second) = wire.split_at_mut(700);
+    let (first, second) = wire.split_at_mut(1448);
     let info = allocation_counter::measure(|| _ = open(&mut pair.server, first));
     assert_eq!((info.count_total, info.bytes_current), (1, 4000 + 17));
     let info = allocation_counter::measure(|| assert_eq!(open(&mut pair.server, second), 4000));
     assert_eq!((info.count_total, info.bytes_current), (0, -(4000 + 17)));
+}
+
+#[test]
+fn a_record_takes_memory_by_what_has_come_of_it_not_by_its_header() {
+    let mut pair = Pair::new(&[ring::cipher_suite::TLS13_AES_128_GCM_SHA256]);
+    let data = pattern(4 * 4096 + RECORD_BYTES_MAX);
+    let mut wire = seal(&mut pair.client, NOW, &[&data]);
+    // The records after the small ones are as long as they may be; none is opened here.
+    let wire = &mut wire[4 * (4096 + 22)..];
+    let (mut held, mut at) = (0, 0);
+    for (more, held_max) in [
+        (5, 0),
+        (1, 2 << 10),
+        (2047, 2 << 10),
+        (1, 4 * 2049),
+        (14_000, 17 << 10),
+    ] {
+        let part = &mut wire[at..at + more];
+        let info = allocation_counter::measure(|| _ = open(&mut pair.server, part));
+        held += info.bytes_current;
+        at += more;
+        assert!((0..=held_max).contains(&held), "{held} for {at}");
+    }
 }
 
 /// Bytes of data in records.

@@ -10,6 +10,9 @@ use std::{mem, ops::Range};
 /// Bytes that a TLS 1.3 record may have more than its data (RFC 8446 §5.2), the type's byte among them.
 const EXPANSION_MAX: usize = 256;
 
+/// Bytes that the first part of a record takes, if the record is as long: who sends a header only takes none.
+const JOINED_BYTES_MIN: usize = 2 << 10;
+
 /// Opens records. Memory is held only while part of a record waits for the rest.
 pub(crate) struct Opener {
     keys: Keys,
@@ -90,8 +93,8 @@ impl Opener {
         }
         let header = self.header;
         let len = self.body_len(&header)?;
-        self.body.reserve_exact(len - self.body.len());
         let more = rest.len().min(len - self.body.len());
+        self.reserve(more, len);
         self.body.extend_from_slice(&rest[..more]);
         let used = used + more;
         if self.body.len() < len {
@@ -104,6 +107,16 @@ impl Opener {
         body.drain(..range.start);
         let place = Place::Joined(body);
         Ok((used, Some(Record { kind, place })))
+    }
+
+    /// Makes room for `more` bytes of a body of `len`: for all of it where a quarter has come, else for four times what
+    /// has.
+    fn reserve(&mut self, more: usize, len: usize) {
+        let have = self.body.len() + more;
+        if have > self.body.capacity() {
+            let wanted = len.min(JOINED_BYTES_MIN.max(4 * have));
+            self.body.reserve_exact(wanted - self.body.len());
+        }
     }
 
     /// Bytes that follow a header.
