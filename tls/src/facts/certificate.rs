@@ -4,14 +4,29 @@ use super::name;
 use crate::{Now, SanKind, pem};
 use der::{Decode, Encode, asn1::AnyRef, asn1::ObjectIdentifier};
 use ring::digest;
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 use x509_cert::{TbsCertificate, ext::Extension, time::Time};
 
-/// A certificate, in DER; what is asked of it is parsed when it is asked. What does not parse has no names, no
-/// serial number and an empty validity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A certificate, in DER; what is asked of it is parsed when it is asked for the first time. What does not parse has
+/// no names, no serial number and an empty validity.
+#[derive(Clone, Debug)]
 pub struct Certificate {
     der: Arc<[u8]>,
+    told: OnceLock<Arc<Told>>,
+}
+
+/// What was asked before, as each request may ask the same.
+#[derive(Debug, Default)]
+struct Told {
+    sha256: OnceLock<[u8; 32]>,
+    subject: OnceLock<Box<str>>,
+    issuer: OnceLock<Box<str>>,
+    serial: OnceLock<Box<str>>,
+    /// By [`SanKind`].
+    sans: [OnceLock<Box<[String]>>; 4],
 }
 
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
@@ -22,7 +37,10 @@ const STATUS_REQUEST: u16 = 5;
 impl Certificate {
     /// Takes any bytes.
     pub fn new(der: &[u8]) -> Self {
-        Self { der: der.into() }
+        Self {
+            der: der.into(),
+            told: OnceLock::new(),
+        }
     }
 
     /// Its DER encoding.
@@ -35,9 +53,13 @@ impl Certificate {
         pem::write("CERTIFICATE", &self.der)
     }
 
+    fn told(&self) -> &Told {
+        self.told.get_or_init(Arc::default)
+    }
+
     /// SHA-256 of the DER encoding.
     pub fn sha256(&self) -> [u8; 32] {
-        sha256(&self.der)
+        *self.told().sha256.get_or_init(|| sha256(&self.der))
     }
 
     /// SHA-256 of its SubjectPublicKeyInfo; `None`: it has none.
@@ -47,28 +69,29 @@ impl Certificate {
 
     /// The subject as RFC 2253 writes it, e.g. `CN=client,O=Example`.
     pub fn subject(&self) -> String {
-        let parsed = self.parse();
-        parsed.map_or_else(String::new, |parsed| {
-            name::write(parsed.tbs_certificate().subject())
-        })
+        let write = |tbs: &TbsCertificate| name::write(tbs.subject());
+        self.text(&self.told().subject, write)
     }
 
     /// The issuer as RFC 2253 writes it.
     pub fn issuer(&self) -> String {
-        let parsed = self.parse();
-        parsed.map_or_else(String::new, |parsed| {
-            name::write(parsed.tbs_certificate().issuer())
-        })
+        let write = |tbs: &TbsCertificate| name::write(tbs.issuer());
+        self.text(&self.told().issuer, write)
     }
 
     /// The serial number in lower-case hexadecimal.
     pub fn serial(&self) -> String {
-        let Some(parsed) = self.parse() else {
-            return String::new();
+        let write = |tbs: &TbsCertificate| hex(unsigned(tbs.serial_number().as_bytes()));
+        self.text(&self.told().serial, write)
+    }
+
+    fn text(&self, told: &OnceLock<Box<str>>, write: fn(&TbsCertificate) -> String) -> String {
+        let parse = || {
+            let parsed = self.parse();
+            let text = parsed.map(|parsed| write(parsed.tbs_certificate()));
+            text.unwrap_or_default().into()
         };
-        hex(unsigned(
-            parsed.tbs_certificate().serial_number().as_bytes(),
-        ))
+        told.get_or_init(parse).to_string()
     }
 
     /// Beginning and end of its validity.
@@ -86,6 +109,11 @@ impl Certificate {
 
     /// Subject alternative names of a kind, in the certificate's order; those that are not text are left out.
     pub fn sans(&self, kind: SanKind) -> Vec<String> {
+        let told = &self.told().sans[kind as usize];
+        told.get_or_init(|| self.read_sans(kind).into()).to_vec()
+    }
+
+    fn read_sans(&self, kind: SanKind) -> Vec<String> {
         let Some(parsed) = self.parse() else {
             return Vec::new();
         };
@@ -129,6 +157,14 @@ impl Certificate {
         x509_cert::Certificate::from_der(&self.der).ok()
     }
 }
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
 
 fn extension(tbs: &TbsCertificate, id: ObjectIdentifier) -> Option<&Extension> {
     tbs.extensions()?
@@ -238,6 +274,26 @@ mod tests {
         ] {
             assert_eq!(certificate().sans(kind), names);
         }
+    }
+
+    #[test]
+    fn what_was_told_is_told_again_and_is_no_part_of_the_certificate() {
+        let (fresh, asked) = (certificate(), certificate());
+        let all = |one: &Certificate| {
+            let kinds = [SanKind::Dns, SanKind::Email, SanKind::Ip, SanKind::Uri];
+            let sans = kinds.map(|kind| one.sans(kind));
+            (
+                one.subject(),
+                one.issuer(),
+                one.serial(),
+                one.sha256(),
+                sans,
+            )
+        };
+        assert!(asked.told.get().is_none());
+        assert_eq!(all(&asked), all(&asked));
+        assert_eq!(all(&asked), all(&fresh));
+        assert_eq!(asked, certificate());
     }
 
     #[test]
