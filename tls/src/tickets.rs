@@ -59,7 +59,7 @@ impl Tickets {
     ///
     /// # Errors
     /// None, or one that is not 80 bytes long.
-    pub fn from_keys(keys: &[Vec<u8>]) -> Result<Arc<Self>, SettingsError> {
+    pub fn from_keys(keys: &[impl AsRef<[u8]>]) -> Result<Arc<Self>, SettingsError> {
         Ok(Arc::new(Self::new(given(keys)?, None)))
     }
 
@@ -75,7 +75,7 @@ impl Tickets {
     ///
     /// # Errors
     /// As [`Self::from_keys`]; the keys stay what they were.
-    pub fn replace(&self, keys: &[Vec<u8>]) -> Result<(), SettingsError> {
+    pub fn replace(&self, keys: &[impl AsRef<[u8]>]) -> Result<(), SettingsError> {
         self.keys.store(Arc::new(given(keys)?));
         Ok(())
     }
@@ -120,11 +120,12 @@ impl Tickets {
     }
 }
 
-fn given(keys: &[Vec<u8>]) -> Result<Keys, SettingsError> {
+fn given<Bytes: AsRef<[u8]>>(keys: &[Bytes]) -> Result<Keys, SettingsError> {
     if keys.is_empty() {
         return Err(SettingsError::new("keys", "there is none"));
     }
-    let read = |(i, key): (usize, &Vec<u8>)| {
+    let read = |(i, key): (usize, &Bytes)| {
+        let key = key.as_ref();
         let why = || format!("{} bytes long, not {KEY_LEN}", key.len());
         let key = Key::given(key).ok_or_else(|| SettingsError::new(format!("keys[{i}]"), why()))?;
         Ok(Arc::new(key))

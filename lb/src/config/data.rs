@@ -7,6 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 use xds::api::envoy::config::core::v3::{DataSource, data_source::Specifier};
+use zeroize::Zeroizing;
 
 /// Bytes of a file that a configuration names.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -28,12 +29,12 @@ pub(super) fn read_file(name: &Path) -> io::Result<Vec<u8>> {
     fs::read(name)
 }
 
-/// The bytes of a source.
+/// The bytes of a source, which may be a key: they are wiped when they are dropped.
 ///
 /// # Errors
 /// The field of the source, and what is wrong with it; never what was read.
-pub(super) fn read(source: &DataSource) -> Result<Vec<u8>, (&'static str, String)> {
-    match &source.specifier {
+pub(super) fn read(source: &DataSource) -> Result<Zeroizing<Vec<u8>>, (&'static str, String)> {
+    let bytes = match &source.specifier {
         Some(Specifier::Filename(name)) => {
             let wrong = |error| ("filename", format!("{name}: {error}"));
             read_file(Path::new(name)).map_err(wrong)
@@ -48,7 +49,8 @@ pub(super) fn read(source: &DataSource) -> Result<Vec<u8>, (&'static str, String
             }
         },
         None => Ok(Vec::new()),
-    }
+    };
+    bytes.map(Zeroizing::new)
 }
 
 /// Symbolic links that are followed, as many as the kernel follows.
@@ -111,9 +113,12 @@ impl Compiler {
             let reason = "only files of TLS are read again when they change";
             self.wrong(&format!("{path}.watched_directory"), reason);
         }
-        read(source).unwrap_or_else(|(field, reason)| {
-            self.wrong(&format!("{path}.{field}"), reason);
-            Vec::new()
-        })
+        match read(source) {
+            Ok(mut bytes) => std::mem::take(&mut *bytes),
+            Err((field, reason)) => {
+                self.wrong(&format!("{path}.{field}"), reason);
+                Vec::new()
+            }
+        }
     }
 }

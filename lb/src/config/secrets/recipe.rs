@@ -5,6 +5,7 @@ use prost::Message;
 use sha1::{Digest, Sha1};
 use std::{
     collections::BTreeSet,
+    fmt,
     path::{Path, PathBuf},
 };
 use xds::api::envoy::{
@@ -13,9 +14,10 @@ use xds::api::envoy::{
         CertificateValidationContext, Secret, TlsCertificate, TlsSessionTicketKeys, secret,
     },
 };
+use zeroize::Zeroizing;
 
 /// What a secret is made from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(in crate::config) enum Recipe {
     Certificate(TlsCertificate),
     Tickets(TlsSessionTicketKeys),
@@ -27,7 +29,7 @@ pub(in crate::config) enum Recipe {
 pub(in crate::config) enum Value {
     Certificate(tls::Identity),
     /// Keys of 80 bytes each.
-    Tickets(Vec<Vec<u8>>),
+    Tickets(Vec<Zeroizing<Vec<u8>>>),
     /// With the bytes of its files in place of their names.
     Trust(Box<CertificateValidationContext>),
 }
@@ -52,12 +54,12 @@ impl Recipe {
         })
     }
 
-    fn encoded(&self) -> Vec<u8> {
-        match self {
+    fn encoded(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match self {
             Self::Certificate(from) => from.encode_to_vec(),
             Self::Tickets(from) => from.encode_to_vec(),
             Self::Trust(from) => from.encode_to_vec(),
-        }
+        })
     }
 
     /// Its sources, with their fields.
@@ -95,16 +97,16 @@ impl Recipe {
                 }
             };
             hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(&bytes);
+            hash.update(&*bytes);
             read.push((field, bytes));
         }
         // What it says besides bytes counts, too.
-        hash.update(self.encoded());
+        hash.update(&*self.encoded());
         let value = wrong.map_or_else(|| self.value(read), Err);
         (hash.finalize().into(), value)
     }
 
-    fn value(&self, read: Vec<(String, Vec<u8>)>) -> Result<Value, Fault> {
+    fn value(&self, read: Vec<(String, Zeroizing<Vec<u8>>)>) -> Result<Value, Fault> {
         let take = |wanted: &str| {
             read.iter()
                 .find(|(field, _)| field == wanted)
@@ -134,7 +136,7 @@ impl Recipe {
                 }
             }
             Self::Trust(from) => {
-                let inline = |field: &str| take(field).map(|bytes| inline(bytes.clone()));
+                let inline = |field: &str| take(field).map(|bytes| inline(bytes.to_vec()));
                 let trust = CertificateValidationContext {
                     trusted_ca: inline("trusted_ca"),
                     crl: inline("crl"),
@@ -188,7 +190,7 @@ impl Recipe {
     }
 }
 
-fn required<'a>(bytes: Option<&'a Vec<u8>>, field: &str) -> Result<&'a [u8], Fault> {
+fn required<'a>(bytes: Option<&'a Zeroizing<Vec<u8>>>, field: &str) -> Result<&'a [u8], Fault> {
     match bytes {
         Some(bytes) if !bytes.is_empty() => Ok(bytes),
         Some(_) => Err(Fault::new(field, "is empty")),
@@ -200,6 +202,17 @@ fn inline(bytes: Vec<u8>) -> DataSource {
     DataSource {
         specifier: Some(Specifier::InlineBytes(bytes)),
         watched_directory: None,
+    }
+}
+
+impl fmt::Debug for Recipe {
+    /// Which kind it is; a message that is shown would show its keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate(_) => "Recipe(certificate)",
+            Self::Tickets(_) => "Recipe(tickets)",
+            Self::Trust(_) => "Recipe(trust)",
+        })
     }
 }
 
