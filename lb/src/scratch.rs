@@ -69,8 +69,17 @@ impl Authority {
 
     /// A certificate for these names and its key.
     pub(crate) fn issue(&self, names: &[&str]) -> (String, String) {
+        self.issue_with(names, |_| {})
+    }
+
+    pub(crate) fn issue_with(
+        &self,
+        names: &[&str],
+        edit: impl FnOnce(&mut CertificateParams),
+    ) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = named("leaf", names);
+        let mut params = named("leaf", names);
+        edit(&mut params);
         let certificate = params.signed_by(&key, &self.0).unwrap();
         (certificate.pem(), key.serialize_pem())
     }

@@ -2,14 +2,16 @@
 
 mod alert;
 mod detail;
+mod details;
 
 pub(crate) use alert::Alert;
+pub use details::DETAILS;
 use std::fmt;
 
 /// Why a session has to end. What is still to be sent, an alert, was written before it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// In the form of a response code detail, e.g. `tls_unknown_ca`; those in [`crate::limits::LIMITS`]
+    /// In the form of a response code detail, e.g. `tls_unknown_ca`, one of [`DETAILS`]; those in [`crate::limits::LIMITS`]
     /// are limits that fired.
     pub detail: &'static str,
     /// The same for people, e.g. what rustls said.

@@ -33,16 +33,25 @@ mod verify;
 
 pub use context::{ClientContext, ServerContext};
 pub use facts::{Certificate, Facts};
-pub use fault::{Fault, SettingsError};
+pub use fault::{DETAILS, Fault, SettingsError};
 pub use hello::Offer;
 pub use identity::{Identity, KeyKind};
 pub use provider::Provider;
-pub use session::{Session, Step, What};
+pub use session::{Session, Step, What, is_name};
 pub use settings::{
     Client, ClientAuth, ClientSettings, Group, KeyLog, SanKind, SanMatcher, ServerSettings, Suite,
     Trust, Version,
 };
 pub use tickets::Tickets;
+
+/// SM4 runs on vector instructions of this CPU, in a time that does not depend on keys or data; `false`: it looks up
+/// tables in memory, or this build has none.
+pub fn has_vector_sm4() -> bool {
+    #[cfg(feature = "sm")]
+    return sm::Backend::detect().is_vector();
+    #[cfg(not(feature = "sm"))]
+    false
+}
 
 /// Time since the Unix epoch.
 pub type Now = std::time::Duration;

@@ -90,7 +90,8 @@ impl Suite {
         self.0 >> 8 == 0x13 || self.is_sm()
     }
 
-    pub(crate) fn is_sm(self) -> bool {
+    /// One of RFC 8998.
+    pub fn is_sm(self) -> bool {
         matches!(self.0, 0x00C6 | 0x00C7)
     }
 

@@ -55,11 +55,11 @@ impl SanMatcher {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let matches = move |san: &str| {
             let san = san.trim_end_matches('.').to_ascii_lowercase();
-            let parent = name.split_once('.').map(|(_, parent)| parent);
+            let parent = name.split_once('.').filter(|(label, _)| !label.is_empty());
+            // No wildcard is for a whole top-level domain.
+            let wildcard = san.strip_prefix("*.").filter(|rest| rest.contains('.'));
             san == name
-                || san
-                    .strip_prefix("*.")
-                    .is_some_and(|rest| Some(rest) == parent)
+                || wildcard.is_some_and(|rest| parent.is_some_and(|(_, parent)| rest == parent))
         };
         Self {
             kind: SanKind::Dns,
@@ -135,6 +135,9 @@ pub struct ServerSettings {
     /// `full_scan_certs_on_sni_mismatch`: where no name matches, the first certificate that the client can verify;
     /// `false`: the default.
     pub scan_all: bool,
+    /// `ocsp_staple_policy: MUST_STAPLE`: every certificate has to have a staple, and handshakes fail while that is
+    /// outdated.
+    pub must_staple: bool,
     /// `require_sni`: clients that ask for no name are refused.
     pub require_sni: bool,
     /// `key_log`.
@@ -166,7 +169,8 @@ pub struct ClientSettings {
     pub suites: Vec<Suite>,
     /// See [`ServerSettings::groups`].
     pub groups: Vec<Group>,
-    /// `max_session_keys`: sessions remembered for resumption; 0: none.
+    /// `max_session_keys`: servers whose sessions are remembered for resumption, so that there are as many sessions at
+    /// least; 0: none.
     pub sessions_max: usize,
     /// See [`ServerSettings::key_log`].
     pub key_log: Option<Arc<dyn KeyLog>>,
@@ -190,6 +194,13 @@ mod tests {
             ("", false),
         ] {
             assert_eq!((wanted.matches)(san), is_match, "{san}");
+        }
+        for (name, san) in [
+            ("x.test", "*.test"),
+            (".a.test", "*.a.test"),
+            ("test", "*.test"),
+        ] {
+            assert!(!(SanMatcher::dns(name).matches)(san), "{name}");
         }
     }
 }

@@ -154,6 +154,7 @@ pub(crate) fn serving(identities: Vec<Identity>) -> ServerSettings {
         session_time: Duration::from_secs(3600),
         scan_all: false,
         require_sni: false,
+        must_staple: false,
         key_log: None,
     }
 }

@@ -169,6 +169,7 @@ mod tests {
             updates: 2,
             update_failures: 1,
             expires: Some(Duration::from_secs(10 * 86_400)),
+            staple_expires: None,
         }];
         let mut out = String::new();
         secrets(&mut out, &stats, UnixTime(Duration::ZERO));

@@ -1,7 +1,7 @@
 //! Secrets follow their files: certificates are renewed while the process runs, no connection is touched.
 
 use super::watch::Watch;
-use crate::config::{Outcome, Secrets};
+use crate::config::{Outcome, SecretStats, Secrets};
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -16,7 +16,7 @@ const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Follows the files of secrets, and renews ticket keys, until the future is dropped.
 pub(super) async fn follow(secrets: Arc<Secrets>) {
-    warn(&secrets);
+    warn(&secrets, |_| true);
     tokio::join!(follow_files(&secrets), renew_tickets(&secrets));
 }
 
@@ -27,7 +27,10 @@ async fn follow_files(secrets: &Arc<Secrets>) {
     let followed = async {
         let mut files = Files::new(secrets.clone(), SETTLE_TIME)?;
         loop {
-            files.news().await?.iter().for_each(tell);
+            let news = files.news().await?;
+            news.iter().for_each(tell);
+            let is_new = |one: &SecretStats| news.iter().any(|news| news.is_of(&one.secret));
+            warn(secrets, is_new);
         }
     };
     let end: io::Result<()> = followed.await;
@@ -42,6 +45,7 @@ async fn renew_tickets(secrets: &Secrets) {
     loop {
         ticks.tick().await;
         secrets.rotate_tickets(engines::UnixTime::now().0);
+        warn(secrets, |_| true);
     }
 }
 
@@ -108,20 +112,37 @@ fn tell(news: &News) {
     }
 }
 
-/// Tells of certificates that have expired or are about to.
-fn warn(secrets: &Secrets) {
+impl News {
+    /// It tells that this secret has changed.
+    fn is_of(&self, name: &str) -> bool {
+        matches!(self, Self::Secret(Outcome { secret, error: None }) if secret == name)
+    }
+}
+
+/// Tells of certificates and OCSP responses that have expired or are about to.
+fn warn(secrets: &Secrets, is_wanted: impl Fn(&SecretStats) -> bool) {
     let now = engines::UnixTime::now().0;
-    for stats in secrets.stats() {
-        let secret = &stats.secret;
-        match stats.expires.map(|end| end.checked_sub(now)) {
-            Some(None) => eprintln!("warning: secret {secret}: its certificate has expired"),
-            Some(Some(left)) if left < EXPIRES_SOON => {
-                let hours = left.as_secs() / 3600;
-                eprintln!("warning: secret {secret}: its certificate expires in {hours} hours");
-            }
-            Some(Some(_)) | None => {}
+    for stats in secrets.stats().iter().filter(|stats| is_wanted(stats)) {
+        for warning in warnings(stats, now) {
+            eprintln!("warning: secret {}: {warning}", stats.secret);
         }
     }
+}
+
+fn warnings(stats: &SecretStats, now: tls::Now) -> Vec<String> {
+    let mut warnings = Vec::new();
+    match stats.expires.map(|end| end.checked_sub(now)) {
+        Some(None) => warnings.push("its certificate has expired".into()),
+        Some(Some(left)) if left < EXPIRES_SOON => {
+            let hours = left.as_secs() / 3600;
+            warnings.push(format!("its certificate expires in {hours} hours"));
+        }
+        Some(Some(_)) | None => {}
+    }
+    if stats.staple_expires.is_some_and(|end| end < now) {
+        warnings.push("its OCSP response is outdated and is not sent".into());
+    }
+    warnings
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub fn secure(
         session_time: SESSION_TIME,
         scan_all: false,
         require_sni: false,
+        must_staple: false,
         key_log: None,
     };
     ServerContext::new(&provider, settings).map_err(|error| error.to_string())

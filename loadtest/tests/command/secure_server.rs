@@ -86,6 +86,7 @@ pub(crate) fn start(answer: &'static str, end: End, client: Option<&str>) -> Soc
         session_time: Duration::from_secs(60),
         scan_all: false,
         require_sni: false,
+        must_staple: false,
         key_log: None,
     };
     let context = ServerContext::new(&provider, settings).unwrap();

@@ -15,7 +15,7 @@ use rustls::{SignatureScheme, client::danger::ServerCertVerifier};
 use std::{fmt, sync::Arc};
 
 /// What the sessions to the endpoints of one cluster share. Sessions are remembered by the name of the server, as
-/// rustls does, up to eight of each: endpoints of one name should share their ticket keys, or full handshakes are made
+/// rustls does, up to eight of TLS 1.3 and one of TLS 1.2 for each: endpoints of one name should share their ticket keys, or full handshakes are made
 /// again.
 pub struct ClientContext {
     /// For sessions that check the name of the server.
@@ -173,7 +173,8 @@ fn config(
     config.key_log = key_log::bridge(settings.key_log.as_ref());
     config.resumption = match settings.sessions_max {
         0 => Resumption::disabled(),
-        max => Resumption::in_memory_sessions(max),
+        // rustls takes it that there are eight for each server.
+        max => Resumption::in_memory_sessions(max.saturating_mul(8)),
     };
     Ok(config)
 }

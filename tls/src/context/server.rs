@@ -22,6 +22,7 @@ pub struct ServerContext {
     /// For RFC 8998, where there are certificates of both.
     sm: Option<Family>,
     requires_sni: bool,
+    must_staple: bool,
 }
 
 /// Certificates with suites that go with them.
@@ -60,12 +61,19 @@ impl ServerContext {
             standard,
             sm: families.next(),
             requires_sni: settings.require_sni,
+            must_staple: settings.must_staple,
         }))
     }
 
     /// Clients that ask for no name are refused.
     pub(crate) fn requires_sni(&self) -> bool {
         self.requires_sni
+    }
+
+    /// The certificate that a client would get has to have a staple, and its staple is outdated.
+    pub(crate) fn lacks_staple(&self, offer: &Offer, now: Now) -> bool {
+        let chosen = || self.family(offer).store.choose(offer);
+        self.must_staple && chosen().is_some_and(|identity| !identity.is_stapled(now))
     }
 
     /// The configuration for a client.
@@ -121,6 +129,7 @@ impl ServerContext {
             standard,
             sm: None,
             requires_sni: false,
+            must_staple: false,
         })
     }
 
@@ -229,6 +238,11 @@ fn choice(settings: &ServerSettings) -> Choice<'_> {
 
 fn check(provider: &Provider, settings: &ServerSettings) -> Result<(), SettingsError> {
     choice(settings).check(provider)?;
+    let unstapled = settings.identities.iter().position(|one| !one.has_staple());
+    if let Some(i) = unstapled.filter(|_| settings.must_staple) {
+        let reason = "an OCSP response is needed, as `must_staple` says";
+        return Err(SettingsError::new(format!("identities[{i}]"), reason));
+    }
     let is_random =
         |identity: &Identity| !matches!(identity.kind(), KeyKind::Ed25519 | KeyKind::Sm2);
     if provider.is_seeded && settings.identities.iter().any(is_random) {

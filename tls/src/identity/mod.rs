@@ -103,6 +103,16 @@ impl Identity {
         self.staple.as_ref().is_some_and(is_current)
     }
 
+    /// There is a response to staple, outdated or not.
+    pub fn has_staple(&self) -> bool {
+        self.staple.is_some()
+    }
+
+    /// When the response to staple is outdated; `None`: there is none, or it does not say.
+    pub fn staple_expires(&self) -> Option<Now> {
+        self.staple.as_ref()?.expires
+    }
+
     /// The same under other names.
     #[cfg(test)]
     pub(crate) fn with_names(mut self, names: &[&str]) -> Self {

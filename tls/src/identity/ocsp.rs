@@ -284,4 +284,38 @@ mod tests {
             assert_eq!(stapled.is_stapled(now), sent.is_some());
         }
     }
+
+    #[test]
+    fn where_a_staple_is_wanted_an_outdated_one_fails_the_handshake() {
+        use crate::testing::{asking, serving, trust};
+        use crate::{Client, ClientContext, Provider, ServerContext, Session};
+        let ca = Ca::new("ca");
+        let leaf = ca.leaf(&["a.test"]);
+        let identity = leaf.identity_by(&[&ca]);
+        let own = Certificate::new(&identity.plain().cert[1]);
+        let staple = response(&serial(&leaf), &own, GOOD, Some(NOW));
+        let make = |identity: Identity, must_staple| {
+            let mut settings = serving(vec![identity]);
+            settings.must_staple = must_staple;
+            ServerContext::new(&Provider::system(), settings)
+        };
+        let refused = make(identity.clone(), true).err().unwrap();
+        assert_eq!(refused.field, "identities[0]");
+        let stapled = identity.with_ocsp(&staple).unwrap();
+        assert_eq!(stapled.staple_expires(), Some(NOW));
+        let settings = asking(Client::Verified(trust(&ca)));
+        let client = ClientContext::new(&Provider::system(), settings).unwrap();
+        for (must_staple, now, detail) in [
+            (true, NOW, None),
+            (true, NOW + Now::from_secs(1), Some("tls_no_staple")),
+            (false, NOW + Now::from_secs(1), None),
+        ] {
+            let mut server = Session::accept(&make(stapled.clone(), must_staple).unwrap());
+            let (mut hello, mut out) = (Vec::new(), Vec::new());
+            Session::connect(&client, Some("a.test"), true, now, &mut hello).unwrap();
+            let fault = server.receive(now, &mut hello, &mut out).err();
+            assert_eq!(fault.as_ref().map(|fault| fault.detail), detail);
+            assert!(fault.is_none_or(|fault| fault.is_ours) && !out.is_empty());
+        }
+    }
 }

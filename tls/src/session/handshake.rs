@@ -101,7 +101,7 @@ impl Handshake {
         while used < input.len() {
             let (len, is_whole) = self.held.fill(&input[used..]);
             used += len;
-            self.read_hello(out)?;
+            self.read_hello(now, out)?;
             if is_whole {
                 self.drive(out)?;
             }
@@ -113,7 +113,7 @@ impl Handshake {
     }
 
     /// Makes the connection when all of the ClientHello is there.
-    fn read_hello(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn read_hello(&mut self, now: Now, out: &mut Vec<u8>) -> Result<(), Fault> {
         let Side::Hello(context, gather) = &mut self.side else {
             return Ok(());
         };
@@ -125,6 +125,14 @@ impl Handshake {
                     detail: "tls_sni_required",
                     reason: "a name has to be asked for",
                 },
+                Ok(offer) if context.lacks_staple(&offer, now) => {
+                    out.extend_from_slice(&Alert::INTERNAL_ERROR.plain_record());
+                    return Err(Fault {
+                        detail: "tls_no_staple",
+                        reason: "the OCSP response of the certificate is outdated".into(),
+                        is_ours: true,
+                    });
+                }
                 Ok(offer) => {
                     let connection =
                         UnbufferedServerConnection::new(context.config(&offer).clone());
@@ -270,6 +278,11 @@ fn bad_hello(reason: &'static str) -> Cause {
         },
         ..Cause::undecodable(reason)
     }
+}
+
+/// It is a host name or an address, as [`crate::Session::connect`] wants it; no wildcard is.
+pub fn is_name(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
 }
 
 /// What rustls is to verify the certificate for, and to send as SNI if it is no address. Without a name an address

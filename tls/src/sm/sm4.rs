@@ -22,6 +22,11 @@ impl Backend {
         Kernel::available().map(Some).chain([None]).map(Self)
     }
 
+    /// It uses vectors, no tables.
+    pub fn is_vector(self) -> bool {
+        self.0.is_some()
+    }
+
     /// The instructions it uses, such as `avx2-vaes`; or `portable`.
     pub fn name(self) -> &'static str {
         self.0.map_or("portable", Kernel::name)

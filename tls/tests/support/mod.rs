@@ -183,6 +183,7 @@ pub(crate) fn server_settings(client_auth: ClientAuth) -> ServerSettings {
         session_time: Duration::from_secs(3600),
         scan_all: false,
         require_sni: false,
+        must_staple: false,
         key_log: None,
     }
 }

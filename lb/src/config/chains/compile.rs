@@ -2,7 +2,7 @@
 
 use super::{Cidr, Conditions, FilterChains, SourceType, Transport};
 use crate::config::{
-    FilterChain, Terminal,
+    FilterChain,
     compile::{Compiler, at},
 };
 use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
@@ -106,38 +106,15 @@ impl Compiler {
     fn chain(&mut self, path: &str, from: &api::FilterChain) -> Option<Arc<FilterChain>> {
         let tls = self.downstream_tls(path, from).ok();
         let terminal = self.terminal(path, from)?;
-        self.check_surprises(path, from, tls.as_ref()?.is_some(), &terminal);
+        match tls.as_ref()? {
+            Some(tls) => self.check_chain_alpn(path, &tls.alpn, &terminal),
+            None => self.check_plain(path, from, &terminal),
+        }
         Some(Arc::new(FilterChain {
             name: from.name.clone(),
             tls: tls?,
             terminal,
         }))
-    }
-
-    fn check_surprises(
-        &mut self,
-        path: &str,
-        from: &api::FilterChain,
-        is_tls: bool,
-        terminal: &Terminal,
-    ) {
-        if is_tls {
-            return;
-        }
-        if from.transport_socket_connect_timeout.is_some() {
-            let path = format!("{path}.transport_socket_connect_timeout");
-            self.warn(&path, "has no effect without TLS");
-        }
-        let condition = from.filter_chain_match.as_ref();
-        let is_for_tls = condition
-            .is_some_and(|of| !of.server_names.is_empty() || of.transport_protocol == "tls");
-        if is_for_tls && matches!(terminal, Terminal::Http(_)) {
-            let path = format!("{path}.filter_chain_match");
-            self.warn(
-                &path,
-                "leads TLS to HTTP that knows no TLS; `transport_socket` is missing",
-            );
-        }
     }
 
     fn conditions(&mut self, path: &str, from: Option<&FilterChainMatch>) -> Conditions {

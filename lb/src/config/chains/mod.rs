@@ -3,6 +3,7 @@
 mod compile;
 mod facts;
 mod index;
+mod surprises;
 #[cfg(test)]
 mod tests;
 

@@ -41,6 +41,8 @@ pub struct SecretStats {
     pub update_failures: u64,
     /// When the first certificate of its chain expires, since the Unix epoch; `None`: it is no certificate.
     pub expires: Option<tls::Now>,
+    /// When its stapled OCSP response is outdated, since the Unix epoch; `None`: it has none, or one that does not say.
+    pub staple_expires: Option<tls::Now>,
 }
 
 impl Secrets {

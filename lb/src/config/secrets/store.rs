@@ -13,11 +13,11 @@ pub(in crate::config) trait Use: Send + Sync {
     /// The places of the secrets.
     fn secrets(&self) -> Vec<usize>;
 
-    /// Makes it anew because `changed` did; nothing is replaced before what is returned is called.
+    /// Makes it anew because secrets changed; nothing is replaced before what is returned is called.
     ///
     /// # Errors
     /// What is wrong with the secrets together.
-    fn remake(&self, store: &Values<'_>, changed: usize) -> Result<Box<dyn FnOnce()>, String>;
+    fn remake(&self, values: &Values<'_>, changed: &[usize]) -> Result<Box<dyn FnOnce()>, String>;
 
     /// Makes a new key for its session tickets, if it has random ones.
     fn rotate_tickets(&self, now: tls::Now);
@@ -26,7 +26,7 @@ pub(in crate::config) trait Use: Send + Sync {
 /// The secrets as they would be after a change.
 pub(in crate::config) struct Values<'a> {
     entries: &'a [Entry],
-    changed: Option<(usize, &'a Value)>,
+    changed: Vec<(usize, &'a Value)>,
 }
 
 /// All secrets.
@@ -43,6 +43,8 @@ struct Entry {
     value: Value,
     /// Of what was read last, usable or not.
     print: Print,
+    /// What was read last, if it is in order but cannot be used with the others as they are.
+    waiting: Option<(Value, Recipe)>,
     updates: u64,
     failures: u64,
 }
@@ -50,15 +52,8 @@ struct Entry {
 impl Values<'_> {
     /// A secret as it would be.
     pub(in crate::config) fn get(&self, index: usize) -> &Value {
-        match self.changed {
-            Some((changed, value)) if changed == index => value,
-            Some(_) | None => &self.entries[index].value,
-        }
-    }
-
-    /// A secret's recipe.
-    pub(in crate::config) fn recipe(&self, index: usize) -> &Recipe {
-        &self.entries[index].recipe
+        let changed = self.changed.iter().find(|(changed, _)| *changed == index);
+        changed.map_or(&self.entries[index].value, |(_, value)| value)
     }
 }
 
@@ -74,6 +69,7 @@ impl Store {
             recipe,
             value: value?,
             print,
+            waiting: None,
             updates: 0,
             failures: 0,
         });
@@ -110,7 +106,7 @@ impl Store {
     pub(in crate::config) fn values(&self) -> Values<'_> {
         Values {
             entries: &self.entries,
-            changed: None,
+            changed: Vec::new(),
         }
     }
 
@@ -135,50 +131,98 @@ impl Store {
         if kinds[0] != kinds[1] {
             return Some(self.fail(index, "it is of another type than before".into()));
         }
-        Some(self.change(index, recipe).unwrap_or(Outcome {
-            secret: secret.name.clone(),
-            error: None,
-        }))
+        let outcomes = self.change(index, recipe);
+        let own = outcomes.into_iter().find(|one| one.secret == secret.name);
+        Some(own.unwrap_or_else(|| self.replaced(index)))
     }
 
-    /// Reads a secret; `None`: nothing of it has changed.
-    fn change(&mut self, index: usize, recipe: Recipe) -> Option<Outcome> {
+    /// Reads a secret, and uses it with those that wait for others if need be; nothing of it may have changed.
+    fn change(&mut self, index: usize, recipe: Recipe) -> Vec<Outcome> {
         let (print, value) = recipe.read();
         let entry = &mut self.entries[index];
         if std::mem::replace(&mut entry.print, print) == print {
-            return None;
+            return Vec::new();
         }
-        let told = |fault: Fault| format!("{}: {}", fault.field, fault.reason);
-        let replaced = value.map_err(told).and_then(|value| {
-            self.remake(index, &value)?;
-            Ok(value)
+        entry.waiting = None;
+        match value {
+            Ok(value) => entry.waiting = Some((value, recipe)),
+            Err(fault) => {
+                let error = format!("{}: {}", fault.field, fault.reason);
+                return vec![self.fail(index, error)];
+            }
+        }
+        let used = self.take(&[index]).or_else(|error| {
+            let all: Vec<_> = self.waiting().collect();
+            self.take(&all).map_err(|_| error)
         });
-        let value = match replaced {
-            Ok(value) => value,
-            Err(error) => return Some(self.fail(index, error)),
-        };
-        let entry = &mut self.entries[index];
-        (entry.value, entry.recipe) = (value, recipe);
-        entry.updates += 1;
-        Some(Outcome {
-            secret: entry.name.clone(),
-            error: None,
-        })
+        match used {
+            Ok(mut outcomes) => {
+                self.retry(&mut outcomes);
+                outcomes
+            }
+            Err(error) => vec![self.fail(index, error)],
+        }
     }
 
-    /// Makes anew all that a secret is used for, or nothing.
-    fn remake(&self, index: usize, value: &Value) -> Result<(), String> {
+    /// The secrets that wait for others.
+    fn waiting(&self) -> impl Iterator<Item = usize> {
+        let entries = self.entries.iter().enumerate();
+        entries.filter_map(|(index, entry)| entry.waiting.as_ref().map(|_| index))
+    }
+
+    /// Uses those that wait and can be used now that another has changed.
+    fn retry(&mut self, outcomes: &mut Vec<Outcome>) {
+        let mut waiting: Vec<_> = self.waiting().collect();
+        while let Some(at) = waiting.iter().position(|index| {
+            let taken = self.take(&[*index]);
+            taken.is_ok_and(|mut taken| {
+                outcomes.append(&mut taken);
+                true
+            })
+        }) {
+            waiting.remove(at);
+        }
+    }
+
+    /// Uses secrets that wait, all or none.
+    fn take(&mut self, indices: &[usize]) -> Result<Vec<Outcome>, String> {
+        self.remake(indices)?;
+        let taken = indices.iter().map(|index| {
+            let entry = &mut self.entries[*index];
+            if let Some((value, recipe)) = entry.waiting.take() {
+                (entry.value, entry.recipe) = (value, recipe);
+                entry.updates += 1;
+            }
+            self.replaced(*index)
+        });
+        Ok(taken.collect())
+    }
+
+    /// Makes anew all that secrets which wait are used for, or nothing.
+    fn remake(&self, indices: &[usize]) -> Result<(), String> {
+        let changed = indices.iter().filter_map(|index| {
+            let (value, _) = self.entries[*index].waiting.as_ref()?;
+            Some((*index, value))
+        });
         let values = Values {
             entries: &self.entries,
-            changed: Some((index, value)),
+            changed: changed.collect(),
         };
-        let used = self
-            .uses
-            .iter()
-            .filter(|used| used.secrets().contains(&index));
-        let made: Result<Vec<_>, _> = used.map(|used| used.remake(&values, index)).collect();
+        let is_used = |used: &&Arc<dyn Use>| {
+            let mut secrets = used.secrets().into_iter();
+            secrets.any(|secret| indices.contains(&secret))
+        };
+        let used = self.uses.iter().filter(is_used);
+        let made: Result<Vec<_>, _> = used.map(|used| used.remake(&values, indices)).collect();
         made?.into_iter().for_each(|put| put());
         Ok(())
+    }
+
+    fn replaced(&self, index: usize) -> Outcome {
+        Outcome {
+            secret: self.entries[index].name.clone(),
+            error: None,
+        }
     }
 
     fn fail(&mut self, index: usize, error: String) -> Outcome {
@@ -204,6 +248,10 @@ impl Store {
                 Value::Certificate(identity) => Some(identity.expires()),
                 Value::Tickets(_) | Value::Trust(_) => None,
             },
+            staple_expires: match &entry.value {
+                Value::Certificate(identity) => identity.staple_expires(),
+                Value::Tickets(_) | Value::Trust(_) => None,
+            },
         };
         self.entries.iter().map(stats).collect()
     }
@@ -212,3 +260,6 @@ impl Store {
         self.uses.iter().for_each(|used| used.rotate_tickets(now));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,9 @@ use xds::api::envoy::{
 const HANDSHAKE_TIME: Option<Duration> = Some(Duration::from_secs(10));
 const SESSION_TIME: Duration = Duration::from_secs(2 * 3600);
 
+/// Seconds that a session can be resumed at most (RFC 8446 §4.6.1).
+const SESSION_SECONDS_MAX: u64 = 604_800;
+
 /// Sessions that a context remembers for clients that take no tickets.
 const SESSIONS_MAX: usize = 4096;
 
@@ -43,6 +46,7 @@ struct Server {
     session_time: Duration,
     scan_all: bool,
     require_sni: bool,
+    must_staple: bool,
 }
 
 /// Where the keys of session tickets come from.
@@ -78,6 +82,7 @@ impl Compiler {
         let timeout = chain.transport_socket_connect_timeout.as_ref();
         let at = Arc::new(DownstreamTls {
             context: Live::new(context),
+            alpn: server.params.alpn.clone(),
             handshake_timeout: self.timeout(
                 &path.replace(
                     "transport_socket.typed_config",
@@ -103,7 +108,14 @@ impl Compiler {
         let required = from.require_client_certificate.unwrap_or(false);
         let time_path = format!("{path}.session_timeout");
         let session_time = self.duration(&time_path, from.session_timeout.as_ref(), SESSION_TIME);
-        let tickets = self.tickets(path, from);
+        if session_time > Duration::from_secs(SESSION_SECONDS_MAX) {
+            let reason = format!("is longer than the {SESSION_SECONDS_MAX} s that TLS allows");
+            self.wrong(&time_path, reason);
+        }
+        let tickets = match session_time.is_zero() {
+            true => Some(TicketSource::None),
+            false => self.tickets(path, from),
+        };
         let (certificates, trust) = (certificates?, trust?);
         if certificates.is_empty() {
             self.wrong(
@@ -113,7 +125,8 @@ impl Compiler {
             return None;
         }
         self.check_client_trust(&common_path, &trust, required);
-        self.check_staples(from, &certificates);
+        self.check_promises(&certificates);
+        self.warn_of_sm2(&certificates);
         let remembers = !from.disable_stateful_session_resumption && !session_time.is_zero();
         Some(Server {
             provider: self.provider(),
@@ -126,6 +139,7 @@ impl Compiler {
             session_time,
             scan_all: from.full_scan_certs_on_sni_mismatch.unwrap_or(false),
             require_sni: from.require_sni.unwrap_or(false),
+            must_staple: from.ocsp_staple_policy() == OcspStaplePolicy::MustStaple,
         })
     }
 
@@ -145,18 +159,17 @@ impl Compiler {
         }
     }
 
-    fn check_staples(&mut self, from: &DownstreamTlsContext, certificates: &[CertificateRef]) {
-        if from.ocsp_staple_policy() != OcspStaplePolicy::MustStaple {
-            return;
-        }
+    /// Tells of certificates that clients may refuse.
+    fn check_promises(&mut self, certificates: &[CertificateRef]) {
         for (place, path) in certificates {
-            let is_stapled = match self.secrets.values().recipe(*place) {
-                Recipe::Certificate(from) => from.ocsp_staple.is_some(),
-                Recipe::Tickets(_) | Recipe::Trust(_) => false,
+            let is_broken = match self.secrets.values().get(*place) {
+                Value::Certificate(identity) => identity.is_must_staple() && !identity.has_staple(),
+                Value::Tickets(_) | Value::Trust(_) => false,
             };
-            if !is_stapled {
-                let reason = "`ocsp_staple` is needed, as `ocsp_staple_policy` says";
-                self.wrong(path, reason);
+            if is_broken {
+                let reason =
+                    "promises clients an OCSP response (RFC 7633), and has no `ocsp_staple`";
+                self.warn(path, reason);
             }
         }
     }
@@ -222,6 +235,7 @@ impl Server {
             session_time: self.session_time,
             scan_all: self.scan_all,
             require_sni: self.require_sni,
+            must_staple: self.must_staple,
             key_log: self.params.key_log.clone(),
         };
         ServerContext::new(&self.provider, settings)
@@ -260,6 +274,21 @@ impl TicketSource {
         }
     }
 
+    /// Puts other keys in the place of those that were given, if they are among what changed.
+    fn replacement(&self, values: &Values<'_>, changed: &[usize]) -> Option<Box<dyn FnOnce()>> {
+        let Self::Secret(place, tickets) = self else {
+            return None;
+        };
+        match values.get(*place) {
+            Value::Tickets(keys) if changed.contains(place) => {
+                let (tickets, keys) = (tickets.clone(), keys.clone());
+                // They were checked when they were read.
+                Some(Box::new(move || drop(tickets.replace(&keys))))
+            }
+            Value::Tickets(_) | Value::Certificate(_) | Value::Trust(_) => None,
+        }
+    }
+
     fn put(&self, new: Option<Arc<Tickets>>) {
         if let (Self::Random(tickets), Some(new)) = (self, new) {
             *tickets.lock().unwrap_or_else(PoisonError::into_inner) = new;
@@ -278,16 +307,14 @@ impl Use for Used {
         certificates.chain(trust).chain(tickets).collect()
     }
 
-    fn remake(&self, values: &Values<'_>, changed: usize) -> Result<Box<dyn FnOnce()>, String> {
+    fn remake(&self, values: &Values<'_>, changed: &[usize]) -> Result<Box<dyn FnOnce()>, String> {
         let server = self.server.clone();
-        if let (TicketSource::Secret(_, tickets), Value::Tickets(keys)) =
-            (&server.tickets, values.get(changed))
-        {
-            let (tickets, keys) = (tickets.clone(), keys.clone());
-            // They were checked when they were read.
-            return Ok(Box::new(move || drop(tickets.replace(&keys))));
-        }
-        let other_trust = server.trust.secrets().any(|place| place == changed);
+        let replace_keys = server.tickets.replacement(values, changed);
+        let replace_keys = match (replace_keys, changed) {
+            (Some(replace), [_]) => return Ok(replace),
+            (replace, _) => replace,
+        };
+        let other_trust = server.trust.secrets().any(|place| changed.contains(&place));
         let tickets = match &server.tickets {
             TicketSource::Random(_) if other_trust => Some(Tickets::random(&server.provider)),
             TicketSource::None | TicketSource::Random(_) | TicketSource::Secret(..) => {
@@ -299,6 +326,9 @@ impl Use for Used {
         Ok(Box::new(move || {
             at.context.put(context);
             server.tickets.put(tickets);
+            if let Some(replace) = replace_keys {
+                replace();
+            }
         }))
     }
 

@@ -1,9 +1,9 @@
 //! The secrets of sessions in a file, for tools that look into recorded connections.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io::Write,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::PathBuf,
     sync::{Mutex, PoisonError},
 };
@@ -11,31 +11,76 @@ use std::{
 /// `envoy.extensions.transport_sockets.tls.v3.TlsKeyLog`: a file that is opened to append at the first line.
 pub(super) struct KeyLogFile {
     path: PathBuf,
-    file: Mutex<Option<File>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    New,
+    Open(File),
+    /// It cannot be written, or others can read it; that was told.
+    Refused,
 }
 
 impl KeyLogFile {
     pub(super) fn new(path: &str) -> Self {
         Self {
             path: path.into(),
-            file: Mutex::default(),
+            state: Mutex::default(),
         }
+    }
+}
+
+impl KeyLogFile {
+    /// Whether a file is one that secrets may be written to, or not there.
+    ///
+    /// # Errors
+    /// Others than its owner can read it.
+    pub(super) fn check(path: &str) -> Result<(), String> {
+        std::fs::metadata(path).map_or(Ok(()), |metadata| check(&metadata))
+    }
+
+    fn open(&self) -> Result<File, String> {
+        let mut options = OpenOptions::new();
+        let opened = options
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&self.path);
+        let file = opened.map_err(|error| error.to_string())?;
+        let metadata = file.metadata().map_err(|error| error.to_string())?;
+        check(&metadata).map(|()| file)
+    }
+}
+
+/// Nobody but the owner may read it.
+fn check(metadata: &Metadata) -> Result<(), String> {
+    let mode = metadata.permissions().mode() & 0o777;
+    match mode & 0o044 {
+        0 => Ok(()),
+        _ => Err(format!(
+            "others than its owner can read it (mode {mode:03o})"
+        )),
     }
 }
 
 impl tls::KeyLog for KeyLogFile {
     fn write(&self, line: &str) {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.is_none() {
-            // Nobody else may read it.
-            let opened = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(&self.path);
-            *file = opened.ok();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::New = *state {
+            *state = self.open().map_or_else(
+                |error| {
+                    eprintln!(
+                        "ERROR key log {}: not written: {error}",
+                        self.path.display()
+                    );
+                    State::Refused
+                },
+                State::Open,
+            );
         }
-        if let Some(file) = &mut *file {
+        if let State::Open(file) = &mut *state {
             // A session does not fail because it cannot be recorded.
             let _ = file.write_all(format!("{line}\n").as_bytes());
         }
@@ -49,7 +94,6 @@ mod tests {
 
     #[test]
     fn lines_are_appended_to_a_file_for_its_owner_only() {
-        use std::os::unix::fs::PermissionsExt;
         let path = std::env::temp_dir().join(format!("ringlb-key-log-{}", std::process::id()));
         let name = path.display().to_string();
         KeyLogFile::new(&name).write("CLIENT_RANDOM 1 2");
@@ -58,5 +102,25 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(text.unwrap(), "CLIENT_RANDOM 1 2\nCLIENT_RANDOM 3 4\n");
         assert_eq!(meta.unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let path = std::env::temp_dir().join(format!("ringlb-key-log-read-{}", std::process::id()));
+        let name = path.display().to_string();
+        assert_eq!(KeyLogFile::check(&name), Ok(()));
+        for (mode, is_refused) in [(0o640, true), (0o604, true), (0o622, false), (0o600, false)] {
+            std::fs::write(&path, "").unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let checked = KeyLogFile::check(&name);
+            KeyLogFile::new(&name).write("CLIENT_RANDOM 1 2");
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(
+                (checked.is_err(), text.is_empty()),
+                (is_refused, is_refused),
+                "{mode:o}"
+            );
+        }
     }
 }

@@ -23,6 +23,8 @@ pub struct DownstreamTls {
     pub context: Live<tls::ServerContext>,
     /// `FilterChain.transport_socket_connect_timeout`: for the handshake; `None`: no limit.
     pub handshake_timeout: Option<Duration>,
+    /// `alpn_protocols`.
+    pub(super) alpn: Vec<Vec<u8>>,
 }
 
 /// `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`.

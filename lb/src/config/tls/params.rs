@@ -1,9 +1,12 @@
 //! Versions, cipher suites, groups, protocols and key logs: what both directions share.
 
-use super::key_log::KeyLogFile;
-use crate::config::compile::{Compiler, at};
+use super::{key_log::KeyLogFile, secrets::CertificateRef};
+use crate::config::{
+    compile::{Compiler, at},
+    secrets::Value,
+};
 use std::sync::Arc;
-use tls::{Group, KeyLog, Suite, Version};
+use tls::{Group, KeyKind, KeyLog, Suite, Version};
 use xds::api::envoy::extensions::transport_sockets::tls::v3::{
     CommonTlsContext, TlsParameters, tls_parameters::TlsProtocol,
 };
@@ -23,13 +26,39 @@ impl Compiler {
     pub(super) fn tls_params(&mut self, path: &str, from: &CommonTlsContext) -> Params {
         let params_path = format!("{path}.tls_params");
         let params = from.tls_params.clone().unwrap_or_default();
+        let suites = self.suites(&format!("{params_path}.cipher_suites"), &params);
+        if suites.iter().copied().any(Suite::is_sm) {
+            self.warn_of_sm4(&format!("{params_path}.cipher_suites"));
+        }
         let alpn = self.protocols(&format!("{path}.alpn_protocols"), &from.alpn_protocols);
         Params {
             versions: self.versions(&params_path, &params),
-            suites: self.suites(&format!("{params_path}.cipher_suites"), &params),
+            suites,
             groups: self.groups(&format!("{params_path}.ecdh_curves"), &params),
             alpn: alpn.into_iter().map(Vec::from).collect(),
             key_log: self.key_log(path, from),
+        }
+    }
+
+    /// Tells of certificates that lead to SM4 if it has to look up tables.
+    pub(super) fn warn_of_sm2(&mut self, certificates: &[CertificateRef]) {
+        for (place, path) in certificates {
+            let is_sm2 = match self.secrets.values().get(*place) {
+                Value::Certificate(identity) => identity.kind() == KeyKind::Sm2,
+                Value::Tickets(_) | Value::Trust(_) => false,
+            };
+            if is_sm2 {
+                self.warn_of_sm4(path);
+            }
+        }
+    }
+
+    /// Tells if SM4 is to be used and has to look up tables in memory.
+    fn warn_of_sm4(&mut self, path: &str) {
+        if !tls::has_vector_sm4() {
+            let reason = "this CPU has not the instructions that SM4 is written for: it is slow, and its \
+                          time tells of its keys to who shares the CPU";
+            self.warn(path, reason);
         }
     }
 
@@ -85,6 +114,10 @@ impl Compiler {
         let path = format!("{path}.key_log.path");
         if log.path.is_empty() {
             self.wrong(&path, "is missing");
+            return None;
+        }
+        if let Err(reason) = KeyLogFile::check(&log.path) {
+            self.wrong(&path, reason);
             return None;
         }
         let reason = "who reads this file can read the connections; it is for debugging only";

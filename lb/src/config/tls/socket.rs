@@ -106,6 +106,14 @@ impl Compiler {
         let tls = tls?;
         let hostname = Some(endpoint.hostname.as_str()).filter(|name| !name.is_empty());
         let name = tls.name(hostname, address.inet().map(|address| address.ip()));
+        // What is no name of a server's was told of already where it is `sni`.
+        if hostname == name.as_deref() && name.as_deref().is_some_and(|name| !tls::is_name(name)) {
+            let reason = format!(
+                "`{}` is neither a host name nor an address",
+                endpoint.hostname
+            );
+            self.wrong(&format!("{path}.hostname"), reason);
+        }
         if tls.check_name && name.is_none() {
             let reason =
                 "is needed: its certificate has to be for some name, and there is no `sni`";

@@ -163,8 +163,7 @@ fn matcher(from: &SubjectAltNameMatcher) -> Result<SanMatcher, (&'static str, St
     let text = string_match(matcher).map_err(|reason| ("matcher", reason))?;
     let matches: Arc<dyn Fn(&str) -> bool + Send + Sync> = match (&matcher.match_pattern, kind) {
         (Some(MatchPattern::Exact(name)), SanKind::Dns) => {
-            let name = name.clone();
-            Arc::new(move |san| is_dns_name(&name, san))
+            return Ok(SanMatcher::dns(name));
         }
         (Some(MatchPattern::Exact(ip)), SanKind::Ip) => {
             let wrong = |_| ("matcher", format!("`{ip}` is not an IP address"));
@@ -176,14 +175,6 @@ fn matcher(from: &SubjectAltNameMatcher) -> Result<SanMatcher, (&'static str, St
         }
     };
     Ok(SanMatcher { kind, matches })
-}
-
-/// Whether a certificate's DNS name, which may begin with `*.`, is for this name (RFC 6125 §6.4).
-fn is_dns_name(name: &str, san: &str) -> bool {
-    let wildcard = san.strip_prefix("*.").filter(|rest| rest.contains('.'));
-    let parent = name.split_once('.').filter(|(label, _)| !label.is_empty());
-    san.eq_ignore_ascii_case(name)
-        || matches!((wildcard, parent), (Some(rest), Some((_, parent))) if rest.eq_ignore_ascii_case(parent))
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ use xds::api::envoy::extensions::transport_sockets::tls::v3::{
 /// Sessions that a context remembers for resumption.
 const SESSIONS_MAX: u32 = 64;
 
+/// The most that can be asked for: what is remembered takes memory from the start.
+const SESSIONS_LIMIT: u32 = 65_536;
+
 /// What a context is made from.
 struct ClientParts {
     provider: Provider,
@@ -94,8 +97,10 @@ impl Compiler {
                 "there can be only one towards endpoints",
             );
         }
-        if from.sni.len() > 255 {
-            self.wrong(&format!("{path}.sni"), "is longer than 255 bytes");
+        self.warn_of_sm2(&certificates);
+        if !from.sni.is_empty() && !tls::is_name(&from.sni) {
+            let reason = format!("`{}` is neither a host name nor an address", from.sni);
+            self.wrong(&format!("{path}.sni"), reason);
         }
         if let Some(path) = trust.path().map(str::to_owned)
             && trust::accepts_any(&trust.merged(&self.secrets.values()))
@@ -104,6 +109,10 @@ impl Compiler {
             self.warn(&format!("{path}.trust_chain_verification"), reason);
         }
         let sessions_max = from.max_session_keys.unwrap_or(SESSIONS_MAX);
+        if sessions_max > SESSIONS_LIMIT {
+            let reason = format!("has to be between 0 and {SESSIONS_LIMIT}");
+            self.wrong(&format!("{path}.max_session_keys"), reason);
+        }
         Some(ClientParts {
             provider: self.provider(),
             certificates,
@@ -220,7 +229,7 @@ impl Use for Used {
         certificates.chain(self.parts.trust.secrets()).collect()
     }
 
-    fn remake(&self, values: &Values<'_>, _changed: usize) -> Result<Box<dyn FnOnce()>, String> {
+    fn remake(&self, values: &Values<'_>, _changed: &[usize]) -> Result<Box<dyn FnOnce()>, String> {
         let told = |error: SettingsError| error.to_string();
         if self.parts.checks_name(&self.parts.trust.merged(values)) != self.at.check_name {
             return Err("whether the endpoints' names are checked cannot change".into());

@@ -3,6 +3,7 @@ use crate::config::{
     DownstreamTls,
     sample::{CHAIN, Sample},
 };
+use rcgen::CustomExtension;
 use std::{sync::Arc, time::Duration};
 
 fn of_chain(chain: &str) -> Arc<DownstreamTls> {
@@ -56,7 +57,7 @@ fn a_chain_with_a_certificate_speaks_tls() {
 }
 
 /// Fields of a context, and which of them is wrong.
-const WRONG: [(&str, &str); 19] = [
+const WRONG: [(&str, &str); 20] = [
     ("", ".common_tls_context.tls_certificates"),
     (
         "common_tls_context: {tls_certificates: [{certificate_chain: file(a.pem), private_key: file(b.key)}]}",
@@ -131,6 +132,10 @@ const WRONG: [(&str, &str); 19] = [
     (
         "common_tls_context: {tls_certificates: [cert(a)], key_log: {}}",
         ".common_tls_context.key_log.path",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)]}, session_timeout: 604801s",
+        ".session_timeout",
     ),
 ];
 
@@ -210,4 +215,93 @@ fn secrets_have_names_of_their_own() {
         let problems = sample.problems();
         assert!(problems[0].contains(expected), "{problems:?}");
     }
+}
+
+#[test]
+fn protocols_that_the_codec_does_not_speak_are_told_of() {
+    let (folder, _) = folder();
+    for (manager, alpn, expected) in [
+        ("", "h2, http/1.1, http/1.0", None),
+        ("", "http/1.1, spdy/3", Some("[1]: offers `spdy/3`")),
+        ("codec_type: HTTP1", "http/1.1", None),
+        (
+            "codec_type: HTTP1",
+            "h2, http/1.1",
+            Some("[0]: offers `h2`"),
+        ),
+        ("codec_type: HTTP2", "h2", None),
+        (
+            "codec_type: HTTP2",
+            "h2, http/1.1",
+            Some("[1]: offers `http/1.1`"),
+        ),
+    ] {
+        let fields = format!(
+            "session_timeout: 604800s, common_tls_context: {{tls_certificates: [cert(a)], alpn_protocols: [{alpn}]}}"
+        );
+        let chain = downstream(&folder, &fields);
+        let sample = Sample {
+            chain: &chain,
+            manager,
+            ..Sample::default()
+        };
+        let warnings = sample.warnings();
+        assert_eq!(
+            warnings.len(),
+            usize::from(expected.is_some()),
+            "{warnings:?}"
+        );
+        if let Some(expected) = expected {
+            assert!(
+                warnings[0].contains(&format!("alpn_protocols{expected}")),
+                "{warnings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sm4_without_vectors_is_told_of() {
+    let (folder, _) = folder();
+    let chain = downstream(
+        &folder,
+        "common_tls_context: {tls_certificates: [cert(a)], \
+         tls_params: {cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_SM4_GCM_SM3]}}",
+    );
+    let sample = Sample {
+        chain: &chain,
+        ..Sample::default()
+    };
+    let warnings = sample.warnings();
+    let is_told = warnings
+        .iter()
+        .any(|one| one.contains("cipher_suites: this CPU"));
+    assert_eq!(is_told, !tls::has_vector_sm4(), "{warnings:?}");
+}
+
+#[test]
+fn a_certificate_that_promises_a_staple_and_has_none_is_told_of() {
+    let (folder, authority) = folder();
+    let (chain, key) = authority.issue_with(&["a.test"], |params| {
+        // A list of features with `status_request`, RFC 7633 §4.
+        let feature = [1, 3, 6, 1, 5, 5, 7, 1, 24];
+        let extension = CustomExtension::from_oid_content(&feature, vec![0x30, 3, 2, 1, 5]);
+        params.custom_extensions.push(extension);
+    });
+    folder.put("a.pem", chain);
+    folder.put("a.key", key);
+    let chain = downstream(
+        &folder,
+        "common_tls_context: {tls_certificates: [cert(a), cert(b)]}",
+    );
+    let sample = Sample {
+        chain: &chain,
+        ..Sample::default()
+    };
+    let warnings = sample.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("tls_certificates[0]: promises"),
+        "{warnings:?}"
+    );
 }

@@ -79,6 +79,21 @@ fn what_is_wrong_towards_endpoints_is_told_at_its_field() {
             "",
             format!("{common}.combined_validation_context.validation_context_sds_secret_config"),
         ),
+        (
+            "sni: \"*.x\"",
+            "",
+            format!("{CLUSTER}.transport_socket.typed_config.sni"),
+        ),
+        (
+            "max_session_keys: 65537",
+            "",
+            format!("{CLUSTER}.transport_socket.typed_config.max_session_keys"),
+        ),
+        (
+            "common_tls_context: {validation_context: {trusted_ca: file(ca.pem)}}",
+            "{endpoint: {hostname: \"a b\", address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}",
+            format!("{CLUSTER}.load_assignment.endpoints[0].lb_endpoints[0].endpoint.hostname"),
+        ),
     ] {
         let cluster = upstream(&folder, fields);
         let sample = Sample {
