@@ -4,7 +4,7 @@
 use crate::{config::Snapshot, grpc::Outcome};
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -341,15 +341,14 @@ pub struct ClusterStats {
 }
 
 /// What a worker counts of TLS.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TlsStats {
     /// Handshakes that clients began and that were completed, by what they agreed on.
     pub downstream: HandshakeStats,
     /// The same of those that we began.
     pub upstream: HandshakeStats,
-    /// Why sessions failed: details of [`tls::Fault`] in order of first appearance. Their number is bounded
-    /// by the code.
-    pub faults: Mutex<Vec<(&'static str, u64)>>,
+    /// Why sessions failed, by [`tls::DETAILS`].
+    pub faults: Box<[Counter]>,
 }
 
 /// Completed handshakes of one side.
@@ -361,6 +360,16 @@ pub struct HandshakeStats {
     pub resumed: Counter,
     /// Those in which the peer presented a certificate.
     pub certified: Counter,
+}
+
+impl Default for TlsStats {
+    fn default() -> Self {
+        Self {
+            downstream: HandshakeStats::default(),
+            upstream: HandshakeStats::default(),
+            faults: tls::DETAILS.iter().map(|_| Counter::default()).collect(),
+        }
+    }
 }
 
 impl TlsStats {
@@ -378,10 +387,8 @@ impl TlsStats {
 
     /// Counts a session that failed.
     pub(crate) fn count_fault(&self, detail: &'static str) {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        match faults.iter_mut().find(|(name, _)| *name == detail) {
-            Some((_, count)) => *count += 1,
-            None => faults.push((detail, 1)),
+        if let Ok(at) = tls::DETAILS.binary_search(&detail) {
+            self.faults[at].inc();
         }
     }
 }

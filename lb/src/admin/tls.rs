@@ -7,7 +7,7 @@ use crate::{
     stats::{HandshakeStats, TlsStats, WorkerStats},
 };
 use engines::UnixTime;
-use std::{collections::BTreeMap, fmt::Write, sync::PoisonError};
+use std::fmt::Write;
 use tls::Version;
 
 /// The handshakes of one side.
@@ -68,15 +68,13 @@ fn handshakes(out: &mut String, workers: &[std::sync::Arc<WorkerStats>]) {
 
 /// Why sessions failed: only what has occurred.
 fn faults(out: &mut String, workers: &[std::sync::Arc<WorkerStats>]) {
-    let mut sums = BTreeMap::new();
-    for worker in workers {
-        let faults = worker.tls.faults.lock();
-        for (detail, count) in faults.unwrap_or_else(PoisonError::into_inner).iter() {
-            *sums.entry(*detail).or_insert(0) += count;
-        }
-    }
-    let labels: Vec<_> = sums.keys().map(|detail| label("detail", detail)).collect();
-    let counts: Vec<_> = sums.values().copied().collect();
+    let sum = |at: usize| -> u64 {
+        let workers = workers.iter();
+        workers.map(|worker| worker.tls.faults[at].get()).sum()
+    };
+    let all = tls::DETAILS.iter().enumerate();
+    let occurred = all.map(|(at, detail)| (label("detail", detail), sum(at)));
+    let (labels, counts): (Vec<_>, Vec<_>) = occurred.filter(|(_, count)| *count > 0).unzip();
     family(
         out,
         "ringlb_tls_faults_total",
@@ -108,13 +106,38 @@ fn secrets(out: &mut String, stats: &[SecretStats], now: UnixTime) {
         &labels,
         |i| stats[i].update_failures,
     );
-    let (name, help) = (
+    expiries(
+        out,
         "ringlb_certificate_days_until_expiry",
         "Days until the first certificate of a chain expires, below 0 once it has",
+        stats
+            .iter()
+            .zip(&labels)
+            .map(|(one, label)| (label, one.expires)),
+        now,
     );
+    expiries(
+        out,
+        "ringlb_staple_days_until_expiry",
+        "Days until a stapled OCSP response is outdated, below 0 once it is",
+        stats
+            .iter()
+            .zip(&labels)
+            .map(|(one, label)| (label, one.staple_expires)),
+        now,
+    );
+}
+
+fn expiries<'a>(
+    out: &mut String,
+    name: &str,
+    help: &str,
+    all: impl Iterator<Item = (&'a String, Option<tls::Now>)>,
+    now: UnixTime,
+) {
     let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} gauge");
-    for (one, label) in stats.iter().zip(&labels) {
-        if let Some(expires) = one.expires {
+    for (label, expires) in all {
+        if let Some(expires) = expires {
             let _ = writeln!(out, "{name}{{{label}}} {}", days(expires, now));
         }
     }
@@ -143,6 +166,10 @@ pub(super) fn certs(running: &Running) -> String {
         if let Some(expires) = one.expires {
             let days = days(expires, UnixTime::now());
             let _ = writeln!(out, "{secret}::days_until_expiry::{days}");
+        }
+        if let Some(expires) = one.staple_expires {
+            let days = days(expires, UnixTime::now());
+            let _ = writeln!(out, "{secret}::days_until_staple_expiry::{days}");
         }
     }
     out

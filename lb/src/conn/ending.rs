@@ -2,11 +2,12 @@
 
 use super::{Conn, ConnKey, ConnPhase, Side, streams::Streams};
 use crate::{
+    pool::Wire,
     stream::{Failure, Target},
-    worker::{Todo, Worker},
+    worker::{Owner, Todo, Worker},
 };
 use codecs::Life;
-use engines::SlotKey;
+use engines::{SlotKey, Sock};
 use std::io;
 
 /// What the loss of a connection to an endpoint means to others.
@@ -108,6 +109,22 @@ impl Worker {
             self.tell_loss(key, loss);
         }
         self.flush_and_cut(key);
+    }
+
+    /// Closes the socket of a connection to an endpoint when what is queued on it has left; nobody waits for that.
+    pub(crate) fn part_sock(&mut self, sock: Sock, cluster: usize, endpoint: usize, unsent: usize) {
+        let config = self.upstreams[cluster].cluster.config.clone();
+        let target = Target {
+            cluster,
+            endpoint,
+            wire: Wire::Http1,
+        };
+        let mut conn = Conn::upstream(sock, target, &config, false, self.now);
+        (conn.phase, conn.unsent) = (ConnPhase::Flushing, unsent);
+        conn.note_lost();
+        let key = self.net.conns.insert(conn);
+        self.own(sock, Owner::Conn(key));
+        self.mark_conn(key);
     }
 
     fn tell_loss(&mut self, key: ConnKey, loss: Loss) {

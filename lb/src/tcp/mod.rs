@@ -4,6 +4,7 @@
 //! upstream is open; else they are pumped (`pump`). Half-closes pass through; the tunnel ends when both
 //! directions have.
 
+mod ending;
 mod pump;
 
 use crate::{
@@ -329,7 +330,7 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get(key) else {
             return;
         };
-        if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed()) {
+        if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed) {
             self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
         } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();

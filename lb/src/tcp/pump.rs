@@ -10,33 +10,33 @@ use tls::{Facts, Fault, ServerContext, Session, What};
 /// What a tunnel with TLS has more than another.
 #[derive(Default)]
 pub(crate) struct Pump {
-    down: End,
-    up: End,
+    pub(super) down: End,
+    pub(super) up: End,
     /// The client's handshake is not over.
     pub(super) is_handshaking: bool,
     /// TLS with the client has failed: it ends when the client has the alert that says so and ends too.
-    has_failed: bool,
+    pub(super) has_failed: bool,
     /// Bytes read and dropped since.
     dropped: usize,
 }
 
 /// One side of it.
 #[derive(Default)]
-struct End {
-    tls: Option<Session>,
+pub(super) struct End {
+    pub(super) tls: Option<Session>,
     /// Bytes queued in the engine.
-    unsent: usize,
+    pub(super) unsent: usize,
     /// The engine was told to receive.
-    is_read: bool,
+    pub(super) is_read: bool,
     /// The peer sends no more.
-    is_done: bool,
+    pub(super) is_done: bool,
     /// We said that we send no more.
-    is_ended: bool,
+    pub(super) is_ended: bool,
 }
 
 impl End {
     /// Data can be sent on it.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.tls.as_ref().is_none_or(Session::is_established)
     }
 }
@@ -66,11 +66,6 @@ impl Pump {
         self.down.tls.as_ref()?.facts()
     }
 
-    /// TLS with the client has failed.
-    pub(super) fn has_failed(&self) -> bool {
-        self.has_failed
-    }
-
     /// How long it waits for the client's end once it has failed.
     pub(super) fn patience(&self) -> Option<Duration> {
         let time = match self.down.unsent {
@@ -80,7 +75,7 @@ impl Pump {
         self.has_failed.then_some(time)
     }
 
-    fn end(&mut self, is_down: bool) -> &mut End {
+    pub(super) fn end(&mut self, is_down: bool) -> &mut End {
         if is_down {
             &mut self.down
         } else {
@@ -148,7 +143,7 @@ impl Worker {
     }
 
     /// The client ended its direction without TLS saying so.
-    fn is_pump_cut(&self, key: TunnelKey) -> bool {
+    pub(super) fn is_pump_cut(&self, key: TunnelKey) -> bool {
         let pump = self.tunnels.get(key).and_then(|t| t.pump.as_ref());
         let session = pump.and_then(|pump| pump.down.tls.as_ref());
         session.is_some_and(|session| session.on_eof().is_err())
@@ -217,7 +212,7 @@ impl Worker {
     }
 
     /// Sends what TLS itself has to say on one side.
-    fn send_tunnel_records(&mut self, key: TunnelKey, is_down: bool, records: &[u8]) {
+    pub(super) fn send_tunnel_records(&mut self, key: TunnelKey, is_down: bool, records: &[u8]) {
         if !records.is_empty() {
             let records = self.net.blocks.write(records);
             self.send_tunnel(key, is_down, records);
@@ -307,122 +302,6 @@ impl Worker {
         let end = pump.end(is_down);
         end.unsent = end.unsent.saturating_sub(bytes);
         tunnel.since = self.now;
-        self.end_spent_pump(key);
-        self.sync_pump(key);
-        self.sync_tunnel(key);
-    }
-
-    /// A socket brings no more.
-    pub(super) fn on_pump_finished(&mut self, key: TunnelKey, sock: Sock) {
-        let Some(tunnel) = self.tunnels.get_mut(key) else {
-            return;
-        };
-        let is_down = sock == tunnel.down;
-        let Some(pump) = &mut tunnel.pump else { return };
-        let end = pump.end(is_down);
-        end.is_read = false;
-        let ended = end.tls.as_ref().map_or(Ok(()), Session::on_eof);
-        // Who only looks whether anybody is there breaks nothing off.
-        let is_silent = is_down && end.tls.as_ref().is_some_and(secure::is_unused);
-        match ended {
-            _ if pump.has_failed => {
-                pump.down.is_done = true;
-                self.end_spent_pump(key);
-            }
-            Err(_) if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
-            Err(fault) if !pump.end(is_down).is_open() => {
-                self.on_tunnel_fault(key, is_down, &fault);
-            }
-            ended => self.end_pump_half(key, is_down, ended.is_err()),
-        }
-    }
-
-    /// One side sends no more: the other is told, once it has all. `is_cut`: TLS did not say so, and neither
-    /// is it said to the other side, which is to see that there may have been more.
-    fn end_pump_half(&mut self, key: TunnelKey, from_down: bool, is_cut: bool) {
-        let Some(tunnel) = self.tunnels.get_mut(key) else {
-            return;
-        };
-        let Some(pump) = &mut tunnel.pump else { return };
-        pump.end(from_down).is_done = true;
-        if from_down {
-            tunnel.finished.0 = true;
-        } else {
-            tunnel.finished.1 = true;
-        }
-        if !tunnel.connected || std::mem::replace(&mut pump.end(!from_down).is_ended, true) {
-            return;
-        }
-        let mut records = Vec::new();
-        if let Some(session) = &mut pump.end(!from_down).tls
-            && !is_cut
-        {
-            session.close(&mut records);
-        }
-        let sock = if from_down {
-            tunnel.up
-        } else {
-            Some(tunnel.down)
-        };
-        self.send_tunnel_records(key, !from_down, &records);
-        if let Some(sock) = sock {
-            self.net.engine.finish(sock);
-        }
-        self.end_spent_pump(key);
-    }
-
-    /// A tunnel of which both directions have ended is over when all has left.
-    fn end_spent_pump(&mut self, key: TunnelKey) {
-        let Some(tunnel) = self.tunnels.get(key) else {
-            return;
-        };
-        let Some(pump) = &tunnel.pump else { return };
-        let is_flushed = pump.down.unsent == 0 && pump.up.unsent == 0;
-        let is_over = tunnel.finished == (true, true) && is_flushed;
-        if pump.has_failed && pump.down.is_done && pump.down.unsent == 0 {
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
-        } else if is_over && !pump.has_failed {
-            self.end_tunnel(key, Flags::default());
-        }
-    }
-
-    /// TLS has failed on one side; the alert that says so was queued.
-    fn on_tunnel_fault(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
-        self.stats.tls.count_fault(fault.detail);
-        let Some(tunnel) = self.tunnels.get_mut(key) else {
-            return;
-        };
-        let (place, is_new) = (tunnel.place, !tunnel.connected);
-        let cluster = tunnel.config.cluster;
-        tunnel.record.detail = fault.detail;
-        match (is_down, is_new) {
-            (true, _) => {
-                if tunnel.target.is_none() {
-                    self.listener_stats(place).handshake_failures.inc();
-                }
-                self.fail_pump(key);
-            }
-            (false, true) => {
-                self.cluster_stats(cluster).handshake_failures.inc();
-                self.cluster_stats(cluster).connect_failures.inc();
-                self.retry_tunnel(key);
-            }
-            (false, false) => self.end_tunnel(key, Flags::UPSTREAM_PROTOCOL),
-        }
-    }
-
-    /// The client is told that its session failed, and the tunnel ends.
-    fn fail_pump(&mut self, key: TunnelKey) {
-        self.leave_endpoint(key);
-        let Some(tunnel) = self.tunnels.get_mut(key) else {
-            return;
-        };
-        let down = tunnel.down;
-        tunnel.since = self.now;
-        if let Some(pump) = &mut tunnel.pump {
-            pump.has_failed = true;
-        }
-        self.net.engine.finish(down);
         self.end_spent_pump(key);
         self.sync_pump(key);
         self.sync_tunnel(key);

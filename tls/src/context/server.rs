@@ -142,18 +142,23 @@ impl ServerContext {
 
     fn family(&self, offer: &Offer) -> &Family {
         let standard = &self.standard;
-        let wants = |sm: &&Family| {
+        let has_choice = standard.shares_suite(offer);
+        let is_named = |sm: &Family| {
             is_for_sm(
                 offer.sni.as_deref(),
                 |sni| sm.store.has_name(sni),
                 |sni| standard.store.has_name(sni),
-            ) && wants_sm(offer, |suite| sm.has(suite), |suite| standard.has(suite))
+            )
+        };
+        let wants = |sm: &&Family| {
+            (is_named(sm) || !has_choice)
+                && wants_sm(offer, |suite| sm.has(suite), |suite| standard.has(suite))
         };
         self.sm.as_ref().filter(wants).unwrap_or(&self.standard)
     }
 }
 
-/// Of a name that only a standard certificate has, no SM2 certificate is presented.
+/// Of a name that only a standard certificate has, no SM2 certificate is presented to a client that can do both.
 fn is_for_sm(
     sni: Option<&str>,
     is_sm: impl Fn(&str) -> bool,
@@ -208,6 +213,13 @@ impl Family {
 
     fn has(&self, suite: u16) -> bool {
         self.suites.contains(&Suite(suite))
+    }
+
+    /// A suite is shared of the version that it comes to with a client of TLS 1.3.
+    fn shares_suite(&self, offer: &Offer) -> bool {
+        let is_tls13 = self.suites.iter().any(|suite| suite.is_tls13());
+        let mut suites = offer.suites.iter().map(|suite| Suite(*suite));
+        suites.any(|suite| suite.is_tls13() == is_tls13 && self.suites.contains(&suite))
     }
 
     fn prefers_chacha(&self, offer: &Offer) -> bool {

@@ -81,19 +81,23 @@ fn a_client_that_prefers_sm4_gets_a_certificate_for_the_name_that_it_asks_for() 
     };
     let sm = sm2().with_names(&["sm.test", "*.w.test"]);
     let context = server(serving(vec![standard(&["b.test", "*.s.test"]), sm]));
-    for (sni, is_sm) in [
-        (None, true),
-        (Some("sm.test"), true),
-        (Some("SM.test."), true),
-        (Some("x.w.test"), true),
-        (Some("b.test"), false),
-        (Some("x.s.test"), false),
-        (Some("x.x.s.test"), true),
-        (Some("unknown.test"), true),
+    let both: &[u16] = &[0x00C6, 0x1301];
+    for (sni, suites, is_sm) in [
+        (None, both, true),
+        (Some("sm.test"), both, true),
+        (Some("SM.test."), both, true),
+        (Some("x.w.test"), both, true),
+        (Some("b.test"), both, false),
+        (Some("x.s.test"), both, false),
+        (Some("x.x.s.test"), both, true),
+        (Some("unknown.test"), both, true),
+        // It has no other choice, and may look at other things than the name.
+        (Some("b.test"), &[0x00C6], true),
+        (Some("b.test"), &[0x00C6, 0xC02B], true),
     ] {
         let offer = Offer {
             sni: sni.map(Into::into),
-            suites: vec![0x00C6, 0x1301],
+            suites: suites.to_vec(),
             groups: vec![41, 29],
             schemes: vec![0x0708, 0x0403],
             ..Offer::default()

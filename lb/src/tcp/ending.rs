@@ -1,0 +1,142 @@
+//! How a tunnel with TLS ends: each direction by itself, or both because a session failed.
+
+use super::TunnelKey;
+use crate::{secure, stream::Flags, worker::Worker};
+use engines::Sock;
+use tls::{Fault, Session};
+
+impl Worker {
+    /// A socket brings no more.
+    pub(super) fn on_pump_finished(&mut self, key: TunnelKey, sock: Sock) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let is_down = sock == tunnel.down;
+        let Some(pump) = &mut tunnel.pump else { return };
+        let end = pump.end(is_down);
+        end.is_read = false;
+        let ended = end.tls.as_ref().map_or(Ok(()), Session::on_eof);
+        // Who only looks whether anybody is there breaks nothing off.
+        let is_silent = is_down && end.tls.as_ref().is_some_and(secure::is_unused);
+        match ended {
+            _ if pump.has_failed => {
+                pump.down.is_done = true;
+                self.end_spent_pump(key);
+            }
+            Err(_) if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
+            Err(fault) if !pump.end(is_down).is_open() => {
+                self.on_tunnel_fault(key, is_down, &fault);
+            }
+            ended => self.end_pump_half(key, is_down, ended.is_err()),
+        }
+    }
+
+    /// One side sends no more: the other is told, once it has all. `is_cut`: TLS did not say so, and neither
+    /// is it said to the other side, which is to see that there may have been more.
+    pub(super) fn end_pump_half(&mut self, key: TunnelKey, from_down: bool, is_cut: bool) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let Some(pump) = &mut tunnel.pump else { return };
+        pump.end(from_down).is_done = true;
+        if from_down {
+            tunnel.finished.0 = true;
+        } else {
+            tunnel.finished.1 = true;
+        }
+        if !tunnel.connected || std::mem::replace(&mut pump.end(!from_down).is_ended, true) {
+            return;
+        }
+        let mut records = Vec::new();
+        if let Some(session) = &mut pump.end(!from_down).tls
+            && !is_cut
+        {
+            session.close(&mut records);
+        }
+        let sock = if from_down {
+            tunnel.up
+        } else {
+            Some(tunnel.down)
+        };
+        self.send_tunnel_records(key, !from_down, &records);
+        if let Some(sock) = sock {
+            self.net.engine.finish(sock);
+        }
+        self.end_spent_pump(key);
+    }
+
+    /// A tunnel of which both directions have ended is over when all has left.
+    pub(super) fn end_spent_pump(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get(key) else {
+            return;
+        };
+        let Some(pump) = &tunnel.pump else { return };
+        let is_flushed = pump.down.unsent == 0 && pump.up.unsent == 0;
+        let is_over = tunnel.finished == (true, true) && is_flushed;
+        if pump.has_failed && pump.down.is_done && pump.down.unsent == 0 {
+            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+        } else if is_over && !pump.has_failed {
+            self.end_tunnel(key, Flags::default());
+        }
+    }
+
+    /// TLS has failed on one side; the alert that says so was queued.
+    pub(super) fn on_tunnel_fault(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
+        self.stats.tls.count_fault(fault.detail);
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let (place, is_new) = (tunnel.place, !tunnel.connected);
+        let cluster = tunnel.config.cluster;
+        tunnel.record.detail = fault.detail;
+        match (is_down, is_new) {
+            (true, _) => {
+                if tunnel.target.is_none() {
+                    self.listener_stats(place).handshake_failures.inc();
+                }
+                self.fail_pump(key);
+            }
+            (false, true) => {
+                self.cluster_stats(cluster).handshake_failures.inc();
+                self.cluster_stats(cluster).connect_failures.inc();
+                self.part_endpoint(key);
+                self.retry_tunnel(key);
+            }
+            (false, false) => {
+                self.part_endpoint(key);
+                self.end_tunnel(key, Flags::UPSTREAM_PROTOCOL);
+            }
+        }
+    }
+
+    /// The client is told that its session failed, and the tunnel ends.
+    pub(super) fn fail_pump(&mut self, key: TunnelKey) {
+        self.leave_endpoint(key);
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let down = tunnel.down;
+        tunnel.since = self.now;
+        if let Some(pump) = &mut tunnel.pump {
+            pump.has_failed = true;
+        }
+        self.net.engine.finish(down);
+        self.end_spent_pump(key);
+        self.sync_pump(key);
+        self.sync_tunnel(key);
+    }
+
+    /// The endpoint's socket lasts until the endpoint was told why it is refused; the tunnel does not wait for that.
+    fn part_endpoint(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let unsent = tunnel.pump.as_ref().map_or(0, |pump| pump.up.unsent);
+        if unsent == 0 {
+            return;
+        }
+        if let (Some(sock), Some(target)) = (tunnel.up.take(), tunnel.target) {
+            self.part_sock(sock, target.cluster, target.endpoint, unsent);
+        }
+    }
+}
