@@ -161,7 +161,11 @@ fn turn(worker: &mut Worker) {
 
 /// The configuration that ringlb is measured with.
 fn yaml(logs: bool) -> String {
-    let yaml = include_str!("../wire/bench.yaml")
+    let bench = include_str!("../wire/bench.yaml");
+    let (http, others) = bench.split_once("  - name: h2c\n").unwrap();
+    let (_, tcp) = others.split_once("  - name: tcp\n").unwrap();
+    let yaml = [http, "  - name: tcp\n", tcp]
+        .concat()
         .replace("@PORT_HTTP@", "80")
         .replace("@PORT_TCP@", "81")
         .replace("@PORT_BACKEND@", "8000");
