@@ -156,7 +156,10 @@ impl Opener {
         })?;
         let mut kind = header[0];
         if self.keys.is_tls13() {
-            // RFC 8446 §5.4: zeros behind the type are padding.
+            // RFC 8446 §5.4: zeros behind the type are padding, and count.
+            if range.len() > RECORD_BYTES_MAX + 1 {
+                return Err(overflow());
+            }
             let plain = &body[range.clone()];
             let last = plain.iter().rposition(|byte| *byte != 0);
             let last = last.ok_or(Cause::unexpected("a record without a type"))?;
