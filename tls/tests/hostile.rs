@@ -137,6 +137,20 @@ fn padding_is_removed_and_messages_may_be_split() {
 }
 
 #[test]
+fn padding_counts_to_the_length_of_a_record() {
+    for (more, detail) in [(0, None), (1, Some("tls_record_overflow"))] {
+        let mut pair = pair(true);
+        // The type that `write` adds is one more zero of the padding.
+        let mut inner = vec![0; RECORD_BYTES_MAX + more];
+        inner[..5].copy_from_slice(b"data\x17");
+        let wire = write(&mut pair.client, &[(0, &inner)]);
+        let got = feed(&mut pair.server, &wire, usize::MAX);
+        assert_eq!(got.detail(), detail, "{more}");
+        assert_eq!(got.data.is_empty(), detail.is_some());
+    }
+}
+
+#[test]
 fn records_without_data_are_counted() {
     for is_tls13 in [true, false] {
         let mut pair = pair(is_tls13);

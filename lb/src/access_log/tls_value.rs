@@ -6,6 +6,8 @@ use tls::{Certificate, Facts, SanKind};
 /// What is told, with Envoy's name and meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TlsValue {
+    /// Not one of Envoy's.
+    Alpn,
     Cipher,
     LocalSans(SanKind),
     LocalSubject,
@@ -36,6 +38,7 @@ const NAMES: &[(&str, TlsValue)] = &[
     ("PEER_SERIAL", TlsValue::PeerSerial),
     ("PEER_SUBJECT", TlsValue::PeerSubject),
     ("PEER_URI_SAN", TlsValue::PeerSans(SanKind::Uri)),
+    ("TLS_ALPN", TlsValue::Alpn),
     ("TLS_CIPHER", TlsValue::Cipher),
     ("TLS_VERSION", TlsValue::Version),
 ];
@@ -62,6 +65,7 @@ impl TlsValue {
     fn of(self, facts: &Facts) -> Option<String> {
         let local = facts.local.as_deref();
         match self {
+            Self::Alpn => Some(String::from_utf8_lossy(facts.alpn.as_deref()?).into_owned()),
             Self::Cipher => Some(facts.suite.name().to_owned()),
             Self::LocalSans(kind) => Some(local?.sans(kind).join(",")),
             Self::LocalSubject => Some(local?.subject()),
