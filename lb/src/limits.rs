@@ -51,7 +51,8 @@ pub const DISCARD_TIME: Duration = Duration::from_secs(10);
 pub const FLUSH_TIME: Duration = Duration::from_secs(30);
 
 /// Handshakes of clients under way on one worker; beyond, the one that was begun first is given up, which
-/// is likely to be one that its client does not go on with. Each may hold some 30 KiB.
+/// is likely to be one that its client does not go on with. Each may hold
+/// [`tls::limits::HANDSHAKE_BYTES_MAX`] of what its client sends; most hold a few KiB.
 pub const HANDSHAKES_MAX: usize = 2048;
 
 /// Connections of one worker whose first bytes are awaited to find their filter chain; beyond, the one that was

@@ -102,7 +102,7 @@ fn http2_limits(out: &mut String, running: &Running) {
 
 fn labels_of_listeners(running: &Running) -> Vec<String> {
     let labels = running.snapshot.listeners.iter().map(|listener| {
-        let prefix = match &listener.chains.only_chain().terminal {
+        let prefix = match &listener.chains.first_chain().terminal {
             Terminal::Http(http) => &http.stat_prefix,
             Terminal::Tcp(tcp) => &tcp.stat_prefix,
         };

@@ -89,7 +89,7 @@ mod tests {
                 ..Sample::default()
             };
             let snapshot = sample.loaded().snapshot;
-            let Terminal::Http(http) = &snapshot.listeners[0].chains.only_chain().terminal else {
+            let Terminal::Http(http) = &snapshot.listeners[0].chains.first_chain().terminal else {
                 panic!("an HTTP listener")
             };
             assert_eq!(http.client_cert, expected, "{manager}");

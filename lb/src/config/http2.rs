@@ -153,7 +153,7 @@ mod tests {
             ..Sample::default()
         };
         let snapshot = sample.loaded().snapshot;
-        let Terminal::Http(http) = &snapshot.listeners[0].chains.only_chain().terminal else {
+        let Terminal::Http(http) = &snapshot.listeners[0].chains.first_chain().terminal else {
             panic!("an HTTP listener")
         };
         let cluster = &snapshot.clusters[0];
@@ -307,7 +307,7 @@ mod tests {
                 ..Sample::default()
             };
             let snapshot = sample.loaded().snapshot;
-            let terminal = &snapshot.listeners[0].chains.only_chain().terminal;
+            let terminal = &snapshot.listeners[0].chains.first_chain().terminal;
             assert!(
                 matches!(terminal, Terminal::Http(http) if http.codec == expected),
                 "{manager}"

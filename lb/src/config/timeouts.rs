@@ -102,7 +102,7 @@ mod tests {
             ..Sample::default()
         };
         let snapshot = sample.loaded().snapshot;
-        let Terminal::Http(http) = &snapshot.listeners[0].chains.only_chain().terminal else {
+        let Terminal::Http(http) = &snapshot.listeners[0].chains.first_chain().terminal else {
             panic!("an HTTP listener")
         };
         match &http.routes.hosts()[0].routes[0].action {

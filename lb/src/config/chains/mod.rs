@@ -81,7 +81,7 @@ impl FilterChains {
     ///
     /// # Panics
     /// There is none; a compiled listener has one.
-    pub fn only_chain(&self) -> &Arc<FilterChain> {
+    pub fn first_chain(&self) -> &Arc<FilterChain> {
         &self.chains[0]
     }
 }

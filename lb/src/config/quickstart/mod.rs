@@ -239,7 +239,7 @@ mod tests {
     fn the_short_form_answers_http_1_0() {
         let bootstrap = quickstart(":80", &["127.0.0.1:1"]).bootstrap().unwrap();
         let snapshot = crate::config::compile(&bootstrap).unwrap();
-        let terminal = &snapshot.listeners[0].chains.only_chain().terminal;
+        let terminal = &snapshot.listeners[0].chains.first_chain().terminal;
         assert!(matches!(terminal, Terminal::Http(http) if http.limits.accept_http_10));
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn the_short_form_lets_websockets_through_in_both_versions() {
         let bootstrap = quickstart(":80", &["127.0.0.1:1"]).bootstrap().unwrap();
         let snapshot = crate::config::compile(&bootstrap).unwrap();
-        let Terminal::Http(http) = &snapshot.listeners[0].chains.only_chain().terminal else {
+        let Terminal::Http(http) = &snapshot.listeners[0].chains.first_chain().terminal else {
             panic!("an HTTP listener")
         };
         assert_eq!(http.codec, CodecType::Auto);

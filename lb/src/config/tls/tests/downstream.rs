@@ -14,7 +14,7 @@ fn of_chain(chain: &str) -> Arc<DownstreamTls> {
     let snapshot = sample.loaded().snapshot;
     snapshot.listeners[0]
         .chains
-        .only_chain()
+        .first_chain()
         .tls
         .clone()
         .unwrap()
@@ -50,7 +50,7 @@ fn a_chain_with_a_certificate_speaks_tls() {
     assert!(
         sample.loaded().snapshot.listeners[0]
             .chains
-            .only_chain()
+            .first_chain()
             .tls
             .is_none()
     );

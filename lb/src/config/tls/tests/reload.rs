@@ -47,7 +47,7 @@ impl Stage {
             ..Sample::default()
         };
         let snapshot = sample.loaded().snapshot;
-        let down = snapshot.listeners[0].chains.only_chain().tls.clone();
+        let down = snapshot.listeners[0].chains.first_chain().tls.clone();
         let up = snapshot.clusters[0].endpoints[0].tls.clone();
         Self {
             down: down.unwrap(),
