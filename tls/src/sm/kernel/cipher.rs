@@ -256,24 +256,32 @@ fn stream<S: Simd, const G: usize>(
 }
 
 /// The 32 rounds. The sum of two words serves two rounds.
+///
+/// All groups go through a round before the next: a round's result is needed at once, and a CPU looks
+/// only so far ahead for something else to do.
 #[inline(always)]
 fn rounds<S: Simd, const G: usize>(simd: S, keys: &[u32; 32], groups: &mut [[S::Vector; 4]; G]) {
     for four in keys.chunks_exact(4) {
-        let keys = [
-            simd.splat(four[0]),
-            simd.splat(four[1]),
-            simd.splat(four[2]),
-            simd.splat(four[3]),
-        ];
-        for x in groups.iter_mut() {
-            let shared = simd.xor(x[2], x[3]);
-            x[0] = simd.round(x[0], simd.xor3(x[1], shared, keys[0]));
-            x[1] = simd.round(x[1], simd.xor3(x[0], shared, keys[1]));
-        }
-        for x in groups.iter_mut() {
-            let shared = simd.xor(x[0], x[1]);
-            x[2] = simd.round(x[2], simd.xor3(x[3], shared, keys[2]));
-            x[3] = simd.round(x[3], simd.xor3(x[2], shared, keys[3]));
-        }
+        two_rounds(simd, 0, [four[0], four[1]], groups);
+        two_rounds(simd, 2, [four[2], four[3]], groups);
+    }
+}
+
+/// The rounds that change the words `at` and `at + 1`.
+#[inline(always)]
+fn two_rounds<S: Simd, const G: usize>(
+    simd: S,
+    at: usize,
+    keys: [u32; 2],
+    groups: &mut [[S::Vector; 4]; G],
+) {
+    let keys = [simd.splat(keys[0]), simd.splat(keys[1])];
+    let mut shared = [simd.splat(0); G];
+    for (x, shared) in groups.iter_mut().zip(&mut shared) {
+        *shared = simd.xor(x[2 - at], x[3 - at]);
+        x[at] = simd.round(x[at], simd.xor3(x[at + 1], *shared, keys[0]));
+    }
+    for (x, shared) in groups.iter_mut().zip(shared) {
+        x[at + 1] = simd.round(x[at + 1], simd.xor3(x[at], shared, keys[1]));
     }
 }
