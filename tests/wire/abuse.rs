@@ -349,20 +349,26 @@ fn answers_that_nobody_takes(engine: EngineKind) {
     scene.proxy.settle();
 }
 
-/// For the whole idle time.
+/// For the whole idle time, which nothing but the window can use up: the answer is there at once, and the
+/// neighbour has a timeout of its own.
 fn a_window_that_stays_shut(engine: EngineKind) {
     let origin = sized();
     let yaml = Setup::default()
         .listen(&HttpListener {
+            name: "impatient",
             manager: "stream_idle_timeout: 0.2s",
+            routes: "[{match: {prefix: /}, direct_response: {status: 200, body: {inline_string: shut}}}]",
             ..HttpListener::default()
         })
+        .listen(&HttpListener::default())
         .cluster(&Cluster::default(), &[origin.at()])
         .yaml();
     let proxy = Proxy::start(engine, &yaml);
-    let mut attacker = H2::with_settings(proxy.at("http"), &[(4, 0)]);
-    let id = attacker.request("GET", "/b/1000", &[], true);
-    assert_eq!(attacker.reply(id).reset, Some(ENHANCE_YOUR_CALM));
+    let mut attacker = H2::with_settings(proxy.at("impatient"), &[(4, 0)]);
+    let id = attacker.request("GET", "/", &[], true);
+    let stalled = attacker.reply(id);
+    assert_eq!((stalled.status, stalled.body.len()), (200, 0));
+    assert_eq!(stalled.reset, Some(ENHANCE_YOUR_CALM));
     assert_eq!(proxy.http2_limit("http2-stalled-window"), 1);
     let mut neighbour = H2::new(proxy.at("http"));
     assert_eq!(neighbour.get("/b/10").body.len(), 10);
