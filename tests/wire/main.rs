@@ -25,6 +25,7 @@ mod tcp;
 mod tls;
 mod tls_abuse;
 mod tls_chains;
+mod tls_declined;
 mod tls_endpoints;
 mod tls_identity;
 mod tls_quick;
