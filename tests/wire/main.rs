@@ -28,6 +28,7 @@ mod tls_chains;
 mod tls_declined;
 mod tls_endpoints;
 mod tls_identity;
+mod tls_key_log;
 mod tls_quick;
 mod tls_refusals;
 mod tls_reload;
