@@ -35,6 +35,7 @@ mod tls_reload;
 mod tls_sessions;
 mod tls_sm;
 mod tls_tcp;
+mod tls_tickets;
 mod tls_upstream;
 mod upstream;
 mod websocket;
