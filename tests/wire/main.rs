@@ -27,6 +27,7 @@ mod tls_abuse;
 mod tls_chains;
 mod tls_declined;
 mod tls_endpoints;
+mod tls_grpc;
 mod tls_identity;
 mod tls_key_log;
 mod tls_quick;
