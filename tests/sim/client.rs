@@ -3,11 +3,11 @@
 use crate::{
     ledger::{Ended, Exchange, SharedLedger},
     message::{self, Framing, Kind, Part, Reader},
+    party::{Party, Seat},
     scenario::{BODY_MAX, Scenario},
-    secure::{Line, SharedContexts},
-    timers::Timers,
+    secure::SharedContexts,
 };
-use engines::{Buf, Event, Rng, SimNet, Sock, SockAddr};
+use engines::{Buf, Rng, SimNet, Sock, SockAddr};
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
@@ -39,7 +39,7 @@ enum Habit {
 }
 
 #[derive(Debug)]
-enum Alarm {
+pub(crate) enum Alarm {
     /// The deaf client listens from now on.
     Hear(usize),
     /// A request takes too long.
@@ -84,11 +84,10 @@ enum Malformed {
 
 /// All clients, on one engine.
 pub(crate) struct Clients {
-    pub(crate) engine: Line,
+    engine: Seat<Alarm>,
     contexts: SharedContexts,
     list: Vec<Client>,
     by_sock: HashMap<Sock, usize>,
-    timers: Timers<Alarm>,
     ledger: SharedLedger,
     strict: bool,
     /// What paths begin with.
@@ -100,7 +99,6 @@ pub(crate) struct Clients {
     deafness: Duration,
     next_id: u64,
     to: SockAddr,
-    events: Vec<Event>,
     pub(crate) draining: bool,
 }
 
@@ -122,11 +120,10 @@ impl Clients {
         contexts: &SharedContexts,
     ) -> Self {
         let mut clients = Self {
-            engine: Line::new(net, scenario.seed ^ 1, ledger),
+            engine: Seat::new(net, scenario.seed ^ 1, ledger),
             contexts: contexts.clone(),
             list: Vec::new(),
             by_sock: HashMap::new(),
-            timers: Timers::default(),
             ledger: ledger.clone(),
             strict: scenario.is_strict,
             kinds: scenario.kinds(),
@@ -136,13 +133,12 @@ impl Clients {
             deafness: scenario.deafness(),
             next_id: 1,
             to: SockAddr::Inet("10.0.0.2:80".parse().unwrap()),
-            events: Vec::new(),
             draining: false,
         };
         for index in 0..scenario.clients {
             let mut rng = rng.fork();
             let after = Duration::from_micros(rng.below(300_000));
-            clients.timers.add(net.now(), after, Alarm::Visit(index));
+            clients.engine.after(after, Alarm::Visit(index));
             clients.list.push(Client {
                 visits: rng.between(1, 3) as u32,
                 rng,
@@ -169,44 +165,9 @@ impl Clients {
         self.list.iter().all(done)
     }
 
-    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
-        self.timers.next()
-    }
-
     /// Nothing more is done by any client.
     pub(crate) fn retire(&mut self) {
-        self.timers.clear();
-    }
-
-    pub(crate) fn turn(&mut self) {
-        let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events);
-        for event in events.drain(..) {
-            self.on_event(event);
-        }
-        self.events = events;
-        while let Some(alarm) = self.timers.pop(self.engine.now()) {
-            self.on_alarm(alarm);
-        }
-    }
-
-    fn on_alarm(&mut self, alarm: Alarm) {
-        match alarm {
-            Alarm::Hear(index) => {
-                if let Some(sock) = self.list[index].sock {
-                    self.engine.resume(sock);
-                }
-            }
-            Alarm::Impatience(id) => {
-                let mut ledger = self.ledger.borrow_mut();
-                if ledger.exchanges[&id].ended == Ended::No && !self.draining {
-                    let text = format!("request {id} waits too long: {:?}", ledger.exchanges[&id]);
-                    ledger.violate(text);
-                }
-            }
-            Alarm::Push(index) => self.push(index),
-            Alarm::Visit(index) => self.visit(index),
-        }
+        self.engine.silence();
     }
 
     fn visit(&mut self, index: usize) {
@@ -257,63 +218,6 @@ impl Clients {
         self.ledger
             .borrow_mut()
             .note(format!("client {index} connects, {:?}", client.habit));
-    }
-
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Connected { sock } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    let client = &mut self.list[index];
-                    client.connected = true;
-                    if client.habit == Habit::Deaf {
-                        let now = self.engine.now();
-                        self.timers.add(now, self.deafness, Alarm::Hear(index));
-                    } else {
-                        self.engine.resume(sock);
-                    }
-                    self.push(index);
-                }
-            }
-            Event::Received { sock, data } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    self.list[index].reader.push(&data);
-                    self.read(index);
-                    self.push(index);
-                }
-            }
-            Event::Sent { sock, bytes } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    let client = &mut self.list[index];
-                    client.unsent -= bytes;
-                    client.sent += bytes;
-                    if client.habit != Habit::Slow {
-                        self.push(index);
-                    }
-                }
-            }
-            Event::Finished { sock } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    self.on_end(index, true);
-                    self.engine.close(sock);
-                }
-            }
-            Event::Closed { sock, .. } => {
-                if let Some(index) = self.by_sock.remove(&sock) {
-                    self.on_end(index, false);
-                    let client = &mut self.list[index];
-                    client.sock = None;
-                    let after = Duration::from_micros(client.rng.below(200_000));
-                    let now = self.engine.now();
-                    self.timers.add(now, after, Alarm::Visit(index));
-                }
-            }
-            Event::AcceptFailed { .. }
-            | Event::Accepted { .. }
-            | Event::Datagram { .. }
-            | Event::Detached { .. }
-            | Event::Relayed { .. }
-            | Event::Woken => {}
-        }
     }
 
     /// Sends what may be sent now.
@@ -369,8 +273,7 @@ impl Clients {
         let client = &mut self.list[index];
         if client.habit == Habit::Slow {
             let after = Duration::from_millis(client.rng.between(1, 200));
-            self.timers
-                .add(self.engine.now(), after, Alarm::Push(index));
+            self.engine.after(after, Alarm::Push(index));
         }
     }
 
@@ -448,9 +351,7 @@ impl Clients {
         };
         self.ledger.borrow_mut().begin(id, exchange);
         if is_good && self.strict && self.unlimited {
-            let now = self.engine.now();
-            self.timers
-                .add(now, self.patience * 4, Alarm::Impatience(id));
+            self.engine.after(self.patience * 4, Alarm::Impatience(id));
         }
     }
 
@@ -564,6 +465,83 @@ impl Clients {
         }
         client.sending = None;
         client.finished = true;
+    }
+}
+
+impl Party for Clients {
+    type Alarm = Alarm;
+
+    fn seat(&mut self) -> &mut Seat<Alarm> {
+        &mut self.engine
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Hear(index) => {
+                if let Some(sock) = self.list[index].sock {
+                    self.engine.resume(sock);
+                }
+            }
+            Alarm::Impatience(id) => {
+                let mut ledger = self.ledger.borrow_mut();
+                if ledger.exchanges[&id].ended == Ended::No && !self.draining {
+                    let text = format!("request {id} waits too long: {:?}", ledger.exchanges[&id]);
+                    ledger.violate(text);
+                }
+            }
+            Alarm::Push(index) => self.push(index),
+            Alarm::Visit(index) => self.visit(index),
+        }
+    }
+
+    fn on_connected(&mut self, sock: Sock) {
+        let Some(index) = self.by_sock.get(&sock).copied() else {
+            return;
+        };
+        let client = &mut self.list[index];
+        client.connected = true;
+        if client.habit == Habit::Deaf {
+            self.engine.after(self.deafness, Alarm::Hear(index));
+        } else {
+            self.engine.resume(sock);
+        }
+        self.push(index);
+    }
+
+    fn on_received(&mut self, sock: Sock, data: &[u8]) {
+        if let Some(index) = self.by_sock.get(&sock).copied() {
+            self.list[index].reader.push(data);
+            self.read(index);
+            self.push(index);
+        }
+    }
+
+    fn on_sent(&mut self, sock: Sock, bytes: usize) {
+        if let Some(index) = self.by_sock.get(&sock).copied() {
+            let client = &mut self.list[index];
+            client.unsent -= bytes;
+            client.sent += bytes;
+            if client.habit != Habit::Slow {
+                self.push(index);
+            }
+        }
+    }
+
+    fn on_finished(&mut self, sock: Sock) {
+        if let Some(index) = self.by_sock.get(&sock).copied() {
+            self.on_end(index, true);
+            self.engine.close(sock);
+        }
+    }
+
+    fn on_closed(&mut self, sock: Sock) {
+        if let Some(index) = self.by_sock.remove(&sock) {
+            self.on_end(index, false);
+            let client = &mut self.list[index];
+            client.sock = None;
+            let after = Duration::from_micros(client.rng.below(200_000));
+            self.engine.after(after, Alarm::Visit(index));
+        }
     }
 }
 

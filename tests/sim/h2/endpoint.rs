@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     ledger::SharedLedger,
+    party::{Party, Seat},
     scenario::{Mux, Scenario},
-    secure::{Line, SharedContexts},
-    timers::Timers,
+    secure::SharedContexts,
 };
-use engines::{Buf, Event, Rng, SimNet, Sock};
+use engines::{Buf, Rng, SimNet, Sock};
 use std::{collections::BTreeMap, time::Duration};
 
 const QUEUED_MAX: usize = 8 << 10;
@@ -28,7 +28,7 @@ const GARBAGE: &[&[u8]] = &[
 ];
 
 #[derive(Debug)]
-enum Alarm {
+pub(crate) enum Alarm {
     Answer(Sock, u32),
     Give(Sock),
     GoAway(Sock),
@@ -66,15 +66,13 @@ struct Conn {
 
 /// All of them, on one engine.
 pub(crate) struct MuxEndpoints {
-    pub(crate) engine: Line,
+    engine: Seat<Alarm>,
     conns: BTreeMap<Sock, Conn>,
-    timers: Timers<Alarm>,
     ledger: SharedLedger,
     rng: Rng,
     strict: bool,
     mux: Mux,
     is_quiet: bool,
-    events: Vec<Event>,
 }
 
 impl MuxEndpoints {
@@ -86,7 +84,7 @@ impl MuxEndpoints {
         ledger: &SharedLedger,
         contexts: &SharedContexts,
     ) -> Self {
-        let mut engine = Line::new(net, scenario.seed ^ 4, ledger);
+        let mut engine = Seat::new(net, scenario.seed ^ 4, ledger);
         let serving = contexts.as_ref().and_then(|one| one.endpoint(true));
         for number in 0..scenario.endpoints {
             engine.listen(&format!("10.0.0.1:{}", 8100 + number), serving.clone());
@@ -94,139 +92,21 @@ impl MuxEndpoints {
         Self {
             engine,
             conns: BTreeMap::new(),
-            timers: Timers::default(),
             ledger: ledger.clone(),
             rng: rng.fork(),
             strict: scenario.is_strict,
             mux: mux.clone(),
             is_quiet: false,
-            events: Vec::new(),
         }
-    }
-
-    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
-        self.timers.next()
-    }
-
-    pub(crate) fn turn(&mut self) {
-        let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events);
-        for event in events.drain(..) {
-            self.on_event(event);
-        }
-        self.events = events;
-        while let Some(alarm) = self.timers.pop(self.engine.now()) {
-            self.on_alarm(alarm);
-        }
-    }
-
-    fn on_alarm(&mut self, alarm: Alarm) {
-        let sock = match alarm {
-            Alarm::Answer(sock, stream) => {
-                self.begin_answer(sock, stream);
-                sock
-            }
-            Alarm::Give(sock) => {
-                if let Some(conn) = self.conns.get_mut(&sock) {
-                    let next = conn.manners.give_later(&mut conn.peer, &mut self.rng);
-                    self.give_after(sock, next);
-                }
-                sock
-            }
-            Alarm::GoAway(sock) => {
-                self.go_away(sock);
-                sock
-            }
-            Alarm::Push(sock) => {
-                if let Some(conn) = self.conns.get_mut(&sock) {
-                    conn.is_resting = false;
-                }
-                sock
-            }
-            Alarm::Read(sock) => return self.engine.resume(sock),
-            Alarm::Settings(sock) => {
-                if let Some(conn) = self.conns.get_mut(&sock)
-                    && let Some((_, settings)) = conn.manners.later.take()
-                {
-                    conn.peer.tell_settings(settings);
-                }
-                sock
-            }
-        };
-        self.push(sock);
     }
 
     fn give_after(&mut self, sock: Sock, after: Option<Duration>) {
         if let Some(after) = after {
-            self.timers.add(self.engine.now(), after, Alarm::Give(sock));
+            self.engine.after(after, Alarm::Give(sock));
         }
     }
 
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Accepted { sock, .. } => self.on_accepted(sock),
-            Event::Received { sock, data } => {
-                self.on_received(sock, &data);
-                self.push(sock);
-                if self.rng.chance(1, 20) {
-                    self.engine.pause(sock);
-                    let after = Duration::from_millis(self.rng.below(100));
-                    self.timers.add(self.engine.now(), after, Alarm::Read(sock));
-                }
-            }
-            Event::Sent { sock, bytes } => {
-                if let Some(conn) = self.conns.get_mut(&sock) {
-                    conn.unsent -= bytes;
-                    if !conn.slow {
-                        self.push(sock);
-                    }
-                }
-            }
-            Event::Finished { sock } => {
-                self.check_windows(sock);
-                self.engine.close(sock);
-            }
-            Event::Closed { sock, .. } => {
-                self.conns.remove(&sock);
-            }
-            Event::AcceptFailed { .. }
-            | Event::Connected { .. }
-            | Event::Datagram { .. }
-            | Event::Detached { .. }
-            | Event::Relayed { .. }
-            | Event::Woken => {}
-        }
-    }
-
-    fn on_accepted(&mut self, sock: Sock) {
-        let rng = &mut self.rng;
-        let (manners, settings) = Manners::new(self.strict, true, rng);
-        let mut peer = Peer::new(Role::Server, &settings, rng.chance(3, 4), rng);
-        peer.windows_max = self.mux.up;
-        if rng.chance(1, 3) {
-            peer.widen_conn(rng.between(1, 1 << 20) as i64);
-        }
-        if let Some((after, _)) = &manners.later {
-            self.timers
-                .add(self.engine.now(), *after, Alarm::Settings(sock));
-        }
-        let conn = Conn {
-            peer,
-            manners,
-            serving: BTreeMap::new(),
-            unsent: 0,
-            slow: rng.chance(1, 5),
-            is_resting: false,
-            is_broken: false,
-            goes_after: rng.chance(1, 3).then(|| rng.between(1, 8) as u32),
-            finished: false,
-        };
-        self.conns.insert(sock, conn);
-        self.engine.resume(sock);
-        self.push(sock);
-    }
-
-    fn on_received(&mut self, sock: Sock, data: &[u8]) {
+    fn hear(&mut self, sock: Sock, data: &[u8]) {
         let Some(conn) = self.conns.get_mut(&sock) else {
             return;
         };
@@ -324,8 +204,7 @@ impl MuxEndpoints {
             };
             conn.serving.insert(stream, serving);
             if early && !end {
-                let now = self.engine.now();
-                self.timers.add(now, delay, Alarm::Answer(sock, stream));
+                self.engine.after(delay, Alarm::Answer(sock, stream));
             }
         }
         if let Some(after) = &mut conn.goes_after {
@@ -333,8 +212,7 @@ impl MuxEndpoints {
             if *after == 0 {
                 conn.goes_after = None;
                 let after = Duration::from_micros(self.rng.below(3000));
-                self.timers
-                    .add(self.engine.now(), after, Alarm::GoAway(sock));
+                self.engine.after(after, Alarm::GoAway(sock));
             }
         }
         if end {
@@ -350,8 +228,7 @@ impl MuxEndpoints {
         let (has_begun, delay) = (serving.has_begun, serving.plan.delay);
         self.ledger.borrow_mut().arrive_end(id, number, trailers);
         if !has_begun {
-            let now = self.engine.now();
-            self.timers.add(now, delay, Alarm::Answer(sock, stream));
+            self.engine.after(delay, Alarm::Answer(sock, stream));
         }
     }
 
@@ -450,7 +327,7 @@ impl MuxEndpoints {
             if conn.slow && !conn.is_resting && (moved || is_full) {
                 conn.is_resting = true;
                 let after = Duration::from_millis(self.rng.between(1, 100));
-                self.timers.add(self.engine.now(), after, Alarm::Push(sock));
+                self.engine.after(after, Alarm::Push(sock));
                 return;
             }
             if !moved {
@@ -486,6 +363,105 @@ impl MuxEndpoints {
             let text = format!("an endpoint's connection misses {lost} bytes of its window");
             self.ledger.borrow_mut().violate(text);
         }
+    }
+}
+
+impl Party for MuxEndpoints {
+    type Alarm = Alarm;
+
+    fn seat(&mut self) -> &mut Seat<Alarm> {
+        &mut self.engine
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm) {
+        let sock = match alarm {
+            Alarm::Answer(sock, stream) => {
+                self.begin_answer(sock, stream);
+                sock
+            }
+            Alarm::Give(sock) => {
+                if let Some(conn) = self.conns.get_mut(&sock) {
+                    let next = conn.manners.give_later(&mut conn.peer, &mut self.rng);
+                    self.give_after(sock, next);
+                }
+                sock
+            }
+            Alarm::GoAway(sock) => {
+                self.go_away(sock);
+                sock
+            }
+            Alarm::Push(sock) => {
+                if let Some(conn) = self.conns.get_mut(&sock) {
+                    conn.is_resting = false;
+                }
+                sock
+            }
+            Alarm::Read(sock) => return self.engine.resume(sock),
+            Alarm::Settings(sock) => {
+                if let Some(conn) = self.conns.get_mut(&sock)
+                    && let Some((_, settings)) = conn.manners.later.take()
+                {
+                    conn.peer.tell_settings(settings);
+                }
+                sock
+            }
+        };
+        self.push(sock);
+    }
+
+    fn on_accepted(&mut self, sock: Sock) {
+        let rng = &mut self.rng;
+        let (manners, settings) = Manners::new(self.strict, true, rng);
+        let mut peer = Peer::new(Role::Server, &settings, rng.chance(3, 4), rng);
+        peer.windows_max = self.mux.up;
+        if rng.chance(1, 3) {
+            peer.widen_conn(rng.between(1, 1 << 20) as i64);
+        }
+        if let Some((after, _)) = &manners.later {
+            self.engine.after(*after, Alarm::Settings(sock));
+        }
+        let conn = Conn {
+            peer,
+            manners,
+            serving: BTreeMap::new(),
+            unsent: 0,
+            slow: rng.chance(1, 5),
+            is_resting: false,
+            is_broken: false,
+            goes_after: rng.chance(1, 3).then(|| rng.between(1, 8) as u32),
+            finished: false,
+        };
+        self.conns.insert(sock, conn);
+        self.engine.resume(sock);
+        self.push(sock);
+    }
+
+    fn on_received(&mut self, sock: Sock, data: &[u8]) {
+        self.hear(sock, data);
+        self.push(sock);
+        if self.rng.chance(1, 20) {
+            self.engine.pause(sock);
+            let after = Duration::from_millis(self.rng.below(100));
+            self.engine.after(after, Alarm::Read(sock));
+        }
+    }
+
+    fn on_sent(&mut self, sock: Sock, bytes: usize) {
+        if let Some(conn) = self.conns.get_mut(&sock) {
+            conn.unsent -= bytes;
+            if !conn.slow {
+                self.push(sock);
+            }
+        }
+    }
+
+    fn on_finished(&mut self, sock: Sock) {
+        self.check_windows(sock);
+        self.engine.close(sock);
+    }
+
+    fn on_closed(&mut self, sock: Sock) {
+        self.conns.remove(&sock);
     }
 }
 
