@@ -21,6 +21,7 @@ mod http;
 mod http2;
 mod limits;
 mod pooled;
+mod routes;
 mod tcp;
 mod tls;
 mod tls_abuse;
