@@ -9,6 +9,11 @@ pub const HELLO_BYTES_MAX: usize = 16 << 10;
 /// certificates of 64 KiB, which is what rustls takes, in records of 64 bytes and more.
 pub const HANDSHAKE_BYTES_MAX: usize = 128 << 10;
 
+/// Bytes of early data (RFC 8446 §4.2.10) that are skipped before the handshake goes on. None is taken, but a client may
+/// have the ticket of a server that takes 16 KiB. Records count again with each that follows, because rustls tries
+/// them all anew: 16 KiB may come in some 30 records.
+pub const EARLY_DATA_BYTES_MAX: u32 = 256 << 10;
+
 /// Bytes of a handshake message that came in parts after the handshake.
 pub const POST_HANDSHAKE_BYTES_MAX: usize = 64 << 10;
 

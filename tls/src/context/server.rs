@@ -6,7 +6,7 @@ use crate::store::{Store, is_usable};
 use crate::verify::{Believed, ClientVerifier, Signatures};
 use crate::{
     Certificate, ClientAuth, Identity, KeyKind, Now, Offer, Provider, ServerSettings,
-    SettingsError, Suite, sessions, time::PassedTime,
+    SettingsError, Suite, limits::EARLY_DATA_BYTES_MAX, sessions, time::PassedTime,
 };
 use ring::digest;
 use rustls::SupportedCipherSuite;
@@ -309,7 +309,8 @@ fn config(
     config.alpn_protocols = settings.alpn.clone();
     config.ignore_client_order = true;
     config.enable_secret_extraction = true;
-    config.max_early_data_size = 0;
+    // How much is skipped. None is taken, as sessions are in tickets only, which rustls takes none with.
+    config.max_early_data_size = EARLY_DATA_BYTES_MAX;
     config.key_log = key_log::bridge(settings.key_log.as_ref());
     config.session_storage = sessions::storage(settings.sessions_max, settings.session_time);
     match &settings.tickets {
