@@ -13,6 +13,8 @@ pub mod cluster;
 pub mod config;
 mod conn;
 pub mod control;
+#[cfg(test)]
+mod corpus;
 mod date;
 mod drain;
 mod epoch;

@@ -4,11 +4,11 @@
 use crate::{
     ledger::SharedLedger,
     message::{self, Framing, Head, Kind, Part, Reader},
+    party::{Party, Seat},
     scenario::{BODY_MAX, Scenario},
-    secure::{Line, SharedContexts},
-    timers::Timers,
+    secure::SharedContexts,
 };
-use engines::{Buf, Event, Rng, SimNet, Sock};
+use engines::{Buf, Rng, SimNet, Sock};
 use std::{collections::BTreeMap, time::Duration};
 
 const QUEUED_MAX: usize = 8 << 10;
@@ -29,7 +29,7 @@ enum Mishap {
 }
 
 #[derive(Debug)]
-enum Alarm {
+pub(crate) enum Alarm {
     Answer(Sock),
     Push(Sock),
     Read(Sock),
@@ -71,14 +71,12 @@ struct Plan {
 
 /// All endpoints, on one engine.
 pub(crate) struct Endpoints {
-    pub(crate) engine: Line,
+    engine: Seat<Alarm>,
     peers: BTreeMap<Sock, Peer>,
-    timers: Timers<Alarm>,
     ledger: SharedLedger,
     rng: Rng,
     strict: bool,
     connections_max: Option<usize>,
-    events: Vec<Event>,
 }
 
 impl Endpoints {
@@ -89,7 +87,7 @@ impl Endpoints {
         ledger: &SharedLedger,
         contexts: &SharedContexts,
     ) -> Self {
-        let mut engine = Line::new(net, scenario.seed ^ 2, ledger);
+        let mut engine = Seat::new(net, scenario.seed ^ 2, ledger);
         let serving = contexts.as_ref().and_then(|one| one.endpoint(false));
         for number in 0..scenario.endpoints {
             engine.listen(&format!("10.0.0.1:{}", 8000 + number), serving.clone());
@@ -99,76 +97,11 @@ impl Endpoints {
         Self {
             engine,
             peers: BTreeMap::new(),
-            timers: Timers::default(),
             ledger: ledger.clone(),
             rng: rng.fork(),
             strict: scenario.is_strict,
             connections_max: scenario.connections_max.map(|max| max as usize + extra),
-            events: Vec::new(),
         }
-    }
-
-    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
-        self.timers.next()
-    }
-
-    pub(crate) fn turn(&mut self) {
-        let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events);
-        for event in events.drain(..) {
-            self.on_event(event);
-        }
-        self.events = events;
-        while let Some(alarm) = self.timers.pop(self.engine.now()) {
-            match alarm {
-                Alarm::Answer(sock) => self.write_answer(sock),
-                Alarm::Push(sock) => self.push(sock),
-                Alarm::Read(sock) => self.engine.resume(sock),
-            }
-        }
-    }
-
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Accepted { sock, .. } => {
-                let peer = Peer {
-                    slow: self.rng.chance(1, 5),
-                    ..Peer::default()
-                };
-                self.peers.insert(sock, peer);
-                self.engine.resume(sock);
-            }
-            Event::Received { sock, data } => {
-                if let Some(peer) = self.peers.get_mut(&sock) {
-                    peer.reader.push(&data);
-                    self.read(sock);
-                    if self.rng.chance(1, 20) {
-                        self.engine.pause(sock);
-                        let after = Duration::from_millis(self.rng.below(100));
-                        self.timers.add(self.engine.now(), after, Alarm::Read(sock));
-                    }
-                }
-            }
-            Event::Sent { sock, bytes } => {
-                if let Some(peer) = self.peers.get_mut(&sock) {
-                    peer.unsent -= bytes;
-                    if !peer.slow {
-                        self.push(sock);
-                    }
-                }
-            }
-            Event::Finished { sock } => self.engine.close(sock),
-            Event::Closed { sock, .. } => {
-                self.peers.remove(&sock);
-            }
-            Event::AcceptFailed { .. }
-            | Event::Connected { .. }
-            | Event::Datagram { .. }
-            | Event::Detached { .. }
-            | Event::Relayed { .. }
-            | Event::Woken => {}
-        }
-        self.check_connections();
     }
 
     fn check_connections(&self) {
@@ -245,8 +178,7 @@ impl Endpoints {
         (peer.answer, peer.at) = (Vec::new(), 0);
         peer.plan = Some(plan);
         if early {
-            self.timers
-                .add(self.engine.now(), delay, Alarm::Answer(sock));
+            self.engine.after(delay, Alarm::Answer(sock));
         }
     }
 
@@ -264,8 +196,7 @@ impl Endpoints {
             .filter(|plan| !plan.early)
             .map(|plan| plan.delay);
         if let Some(delay) = delay {
-            self.timers
-                .add(self.engine.now(), delay, Alarm::Answer(sock));
+            self.engine.after(delay, Alarm::Answer(sock));
         }
     }
 
@@ -371,7 +302,7 @@ impl Endpoints {
         };
         if peer.slow && peer.answering && peer.unsent >= QUEUED_MAX {
             let after = Duration::from_millis(self.rng.between(1, 100));
-            return self.timers.add(self.engine.now(), after, Alarm::Push(sock));
+            return self.engine.after(after, Alarm::Push(sock));
         }
         while peer.answering && peer.unsent < QUEUED_MAX {
             let left = peer.answer.len() - peer.at;
@@ -395,8 +326,63 @@ impl Endpoints {
                 }
             } else if peer.slow {
                 let after = Duration::from_millis(self.rng.between(1, 100));
-                return self.timers.add(self.engine.now(), after, Alarm::Push(sock));
+                return self.engine.after(after, Alarm::Push(sock));
             }
         }
+    }
+}
+
+impl Party for Endpoints {
+    type Alarm = Alarm;
+
+    fn seat(&mut self) -> &mut Seat<Alarm> {
+        &mut self.engine
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Answer(sock) => self.write_answer(sock),
+            Alarm::Push(sock) => self.push(sock),
+            Alarm::Read(sock) => self.engine.resume(sock),
+        }
+    }
+
+    fn on_accepted(&mut self, sock: Sock) {
+        let peer = Peer {
+            slow: self.rng.chance(1, 5),
+            ..Peer::default()
+        };
+        self.peers.insert(sock, peer);
+        self.check_connections();
+        self.engine.resume(sock);
+    }
+
+    fn on_received(&mut self, sock: Sock, data: &[u8]) {
+        if let Some(peer) = self.peers.get_mut(&sock) {
+            peer.reader.push(data);
+            self.read(sock);
+            if self.rng.chance(1, 20) {
+                self.engine.pause(sock);
+                let after = Duration::from_millis(self.rng.below(100));
+                self.engine.after(after, Alarm::Read(sock));
+            }
+        }
+    }
+
+    fn on_sent(&mut self, sock: Sock, bytes: usize) {
+        if let Some(peer) = self.peers.get_mut(&sock) {
+            peer.unsent -= bytes;
+            if !peer.slow {
+                self.push(sock);
+            }
+        }
+    }
+
+    fn on_finished(&mut self, sock: Sock) {
+        self.engine.close(sock);
+    }
+
+    fn on_closed(&mut self, sock: Sock) {
+        self.peers.remove(&sock);
     }
 }

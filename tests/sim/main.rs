@@ -10,6 +10,7 @@ mod endpoint;
 mod h2;
 mod ledger;
 mod message;
+mod party;
 mod passing;
 mod played;
 mod played_h2;

@@ -22,7 +22,7 @@ fn number(variable: &str) -> Option<u64> {
 /// encrypted.
 fn run_all(run: fn(u64) -> Outcome, seeds: u64, is_mixed: bool) {
     if let Some(seed) = number("SIM_SEED") {
-        run(seed);
+        eprintln!("seed {seed}: {:?}", run(seed));
         return;
     }
     let (seeds, next) = (number("SIM_SEEDS").unwrap_or(seeds), AtomicU64::new(0));

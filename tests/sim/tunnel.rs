@@ -3,11 +3,11 @@
 use crate::{
     ledger::SharedLedger,
     message::body_byte,
+    party::{Party, Seat},
     scenario::Scenario,
-    secure::{Line, SharedContexts},
-    timers::Timers,
+    secure::SharedContexts,
 };
-use engines::{Buf, Event, Rng, SimNet, Sock, SockAddr};
+use engines::{Buf, Rng, SimNet, Sock, SockAddr};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -34,10 +34,9 @@ struct End {
 
 /// All tunnels' ends, on one engine.
 pub(crate) struct Tunnels {
-    pub(crate) engine: Line,
+    engine: Seat<u64>,
     contexts: SharedContexts,
     ends: BTreeMap<Sock, End>,
-    timers: Timers<u64>,
     ledger: SharedLedger,
     rng: Rng,
     strict: bool,
@@ -45,7 +44,6 @@ pub(crate) struct Tunnels {
     curt: BTreeSet<u64>,
     left: usize,
     pub(crate) draining: bool,
-    events: Vec<Event>,
 }
 
 impl Tunnels {
@@ -56,28 +54,25 @@ impl Tunnels {
         ledger: &SharedLedger,
         contexts: &SharedContexts,
     ) -> Self {
-        let mut engine = Line::new(net, scenario.seed ^ 5, ledger);
+        let mut engine = Seat::new(net, scenario.seed ^ 5, ledger);
         let serving = contexts.as_ref().and_then(|one| one.tunnel_end());
         for number in 0..scenario.endpoints {
             engine.listen(&format!("10.0.0.1:{}", 9000 + number), serving.clone());
         }
-        let mut timers = Timers::default();
         let mut rng = rng.fork();
         for id in 0..scenario.tunnels as u64 {
-            timers.add(net.now(), Duration::from_micros(rng.below(500_000)), id);
+            engine.after(Duration::from_micros(rng.below(500_000)), id);
         }
         Self {
             engine,
             contexts: contexts.clone(),
             ends: BTreeMap::new(),
-            timers,
             ledger: ledger.clone(),
             rng,
             strict: scenario.is_strict,
             curt: BTreeSet::new(),
             left: scenario.tunnels,
             draining: false,
-            events: Vec::new(),
         }
     }
 
@@ -85,24 +80,8 @@ impl Tunnels {
         self.left == 0
     }
 
-    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
-        self.timers.next()
-    }
-
     pub(crate) fn retire(&mut self) {
-        self.timers.clear();
-    }
-
-    pub(crate) fn turn(&mut self) {
-        let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events);
-        for event in events.drain(..) {
-            self.on_event(event);
-        }
-        self.events = events;
-        while let Some(id) = self.timers.pop(self.engine.now()) {
-            self.open(id);
-        }
+        self.engine.silence();
     }
 
     fn open(&mut self, id: u64) {
@@ -119,55 +98,6 @@ impl Tunnels {
         self.ledger.borrow_mut().note(format!("tunnel {id} opens"));
         self.engine.resume(sock);
         self.push(sock);
-    }
-
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Accepted { sock, .. } => {
-                self.ends.insert(sock, End::new(false, None, Vec::new()));
-                self.engine.resume(sock);
-            }
-            Event::Received { sock, data } => self.on_received(sock, &data),
-            Event::Sent { sock, bytes } => {
-                if let Some(end) = self.ends.get_mut(&sock) {
-                    end.unsent -= bytes;
-                    self.push(sock);
-                }
-            }
-            Event::Finished { sock } => {
-                if let Some(end) = self.ends.get_mut(&sock) {
-                    end.ended = true;
-                    // Who never said its name gets no answer.
-                    end.finished |= end.id.is_none();
-                    self.check(sock, true);
-                    self.close_if_done(sock);
-                }
-            }
-            Event::Closed { sock, .. } => {
-                self.check(sock, false);
-                self.left -= usize::from(self.ends.remove(&sock).is_some_and(|end| end.is_client));
-            }
-            Event::AcceptFailed { .. }
-            | Event::Connected { .. }
-            | Event::Datagram { .. }
-            | Event::Detached { .. }
-            | Event::Relayed { .. }
-            | Event::Woken => {}
-        }
-    }
-
-    fn on_received(&mut self, sock: Sock, data: &[u8]) {
-        let Some(end) = self.ends.get_mut(&sock) else {
-            return;
-        };
-        end.got.extend_from_slice(data);
-        if end.id.is_none() && end.got.len() >= NAME_LEN {
-            let name: Vec<u8> = end.got.drain(..NAME_LEN).collect();
-            let id = u64::from_le_bytes(name.try_into().unwrap());
-            end.id = Some(id);
-            end.out = stream_of(id, false);
-            self.push(sock);
-        }
     }
 
     /// What was received is what the other end sent: all of it, if it ended properly.
@@ -221,6 +151,59 @@ impl Tunnels {
         if self.ends.get(&sock).is_some_and(done) {
             self.engine.close(sock);
         }
+    }
+}
+
+impl Party for Tunnels {
+    type Alarm = u64;
+
+    fn seat(&mut self) -> &mut Seat<u64> {
+        &mut self.engine
+    }
+
+    fn on_alarm(&mut self, id: u64) {
+        self.open(id);
+    }
+
+    fn on_accepted(&mut self, sock: Sock) {
+        self.ends.insert(sock, End::new(false, None, Vec::new()));
+        self.engine.resume(sock);
+    }
+
+    fn on_received(&mut self, sock: Sock, data: &[u8]) {
+        let Some(end) = self.ends.get_mut(&sock) else {
+            return;
+        };
+        end.got.extend_from_slice(data);
+        if end.id.is_none() && end.got.len() >= NAME_LEN {
+            let name: Vec<u8> = end.got.drain(..NAME_LEN).collect();
+            let id = u64::from_le_bytes(name.try_into().unwrap());
+            end.id = Some(id);
+            end.out = stream_of(id, false);
+            self.push(sock);
+        }
+    }
+
+    fn on_sent(&mut self, sock: Sock, bytes: usize) {
+        if let Some(end) = self.ends.get_mut(&sock) {
+            end.unsent -= bytes;
+            self.push(sock);
+        }
+    }
+
+    fn on_finished(&mut self, sock: Sock) {
+        if let Some(end) = self.ends.get_mut(&sock) {
+            end.ended = true;
+            // Who never said its name gets no answer.
+            end.finished |= end.id.is_none();
+            self.check(sock, true);
+            self.close_if_done(sock);
+        }
+    }
+
+    fn on_closed(&mut self, sock: Sock) {
+        self.check(sock, false);
+        self.left -= usize::from(self.ends.remove(&sock).is_some_and(|end| end.is_client));
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     endpoint::Endpoints,
     h2::{client::MuxClients, endpoint::MuxEndpoints},
     ledger::{Ledger, SharedLedger},
+    party::Turns,
     scenario::Scenario,
     secure::{self, Contexts},
     tunnel::Tunnels,
@@ -197,28 +198,12 @@ impl World {
             .collect();
         let workers = parties.len();
         let drain = self.drain_deadline();
-        parties.push(Party {
-            engine: self.clients.engine.id(),
-            deadline: earliest(self.clients.deadline(), drain),
-        });
-        parties.push(Party {
-            engine: self.endpoints.engine.id(),
-            deadline: self.endpoints.deadline(),
-        });
-        parties.push(Party {
-            engine: self.tunnels.engine.id(),
-            deadline: self.tunnels.deadline(),
-        });
-        if let Some((clients, endpoints)) = &self.mux {
-            parties.push(Party {
-                engine: clients.engine.id(),
-                deadline: clients.deadline(),
-            });
-            parties.push(Party {
-                engine: endpoints.engine.id(),
-                deadline: endpoints.deadline(),
-            });
-        }
+        let beside = self.beside();
+        parties.extend(beside.into_iter().map(|party| Party {
+            engine: party.id(),
+            deadline: party.deadline(),
+        }));
+        parties[workers].deadline = earliest(parties[workers].deadline, drain);
         let Some(next) = self.driver.next(&parties) else {
             return false;
         };
@@ -228,20 +213,19 @@ impl World {
         }
         match next.checked_sub(workers) {
             None => self.turn_worker(next),
-            Some(0) => self.clients.turn(),
-            Some(1) => self.endpoints.turn(),
-            Some(2) => self.tunnels.turn(),
-            Some(other) => self.turn_mux(other == 3),
+            Some(other) => self.beside()[other].turn(),
         }
         true
     }
 
-    fn turn_mux(&mut self, is_clients: bool) {
-        match &mut self.mux {
-            Some((clients, _)) if is_clients => clients.turn(),
-            Some((_, endpoints)) => endpoints.turn(),
-            None => {}
+    /// The parties beside the workers, the clients first.
+    fn beside(&mut self) -> Vec<&mut dyn Turns> {
+        let mut all: Vec<&mut dyn Turns> =
+            vec![&mut self.clients, &mut self.endpoints, &mut self.tunnels];
+        if let Some((clients, endpoints)) = &mut self.mux {
+            all.extend([clients as &mut dyn Turns, endpoints]);
         }
+        all
     }
 
     fn turn_worker(&mut self, number: usize) {

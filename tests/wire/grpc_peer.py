@@ -1,5 +1,6 @@
 """gRPC's own implementation as a peer of the wire tests: `serve`, or `call ADDRESS`.
 
+With TLS, of files: `serve CHAIN KEY [AUTHORITY OF CLIENTS]`, `call ADDRESS AUTHORITY NAME [CHAIN KEY]`.
 Messages are bytes; nothing is generated. A server says its port, and a client reads calls from standard
 input, one JSON a line, and says what became of each. Both end with their standard input.
 """
@@ -92,10 +93,22 @@ class Service(grpc.GenericRpcHandler):
             yield request.upper()
 
 
-def serve():
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def serve(chain=None, key=None, authority=None):
     pool = futures.ThreadPoolExecutor(max_workers=32)
     server = grpc.server(pool, handlers=[Service()], options=CHANNEL)
-    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    if chain is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        trusted = authority and read(authority)
+        identities = [(read(key), read(chain))]
+        credentials = grpc.ssl_server_credentials(identities, trusted, authority is not None)
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    print(port, flush=True)
     server.start()
     sys.stdin.read()
 
@@ -171,8 +184,17 @@ def ping_pong(channel, call):
     return {"code": flight.code().name, "got": got}
 
 
-def client(address):
-    channel = grpc.insecure_channel(address, options=CHANNEL)
+def connect(address, authority=None, name=None, chain=None, key=None):
+    if authority is None:
+        return grpc.insecure_channel(address, options=CHANNEL)
+    own = (read(key), read(chain)) if chain else (None, None)
+    credentials = grpc.ssl_channel_credentials(read(authority), *own)
+    options = CHANNEL + [("grpc.ssl_target_name_override", name)]
+    return grpc.secure_channel(address, credentials, options=options)
+
+
+def client(*target):
+    channel = connect(*target)
     for line in sys.stdin:
         call = json.loads(line)
         kinds = {"ping-pong": ping_pong}
@@ -186,7 +208,7 @@ if __name__ == "__main__":
     watch.daemon = True
     watch.start()
     if sys.argv[1] == "serve":
-        serve()
+        serve(*sys.argv[2:])
     else:
-        client(sys.argv[2])
+        client(*sys.argv[2:])
     os._exit(0)

@@ -162,10 +162,24 @@ fn records_that_break_the_rules(engine: EngineKind) {
     let long = vec![b'a'; 16_385];
     let late = [&[11, 0, 0xff, 0xff][..], &[0; 9000]].concat();
     // The kind, what is in it, how often at most, and what is told.
-    let attacks: [(u8, &[u8], usize, &str); 10] = [
+    let attacks: [(u8, &[u8], usize, &str); 13] = [
         (DATA, b"", 10_000, "tls_empty_records"),
         (HANDSHAKE, b"", 1, "tls_unexpected_message"),
         (HANDSHAKE, &[1, 0, 0, 0], 1, "tls_unexpected_message"),
+        // RFC 8446 §4.6.2: a certificate that was not asked for, a request by who may not make one; §4.5.
+        (
+            HANDSHAKE,
+            &[11, 0, 0, 4, 0, 0, 0, 0],
+            1,
+            "tls_unexpected_message",
+        ),
+        (
+            HANDSHAKE,
+            &[13, 0, 0, 3, 0, 0, 0],
+            1,
+            "tls_unexpected_message",
+        ),
+        (HANDSHAKE, &[5, 0, 0, 0], 1, "tls_unexpected_message"),
         (HANDSHAKE, &[24, 0, 0, 1, 2], 1, "tls_bad_message"),
         (
             HANDSHAKE,

@@ -2,7 +2,7 @@
 //! with, and the end of a process.
 
 use crate::support::{
-    Client, Cluster, Origin, Proxy, Setup, closed_port,
+    Client, Cluster, Origin, Proxy, Setup,
     h2::{GOAWAY, H2},
     scratch,
     tls::{BOTH, Endpoint, ONLY_12, ONLY_13, Offer, bulk, offering},
@@ -26,7 +26,6 @@ on_each_engine!(
     a_client_may_have_to_guess_twice,
     a_drain_says_the_end,
     a_request_may_come_with_the_end_of_the_handshake,
-    grpc_is_answered_over_tls,
 );
 
 /// A chain for which the ClientHello is looked at.
@@ -364,29 +363,4 @@ fn a_drain_says_the_end(engine: EngineKind) {
     assert_eq!(many.reply(id).status, 200);
     drop((many, late));
     assert!(proxy.wait().0.success());
-}
-
-fn grpc_is_answered_over_tls(engine: EngineKind) {
-    let yaml = Setup::default()
-        .listen_chains("tls", "", &[to(&serving(&["any"]), "c")])
-        .cluster(&Cluster::default(), &[closed_port()])
-        .yaml();
-    let proxy = Proxy::start(engine, &yaml);
-    let offer = offering(&Offer {
-        alpn: &["h2"],
-        ..Offer::default()
-    });
-    let mut client = H2::over(Client::secure(proxy.at("tls"), &offer, "any.test"), &[]);
-    let fields = [("content-type", "application/grpc"), ("te", "trailers")];
-    let id = client.request("POST", "/a.B/C", &fields, true);
-    let reply = client.reply(id);
-    let status = reply
-        .fields
-        .iter()
-        .chain(&reply.trailers)
-        .find(|(name, _)| name == "grpc-status");
-    assert_eq!(
-        (reply.status, status.map(|(_, value)| value.as_str())),
-        (200, Some("14"))
-    );
 }

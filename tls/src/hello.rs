@@ -23,6 +23,8 @@ pub struct Offer {
     pub groups: Vec<u16>,
     /// `signature_algorithms`.
     pub schemes: Vec<u16>,
+    /// `early_data` (RFC 8446 §4.2.10): data follows that is sealed with keys of an earlier session.
+    pub has_early_data: bool,
 }
 
 /// How far the first bytes of a connection are understood.

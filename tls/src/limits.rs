@@ -9,6 +9,13 @@ pub const HELLO_BYTES_MAX: usize = 16 << 10;
 /// certificates of 64 KiB, which is what rustls takes, in records of 64 bytes and more.
 pub const HANDSHAKE_BYTES_MAX: usize = 128 << 10;
 
+/// Records that may be held in the handshake of a client that sends early data (RFC 8446 §4.2.10). None is taken, but
+/// each is held up to the client's next message, and tried again with each record that comes meanwhile.
+pub const EARLY_DATA_RECORDS_MAX: usize = 64;
+
+/// Bytes of all these trials: of 16 KiB in 64 records, each byte is tried 32 times.
+pub const EARLY_DATA_TRIED_BYTES_MAX: u32 = 1 << 20;
+
 /// Bytes of a handshake message that came in parts after the handshake.
 pub const POST_HANDSHAKE_BYTES_MAX: usize = 64 << 10;
 
@@ -43,6 +50,7 @@ pub const TICKET_BYTES_MAX: usize = 16 << 10;
 
 /// The details of [`crate::Fault`] that tell of a limit, for counters.
 pub const LIMITS: &[&str] = &[
+    "tls_early_data_too_long",
     "tls_empty_records",
     "tls_handshake_too_long",
     "tls_hello_too_long",

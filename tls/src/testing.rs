@@ -281,5 +281,6 @@ fn offer(hello: &rustls::server::ClientHello<'_>) -> Offer {
             .iter()
             .map(|scheme| (*scheme).into())
             .collect(),
+        has_early_data: false,
     }
 }

@@ -10,7 +10,7 @@ use support::{
 use tls::{
     Session,
     hello::{Hello, read},
-    limits::{HANDSHAKE_BYTES_MAX, LIMITS},
+    limits::{EARLY_DATA_RECORDS_MAX, EARLY_DATA_TRIED_BYTES_MAX, HANDSHAKE_BYTES_MAX, LIMITS},
 };
 
 fn suite(is_tls13: bool) -> SupportedCipherSuite {
@@ -90,6 +90,59 @@ fn a_handshake_message_without_end_is_refused() {
     let got = feed(&mut session, &wire, usize::MAX);
     assert_eq!(got.detail(), Some("tls_handshake_too_long"));
     assert!(LIMITS.contains(&"tls_handshake_too_long"));
+}
+
+/// A ClientHello in one record with an empty extension more.
+fn extended(mut hello: Vec<u8>, kind: u16) -> Vec<u8> {
+    // Of the record, the message (its first byte is 0), and the list of extensions.
+    let session_id = 9 + 2 + 32;
+    let suites = session_id + 1 + usize::from(hello[session_id]);
+    let suites_len = usize::from(u16::from_be_bytes([hello[suites], hello[suites + 1]]));
+    let extensions = suites + 2 + suites_len + 2;
+    for at in [3, 7, extensions] {
+        let len = u16::from_be_bytes([hello[at], hello[at + 1]]) + 4;
+        hello[at..at + 2].copy_from_slice(&len.to_be_bytes());
+    }
+    hello.extend([kind.to_be_bytes(), [0, 0]].concat());
+    hello
+}
+
+#[test]
+fn early_data_is_passed_over_up_to_a_limit_of_bytes_and_one_of_records() {
+    const EARLY_DATA: u16 = 42;
+    let mut config = server_config(&[suite(true)]);
+    config.max_early_data_size = EARLY_DATA_TRIED_BYTES_MAX;
+    let server = server_context(config);
+    let hello = Raw::client(client_config(&[suite(true)])).take();
+    let record =
+        |len: usize| [&[23, 3, 3, (len >> 8) as u8, len as u8][..], &vec![0; len]].concat();
+    for (len, times, detail) in [
+        (0, EARLY_DATA_RECORDS_MAX, None),
+        (
+            0,
+            EARLY_DATA_RECORDS_MAX + 1,
+            Some("tls_early_data_too_long"),
+        ),
+        (20, 10_000, Some("tls_early_data_too_long")),
+        (400, 40, None),
+        (16_400, 2, None),
+        (4000, 40, Some("tls_bad_record")),
+    ] {
+        for step in [7, usize::MAX] {
+            let mut session = Session::accept(&server);
+            let got = feed(&mut session, &extended(hello.clone(), EARLY_DATA), step);
+            assert_eq!(got.fault, None);
+            assert!(session.offer().unwrap().has_early_data);
+            let got = feed(&mut session, &record(len).repeat(times), step);
+            assert_eq!(got.detail(), detail, "{times} of {len} bytes");
+        }
+    }
+    assert!(LIMITS.contains(&"tls_early_data_too_long"));
+    // Who has said nothing of it sends none.
+    let mut session = Session::accept(&server);
+    assert_eq!(feed(&mut session, &hello, usize::MAX).fault, None);
+    let got = feed(&mut session, &record(20), usize::MAX);
+    assert_eq!(got.detail(), Some("tls_bad_record"));
 }
 
 #[test]

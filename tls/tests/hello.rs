@@ -111,6 +111,7 @@ fn offer() -> Offer {
         suites: vec![0x1301, 0xc02b],
         groups: vec![29, 23],
         schemes: vec![0x0403, 0x0708],
+        has_early_data: false,
     }
 }
 

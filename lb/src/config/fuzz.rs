@@ -34,45 +34,20 @@ pub fn fuzz_config(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus;
     use engines::Rng;
-
-    fn corpus() -> Vec<Vec<u8>> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/config");
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        files.sort();
-        assert!(files.len() > 5, "the corpus is in {folder}");
-        files
-            .iter()
-            .map(|file| std::fs::read(file).unwrap())
-            .collect()
-    }
 
     #[test]
     fn the_corpus_holds() {
-        corpus().iter().for_each(|bytes| fuzz_config(bytes));
+        let corpus = corpus::of("config");
+        corpus.iter().for_each(|bytes| fuzz_config(bytes));
     }
 
     #[test]
     fn the_corpus_holds_however_it_is_damaged() {
-        let (corpus, mut rng) = (corpus(), Rng::seeded(1));
+        let (corpus, mut rng) = (corpus::of("config"), Rng::seeded(1));
         for _ in 0..400 {
-            let mut bytes = corpus[rng.index(corpus.len())].clone();
-            for _ in 0..rng.between(1, 4) {
-                let at = rng.index(bytes.len());
-                match rng.below(4) {
-                    0 => bytes.truncate(at + 1),
-                    1 => bytes[at] = rng.next_u64() as u8,
-                    2 => drop(bytes.drain(at..(at + 1 + rng.index(20)).min(bytes.len()))),
-                    _ => bytes.insert(at, b" \n:{}[]-,\"'&*!|>#0"[rng.index(18)]),
-                }
-                if bytes.is_empty() {
-                    bytes.push(b' ');
-                }
-            }
-            fuzz_config(&bytes);
+            fuzz_config(&corpus::damaged(&corpus, b" \n:{}[]-,\"'&*!|>#0", &mut rng));
         }
     }
 }

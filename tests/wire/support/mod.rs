@@ -9,6 +9,7 @@ mod process;
 mod python;
 pub(crate) mod tls;
 pub(crate) mod tls_config;
+pub(crate) mod tls_openssl;
 pub(crate) mod tls_pki;
 pub(crate) mod tls_programs;
 

@@ -1,6 +1,6 @@
 //! gRPC's own implementation as a peer (Python's `grpcio`): `grpc_peer.py` beside this folder.
 
-use super::scratch;
+use super::{scratch, tls_pki::pki_path};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -38,6 +38,8 @@ impl Python {
         let mut child = Command::new("python3")
             .arg(script)
             .args(args)
+            // It would tell of handshakes that are meant to fail.
+            .env("GRPC_VERBOSITY", "NONE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -51,7 +53,18 @@ impl Python {
 
     /// A server, and where it listens.
     pub(crate) fn serve() -> (Self, SocketAddr) {
-        let mut server = Self::start(&["serve"]);
+        Self::serve_with(&[])
+    }
+
+    /// A server with TLS as `origin`; `is_mutual`: clients show a certificate of `ca`.
+    pub(crate) fn serve_secure(is_mutual: bool) -> (Self, SocketAddr) {
+        let files = ["origin.pem", "origin.key", "ca.pem"].map(pki_path);
+        let files = files.each_ref().map(String::as_str);
+        Self::serve_with(&files[..if is_mutual { 3 } else { 2 }])
+    }
+
+    fn serve_with(files: &[&str]) -> (Self, SocketAddr) {
+        let mut server = Self::start(&[&["serve"], files].concat());
         let port = server.line().parse().unwrap();
         (server, (Ipv4Addr::LOCALHOST, port).into())
     }
@@ -59,6 +72,21 @@ impl Python {
     /// A client of that address, with one connection.
     pub(crate) fn client(to: SocketAddr) -> Self {
         Self::start(&["call", &to.to_string()])
+    }
+
+    /// The same with TLS to `any.test`, and a certificate unless its name is empty.
+    pub(crate) fn secure_client(to: SocketAddr, certificate: &str) -> Self {
+        let (to, ca) = (to.to_string(), pki_path("ca.pem"));
+        let own = ["pem", "key"].map(|kind| pki_path(&format!("{certificate}.{kind}")));
+        let own = own.each_ref().map(String::as_str);
+        let args = ["call", &to, &ca, "any.test"];
+        Self::start(
+            &[
+                &args[..],
+                &own[..if certificate.is_empty() { 0 } else { 2 }],
+            ]
+            .concat(),
+        )
     }
 
     fn line(&mut self) -> String {

@@ -14,7 +14,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use std::{
-    io::{self, BufReader, Write},
+    io::{self, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
 };
@@ -162,17 +162,8 @@ impl Client {
     /// Leaves the rules: what goes out from now on is up to the caller. TLS 1.3.
     pub(crate) fn unbound(mut self) -> (TcpStream, Sealer) {
         let tls = self.tls.take().unwrap();
-        let (sequence, secrets) = tls.dangerous_extract_secrets().unwrap().tx;
-        let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else {
-            panic!("another suite was agreed on")
-        };
-        let key = UnboundKey::new(&AES_128_GCM, key.as_ref()).unwrap();
-        let sealer = Sealer {
-            key: LessSafeKey::new(key),
-            iv: iv.as_ref().try_into().unwrap(),
-            sequence,
-        };
-        (self.stream, sealer)
+        let secrets = tls.dangerous_extract_secrets().unwrap();
+        (self.stream, Sealer::new(secrets.tx))
     }
 }
 
@@ -184,20 +175,54 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
+    fn new((sequence, secrets): (u64, ConnectionTrafficSecrets)) -> Self {
+        let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else {
+            panic!("another suite was agreed on")
+        };
+        let key = UnboundKey::new(&AES_128_GCM, key.as_ref()).unwrap();
+        Self {
+            key: LessSafeKey::new(key),
+            iv: iv.as_ref().try_into().unwrap(),
+            sequence,
+        }
+    }
+
+    fn next_nonce(&mut self) -> Nonce {
+        let mut nonce = self.iv;
+        let count = self.sequence.to_be_bytes();
+        nonce[4..].iter_mut().zip(count).for_each(|(a, b)| *a ^= b);
+        self.sequence += 1;
+        Nonce::assume_unique_for_key(nonce)
+    }
+
     /// A record of this type; 21: alert, 22: handshake, 23: data.
     pub(crate) fn record(&mut self, kind: u8, data: &[u8]) -> Vec<u8> {
         let mut body = [data, &[kind]].concat();
         let len = u16::try_from(body.len() + 16).unwrap().to_be_bytes();
         let head = [23, 3, 3, len[0], len[1]];
-        let mut nonce = self.iv;
-        let count = self.sequence.to_be_bytes();
-        nonce[4..].iter_mut().zip(count).for_each(|(a, b)| *a ^= b);
-        self.sequence += 1;
-        let nonce = Nonce::assume_unique_for_key(nonce);
+        let nonce = self.next_nonce();
         self.key
             .seal_in_place_append_tag(nonce, Aad::from(head), &mut body)
             .unwrap();
         [&head[..], &body].concat()
+    }
+}
+
+/// Opens what the peer has sealed, in TLS 1.3.
+pub(crate) struct Opener(Sealer);
+
+impl Opener {
+    /// The next record's type and contents; `None` at the end of the connection.
+    pub(crate) fn next(&mut self, stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; 5];
+        stream.read_exact(&mut head).ok()?;
+        let mut body = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+        stream.read_exact(&mut body).ok()?;
+        let nonce = self.0.next_nonce();
+        let opened = self.0.key.open_in_place(nonce, Aad::from(head), &mut body);
+        let mut contents = opened.unwrap().to_vec();
+        let kind = contents.pop().unwrap();
+        Some((kind, contents))
     }
 }
 
@@ -242,6 +267,27 @@ impl Origin {
         Self::raw(move |stream| {
             let tls = ServerConnection::new(config.clone()).unwrap();
             serve(&mut StreamOwned::new(tls, stream));
+        })
+    }
+
+    /// Shakes hands in TLS 1.3, then leaves the rules to `serve`.
+    pub(crate) fn secure_unbound(
+        of: &Endpoint<'_>,
+        serve: impl Fn(TcpStream, Sealer, Opener) + Send + Sync + 'static,
+    ) -> Self {
+        let mut config = Arc::unwrap_or_clone(server(of));
+        config.enable_secret_extraction = true;
+        let config = Arc::new(config);
+        Self::raw(move |mut stream| {
+            let mut tls = ServerConnection::new(config.clone()).unwrap();
+            while tls.is_handshaking() || tls.wants_write() {
+                if tls.complete_io(&mut stream).is_err() {
+                    return;
+                }
+            }
+            let secrets = tls.dangerous_extract_secrets().unwrap();
+            let (sealer, opener) = (Sealer::new(secrets.tx), Sealer::new(secrets.rx));
+            serve(stream, sealer, Opener(opener));
         })
     }
 }

@@ -66,10 +66,15 @@ pub(crate) fn trusting(name: &str) -> String {
 
 /// A filter chain of HTTP. Its fields end with a comma, as the manager's do.
 pub(crate) fn http_chain(fields: &str, manager: &str, routes: &str) -> String {
+    filtered_chain(fields, manager, routes, "")
+}
+
+/// The same with filters before the router, each with a comma behind it.
+pub(crate) fn filtered_chain(fields: &str, manager: &str, routes: &str, filters: &str) -> String {
     format!(
         "{{{fields} filters: [{{name: m, typed_config: {{\"@type\": {NETWORK}.http_connection_manager.v3.HttpConnectionManager, \
          stat_prefix: h, {manager} route_config: {{virtual_hosts: [{{name: v, domains: ['*'], routes: {routes}}}]}}, \
-         http_filters: [{ROUTER}]}}}}]}}"
+         http_filters: [{filters} {ROUTER}]}}}}]}}"
     )
 }
 

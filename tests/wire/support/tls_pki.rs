@@ -121,9 +121,14 @@ pub(crate) fn pki() -> &'static str {
     })
 }
 
+/// The path of a file of it.
+pub(crate) fn pki_path(name: &str) -> String {
+    format!("{}/{name}", pki())
+}
+
 /// The text of a file of it.
 pub(crate) fn pki_file(name: &str) -> String {
-    fs::read_to_string(format!("{}/{name}", pki())).unwrap()
+    fs::read_to_string(pki_path(name)).unwrap()
 }
 
 /// Of servers, clients and endpoints, in this order.

@@ -26,6 +26,7 @@ pub const DETAILS: &[&str] = &[
     "tls_certificate_unknown",
     "tls_certificate_unsupported",
     "tls_closed",
+    "tls_early_data_too_long",
     "tls_empty_records",
     "tls_fallback",
     "tls_handshake_failure",

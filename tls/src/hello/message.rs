@@ -12,6 +12,7 @@ mod extension {
     pub(super) const SUPPORTED_GROUPS: u16 = 10;
     pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
     pub(super) const ALPN: u16 = 16;
+    pub(super) const EARLY_DATA: u16 = 42;
     pub(super) const SUPPORTED_VERSIONS: u16 = 43;
 }
 
@@ -60,6 +61,7 @@ fn read_extension(kind: u16, mut value: Bytes<'_>, offer: &mut Offer) -> Read<()
         extension::SUPPORTED_GROUPS => offer.groups = value.vector16()?.numbers()?,
         extension::SIGNATURE_ALGORITHMS => offer.schemes = value.vector16()?.numbers()?,
         extension::ALPN => offer.alpn = read_protocols(value.vector16()?)?,
+        extension::EARLY_DATA => offer.has_early_data = true,
         extension::SUPPORTED_VERSIONS => {
             let versions = value.vector8()?.numbers()?;
             offer.version_max = versions.into_iter().max().unwrap_or(0);

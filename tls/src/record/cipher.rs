@@ -13,7 +13,7 @@ use rustls::ConnectionTrafficSecrets;
 /// A cipher with its key. `ring` keeps the key's schedule in it, where it is not erased when it goes; those of SM4
 /// are.
 #[cfg_attr(
-    feature = "sm",
+    all(feature = "sm", not(feature = "aws-lc")),
     expect(
         clippy::large_enum_variant,
         reason = "nearly all sessions have the large one; a box would cost them a line of cache for each record"

@@ -5,7 +5,7 @@ use crate::{
     ClientContext, Fault, Now, Offer, ServerContext,
     fault::{Alert, Cause},
     hello::{self, Gather, Gathered},
-    limits::HANDSHAKE_BYTES_MAX,
+    limits::{EARLY_DATA_RECORDS_MAX, HANDSHAKE_BYTES_MAX},
 };
 use rustls::{
     CommonState, HandshakeKind,
@@ -193,15 +193,22 @@ impl Handshake {
     }
 
     fn check_held(&mut self) -> Result<(), Fault> {
-        match self.held.records().len() > HANDSHAKE_BYTES_MAX {
-            true => Err(Cause {
-                alert: Alert::UNEXPECTED_MESSAGE,
-                detail: "tls_handshake_too_long",
-                reason: "a handshake message is too long",
-            }
-            .into()),
-            false => Ok(()),
+        let has_early_data = self.offer().is_some_and(|offer| offer.has_early_data);
+        let (detail, reason) = if self.held.records().len() > HANDSHAKE_BYTES_MAX {
+            let reason = "a handshake message is too long";
+            ("tls_handshake_too_long", reason)
+        } else if has_early_data && self.held.count() > EARLY_DATA_RECORDS_MAX {
+            // rustls holds what it passes over as if it were part of a message.
+            ("tls_early_data_too_long", "early data without end")
+        } else {
+            return Ok(());
+        };
+        Err(Cause {
+            alert: Alert::UNEXPECTED_MESSAGE,
+            detail,
+            reason,
         }
+        .into())
     }
 
     fn is_over(&self) -> bool {

@@ -12,6 +12,8 @@ pub(super) struct Held {
     bytes: Vec<u8>,
     /// Bytes of whole records.
     whole: usize,
+    /// How many have come since all were done with.
+    count: usize,
 }
 
 impl Held {
@@ -28,6 +30,7 @@ impl Held {
             }
             if self.wanted() == 0 {
                 self.whole = self.bytes.len();
+                self.count += 1;
                 return (used, true);
             }
         }
@@ -57,11 +60,19 @@ impl Held {
         &mut self.bytes[..self.whole]
     }
 
+    /// Records since all were done with.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Drops bytes of whole records from the front.
     pub(super) fn discard(&mut self, len: usize) {
         debug_assert!(len <= self.whole, "what is not there cannot be dropped");
         self.bytes.drain(..len);
         self.whole -= len;
+        if self.whole == 0 {
+            self.count = 0;
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! The secrets of sessions in a file, for tools that look into recorded connections.
 
+use nix::unistd::{AccessFlags, access};
 use std::{
     fs::{File, Metadata, OpenOptions},
-    io::Write,
+    io::{self, ErrorKind, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -30,15 +31,26 @@ impl KeyLogFile {
             state: Mutex::default(),
         }
     }
-}
 
-impl KeyLogFile {
-    /// Whether a file is one that secrets may be written to, or not there.
+    /// Whether secrets may be written to a file, or it can be made; nothing is.
     ///
     /// # Errors
-    /// Others than its owner can read it.
+    /// It cannot be written or made, or others than its owner can read it.
     pub(super) fn check(path: &str) -> Result<(), String> {
-        std::fs::metadata(path).map_or(Ok(()), |metadata| check(&metadata))
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Err("is a folder".into()),
+            Ok(metadata) => {
+                check(&metadata)?;
+                may(Path::new(path), AccessFlags::W_OK, "written")
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+                let here = folder.as_os_str().is_empty();
+                let folder = if here { Path::new(".") } else { folder };
+                may(folder, AccessFlags::W_OK | AccessFlags::X_OK, "made")
+            }
+            Err(error) => Err(format!("cannot be opened: {error}")),
+        }
     }
 
     fn open(&self) -> Result<File, String> {
@@ -52,6 +64,10 @@ impl KeyLogFile {
         let metadata = file.metadata().map_err(|error| error.to_string())?;
         check(&metadata).map(|()| file)
     }
+}
+
+fn may(path: &Path, flags: AccessFlags, what: &str) -> Result<(), String> {
+    access(path, flags).map_err(|errno| format!("cannot be {what}: {}", io::Error::from(errno)))
 }
 
 /// Nobody but the owner may read it.
@@ -122,5 +138,22 @@ mod tests {
                 "{mode:o}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_before_it_is_needed() {
+        let folder = crate::scratch::Folder::new();
+        let name = |name: &str| folder.path(name).display().to_string();
+        folder.put("file", "");
+        for (path, expected) in [
+            (folder.at().display().to_string(), "is a folder"),
+            (name("none/log"), "cannot be made: No such file"),
+            (name("file/log"), "cannot be opened: Not a directory"),
+        ] {
+            let reason = KeyLogFile::check(&path).unwrap_err();
+            assert!(reason.starts_with(expected), "{path}: {reason}");
+        }
+        assert_eq!(KeyLogFile::check(&name("log")), Ok(()));
+        assert!(!folder.path("log").exists());
     }
 }

@@ -30,7 +30,7 @@ impl MuxClients {
         }
     }
 
-    pub(super) fn on_received(&mut self, index: usize, data: &[u8]) {
+    pub(super) fn hear_answers(&mut self, index: usize, data: &[u8]) {
         let client = &mut self.list[index];
         let told = match client.peer.receive(data) {
             Ok(told) => told,

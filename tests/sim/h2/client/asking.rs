@@ -63,10 +63,11 @@ impl MuxClients {
         };
         self.ledger.borrow_mut().begin(id, exchange);
         if cancels && ends {
-            self.after(cancel_after, Alarm::Cancel(index, stream));
+            self.engine
+                .after(cancel_after, Alarm::Cancel(index, stream));
         }
         if is_good && self.strict && self.unlimited {
-            self.after(self.patience * 4, Alarm::Impatience(id));
+            self.engine.after(self.patience * 4, Alarm::Impatience(id));
         }
         true
     }

@@ -3,10 +3,11 @@
 
 mod answers;
 mod asking;
+mod sending;
 
 use crate::h2::{
     frame,
-    habit::{Habit, MALFORMED},
+    habit::Habit,
     hpack::Fields,
     manners::{Give, Manners},
     outgoing::Outgoing,
@@ -14,22 +15,21 @@ use crate::h2::{
 };
 use crate::{
     ledger::{Ended, SharedLedger},
-    scenario::{BODY_MAX, Mux, Scenario},
-    secure::{Line, SharedContexts},
-    timers::Timers,
+    party::{Party, Seat},
+    scenario::{Mux, Scenario},
+    secure::SharedContexts,
 };
-use engines::{Buf, Event, Rng, SimNet, Sock, SockAddr};
+use engines::{Rng, SimNet, Sock, SockAddr};
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
-const QUEUED_MAX: usize = 8 << 10;
 /// Their requests' names begin here.
 const FIRST_ID: u64 = 1_000_000;
 
 #[derive(Debug)]
-enum Alarm {
+pub(crate) enum Alarm {
     /// A request is given up.
     Cancel(usize, u32),
     Give(usize),
@@ -81,11 +81,10 @@ struct Client {
 
 /// All of them, on one engine.
 pub(crate) struct MuxClients {
-    pub(crate) engine: Line,
+    engine: Seat<Alarm>,
     contexts: SharedContexts,
     list: Vec<Client>,
     by_sock: HashMap<Sock, usize>,
-    timers: Timers<Alarm>,
     ledger: SharedLedger,
     strict: bool,
     kinds: &'static [&'static str],
@@ -96,7 +95,6 @@ pub(crate) struct MuxClients {
     next_id: u64,
     to: SockAddr,
     mux: Mux,
-    events: Vec<Event>,
     pub(crate) draining: bool,
 }
 
@@ -110,11 +108,10 @@ impl MuxClients {
         contexts: &SharedContexts,
     ) -> Self {
         let mut clients = Self {
-            engine: Line::new(net, scenario.seed ^ 3, ledger),
+            engine: Seat::new(net, scenario.seed ^ 3, ledger),
             contexts: contexts.clone(),
             list: Vec::new(),
             by_sock: HashMap::new(),
-            timers: Timers::default(),
             ledger: ledger.clone(),
             strict: scenario.is_strict,
             kinds: scenario.kinds(),
@@ -124,13 +121,12 @@ impl MuxClients {
             next_id: FIRST_ID,
             to: SockAddr::Inet("10.0.0.2:80".parse().unwrap()),
             mux: mux.clone(),
-            events: Vec::new(),
             draining: false,
         };
         for index in 0..mux.clients {
             let mut rng = rng.fork();
             let after = Duration::from_micros(rng.below(300_000));
-            clients.timers.add(net.now(), after, Alarm::Visit(index));
+            clients.engine.after(after, Alarm::Visit(index));
             let (manners, settings) = Manners::new(true, false, &mut rng);
             clients.list.push(Client {
                 visits: rng.between(1, 2) as u32,
@@ -157,60 +153,8 @@ impl MuxClients {
         self.list.iter().all(done)
     }
 
-    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
-        self.timers.next()
-    }
-
     pub(crate) fn retire(&mut self) {
-        self.timers.clear();
-    }
-
-    pub(crate) fn turn(&mut self) {
-        let mut events = std::mem::take(&mut self.events);
-        self.engine.wait(self.timers.next(), &mut events);
-        for event in events.drain(..) {
-            self.on_event(event);
-        }
-        self.events = events;
-        while let Some(alarm) = self.timers.pop(self.engine.now()) {
-            self.on_alarm(alarm);
-        }
-    }
-
-    fn after(&mut self, after: Duration, alarm: Alarm) {
-        self.timers.add(self.engine.now(), after, alarm);
-    }
-
-    fn on_alarm(&mut self, alarm: Alarm) {
-        let index = match alarm {
-            Alarm::Cancel(index, stream) => {
-                self.cancel(index, stream);
-                index
-            }
-            Alarm::Give(index) => {
-                let client = &mut self.list[index];
-                let next = client.manners.give_later(&mut client.peer, &mut client.rng);
-                self.give_after(index, next);
-                index
-            }
-            Alarm::Hear(index) => return self.hear(index),
-            Alarm::Impatience(id) => return self.on_impatience(id),
-            Alarm::Push(index) => {
-                self.list[index].is_resting = false;
-                index
-            }
-            Alarm::Settings(index) => {
-                let client = &mut self.list[index];
-                if client.phase == Phase::Talking
-                    && let Some((_, settings)) = client.manners.later.take()
-                {
-                    client.peer.tell_settings(settings);
-                }
-                index
-            }
-            Alarm::Visit(index) => return self.visit(index),
-        };
-        self.push(index);
+        self.engine.silence();
     }
 
     fn on_impatience(&self, id: u64) {
@@ -233,7 +177,7 @@ impl MuxClients {
 
     fn give_after(&mut self, index: usize, after: Option<Duration>) {
         if let Some(after) = after {
-            self.after(after, Alarm::Give(index));
+            self.engine.after(after, Alarm::Give(index));
         }
     }
 
@@ -273,123 +217,8 @@ impl MuxClients {
         let text = format!("HTTP/2 client {index} connects, {:?}", client.habit);
         self.ledger.borrow_mut().note(text);
         if let Some(after) = later {
-            self.after(after, Alarm::Settings(index));
+            self.engine.after(after, Alarm::Settings(index));
         }
-    }
-
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Connected { sock } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    self.on_connected(index, sock);
-                }
-            }
-            Event::Received { sock, data } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    self.on_received(index, &data);
-                    self.push(index);
-                }
-            }
-            Event::Sent { sock, bytes } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    let client = &mut self.list[index];
-                    client.unsent -= bytes;
-                    client.sent += bytes;
-                    self.push(index);
-                }
-            }
-            Event::Finished { sock } => {
-                if let Some(index) = self.by_sock.get(&sock).copied() {
-                    self.on_end(index);
-                    self.engine.close(sock);
-                }
-            }
-            Event::Closed { sock, .. } => {
-                if let Some(index) = self.by_sock.remove(&sock) {
-                    self.on_end(index);
-                    let client = &mut self.list[index];
-                    client.sock = None;
-                    let after = Duration::from_micros(client.rng.below(200_000));
-                    self.after(after, Alarm::Visit(index));
-                }
-            }
-            Event::AcceptFailed { .. }
-            | Event::Accepted { .. }
-            | Event::Datagram { .. }
-            | Event::Detached { .. }
-            | Event::Relayed { .. }
-            | Event::Woken => {}
-        }
-    }
-
-    fn on_connected(&mut self, index: usize, sock: Sock) {
-        let client = &mut self.list[index];
-        client.connected = true;
-        let habit = client.habit;
-        if matches!(habit, Habit::Deaf | Habit::Stalled) {
-            self.after(self.deafness, Alarm::Hear(index));
-        }
-        if habit != Habit::Deaf {
-            self.engine.resume(sock);
-        }
-        self.push(index);
-    }
-
-    /// Sends what may be sent now, every stream in turn.
-    fn push(&mut self, index: usize) {
-        loop {
-            while self.ask(index) {}
-            let client = &mut self.list[index];
-            let is_open = client.connected && client.phase != Phase::Finished;
-            let Some(sock) = client.sock.filter(|_| is_open) else {
-                return;
-            };
-            let mut moved = false;
-            let is_full = client.unsent >= QUEUED_MAX;
-            if !is_full && !client.is_resting {
-                moved = client.push_bodies();
-                self.note_ends(index);
-            }
-            let client = &mut self.list[index];
-            let out = client.peer.take_out();
-            if !out.is_empty() {
-                client.unsent += out.len();
-                self.engine.send(sock, Buf::from(out));
-            }
-            if let Habit::Leaver(after) = client.habit
-                && client.sent + client.unsent >= after
-            {
-                return self.leave(index, sock);
-            }
-            if client.habit == Habit::Slow && !client.is_resting && (moved || is_full) {
-                client.is_resting = true;
-                let after = Duration::from_millis(client.rng.between(1, 200));
-                return self.after(after, Alarm::Push(index));
-            }
-            if !moved {
-                return self.maybe_finish(index, sock);
-            }
-        }
-    }
-
-    /// Tells the ledger what went out whole, or was given up; forgets what is over.
-    fn note_ends(&mut self, index: usize) {
-        let client = &mut self.list[index];
-        let mut ledger = self.ledger.borrow_mut();
-        client.asking.retain(|stream, asking| {
-            let Some(books) = client.peer.streams.get(stream) else {
-                return false;
-            };
-            if let Some(exchange) = ledger.exchanges.get_mut(&asking.id) {
-                let is_whole = asking.has_length && asking.body.at == asking.body.len;
-                exchange.sent |= books.sent_end || is_whole;
-            }
-            if books.sent_reset && !asking.is_answered {
-                asking.is_answered = true;
-                ledger.end(asking.id, Ended::Left);
-            }
-            !books.is_over()
-        });
     }
 
     fn leave(&mut self, index: usize, sock: Sock) {
@@ -411,67 +240,93 @@ impl MuxClients {
             self.note_ends(index);
         }
     }
-
-    /// Ends the connection when everything is said.
-    fn maybe_finish(&mut self, index: usize, sock: Sock) {
-        let client = &mut self.list[index];
-        let is_told_to_go = client.peer.their_last.is_some();
-        let is_said = client.requests == 0 || is_told_to_go;
-        if !is_said || !client.asking.is_empty() {
-            return;
-        }
-        match (client.phase, client.habit) {
-            (Phase::Talking, Habit::Hostile) if client.peer.theirs.is_some() => {
-                let garbage = MALFORMED[client.rng.index(MALFORMED.len())];
-                self.ledger
-                    .borrow_mut()
-                    .note(format!("hostile {garbage:?}"));
-                client.phase = Phase::Finished;
-                client.peer.misbehave();
-                self.engine.send(sock, Buf::copy_of(garbage));
-                client.unsent += garbage.len();
-                self.engine.finish(sock);
-            }
-            (Phase::Talking, Habit::Brisk) if client.peer.theirs.is_some() => {
-                client.phase = Phase::Farewell(2);
-                client.peer.ping();
-                self.push(index);
-            }
-            (Phase::Farewell(1..), _) if !is_told_to_go => {}
-            (Phase::Finished, _) => {}
-            (Phase::Talking | Phase::Farewell(_), _) => {
-                client.phase = Phase::Finished;
-                match client.rng.below(3) {
-                    0 => self.engine.close(sock),
-                    _ => self.engine.finish(sock),
-                }
-            }
-        }
-    }
 }
 
-impl Client {
-    fn push_bodies(&mut self) -> bool {
-        let mut moved = false;
-        for (stream, asking) in &mut self.asking {
-            let most = match self.habit {
-                Habit::Slow => 1 + self.rng.below(BODY_MAX / 8) as usize,
-                Habit::Barred
-                | Habit::Brisk
-                | Habit::Deaf
-                | Habit::Hostile
-                | Habit::Leaver(_)
-                | Habit::Spoiled
-                | Habit::Stalled => 1 << self.rng.between(8, 14),
-            };
-            let is_over = self.peer.streams.get(stream).is_none_or(|s| s.is_over());
-            if !is_over {
-                let pushed = asking
-                    .body
-                    .push(&mut self.peer, *stream, most, &mut self.rng);
-                moved |= pushed.is_some();
+impl Party for MuxClients {
+    type Alarm = Alarm;
+
+    fn seat(&mut self) -> &mut Seat<Alarm> {
+        &mut self.engine
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm) {
+        let index = match alarm {
+            Alarm::Cancel(index, stream) => {
+                self.cancel(index, stream);
+                index
             }
+            Alarm::Give(index) => {
+                let client = &mut self.list[index];
+                let next = client.manners.give_later(&mut client.peer, &mut client.rng);
+                self.give_after(index, next);
+                index
+            }
+            Alarm::Hear(index) => return self.hear(index),
+            Alarm::Impatience(id) => return self.on_impatience(id),
+            Alarm::Push(index) => {
+                self.list[index].is_resting = false;
+                index
+            }
+            Alarm::Settings(index) => {
+                let client = &mut self.list[index];
+                if client.phase == Phase::Talking
+                    && let Some((_, settings)) = client.manners.later.take()
+                {
+                    client.peer.tell_settings(settings);
+                }
+                index
+            }
+            Alarm::Visit(index) => return self.visit(index),
+        };
+        self.push(index);
+    }
+
+    fn on_connected(&mut self, sock: Sock) {
+        let Some(index) = self.by_sock.get(&sock).copied() else {
+            return;
+        };
+        let client = &mut self.list[index];
+        client.connected = true;
+        let habit = client.habit;
+        if matches!(habit, Habit::Deaf | Habit::Stalled) {
+            self.engine.after(self.deafness, Alarm::Hear(index));
         }
-        moved
+        if habit != Habit::Deaf {
+            self.engine.resume(sock);
+        }
+        self.push(index);
+    }
+
+    fn on_received(&mut self, sock: Sock, data: &[u8]) {
+        if let Some(index) = self.by_sock.get(&sock).copied() {
+            self.hear_answers(index, data);
+            self.push(index);
+        }
+    }
+
+    fn on_sent(&mut self, sock: Sock, bytes: usize) {
+        if let Some(index) = self.by_sock.get(&sock).copied() {
+            let client = &mut self.list[index];
+            client.unsent -= bytes;
+            client.sent += bytes;
+            self.push(index);
+        }
+    }
+
+    fn on_finished(&mut self, sock: Sock) {
+        if let Some(index) = self.by_sock.get(&sock).copied() {
+            self.on_end(index);
+            self.engine.close(sock);
+        }
+    }
+
+    fn on_closed(&mut self, sock: Sock) {
+        if let Some(index) = self.by_sock.remove(&sock) {
+            self.on_end(index);
+            let client = &mut self.list[index];
+            client.sock = None;
+            let after = Duration::from_micros(client.rng.below(200_000));
+            self.engine.after(after, Alarm::Visit(index));
+        }
     }
 }

@@ -57,7 +57,7 @@ fn a_chain_with_a_certificate_speaks_tls() {
 }
 
 /// Fields of a context, and which of them is wrong.
-const WRONG: [(&str, &str); 20] = [
+const WRONG: [(&str, &str); 22] = [
     ("", ".common_tls_context.tls_certificates"),
     (
         "common_tls_context: {tls_certificates: [{certificate_chain: file(a.pem), private_key: file(b.key)}]}",
@@ -132,6 +132,16 @@ const WRONG: [(&str, &str); 20] = [
     (
         "common_tls_context: {tls_certificates: [cert(a)], key_log: {}}",
         ".common_tls_context.key_log.path",
+    ),
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], key_log: {path: /none/log}}",
+        ".common_tls_context.key_log.path",
+    ),
+    // Which connections are logged cannot be chosen: a filter is refused, not ignored.
+    (
+        "common_tls_context: {tls_certificates: [cert(a)], key_log: {path: /tmp/log, \
+         remote_address_range: [{address_prefix: 10.0.0.0, prefix_len: 8}]}}",
+        ".common_tls_context.key_log.remote_address_range",
     ),
     (
         "common_tls_context: {tls_certificates: [cert(a)]}, session_timeout: 604801s",

@@ -182,9 +182,13 @@ fn metadata_chooses_the_socket_of_an_endpoint() {
 #[test]
 fn what_is_surprising_is_told() {
     let (folder, _) = folder();
+    let log = folder.path("log");
     let chain = downstream(
         &folder,
-        "common_tls_context: {tls_certificates: [cert(a)], key_log: {path: /none/log}}",
+        &format!(
+            "common_tls_context: {{tls_certificates: [cert(a)], key_log: {{path: {}}}}}",
+            log.display()
+        ),
     );
     let cluster = upstream(
         &folder,

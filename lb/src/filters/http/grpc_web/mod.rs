@@ -4,6 +4,7 @@
 //! What comes as gRPC-Web goes on as gRPC, whatever HTTP either side speaks; other requests pass as they
 //! are. An answer that is not gRPC says in its head what a gRPC client would have made of it.
 
+mod fuzz;
 mod media;
 mod message;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::{
 };
 use codecs::{Fields, Head, Length};
 use engines::{Buf, BufList};
+pub use fuzz::fuzz_grpc_web;
 use media::Form;
 use prost::Message;
 use std::sync::Arc;

@@ -1,133 +1,9 @@
 //! Whole messages through the filter, their bodies in any pieces.
 
-use super::GrpcWebConfig;
-use crate::{
-    filter::{Chain, Dir, Env, Flow, HttpChainConfig, HttpFilterEntry},
-    grpc::Outcome,
-    limits,
-    stream::{Half, Record},
-};
-use codecs::{Fields, Head, Length};
-use engines::{Buf, Rng, SimNet, UnixTime};
-use std::sync::Arc;
-
-/// A message's fields, its body, and its trailers; none: it has none.
-type Message<'a> = (
-    &'a [(&'a str, &'a str)],
-    &'a [u8],
-    Option<&'a [(&'a str, &'a str)]>,
-);
-
-struct Bench {
-    chain: Box<Chain>,
-    config: HttpChainConfig,
-    record: Record,
-}
-
-/// What has passed the filter.
-#[derive(Debug, PartialEq, Eq)]
-struct Passed {
-    fields: Vec<(String, String)>,
-    length: Length,
-    body: Vec<u8>,
-    trailers: Option<Fields>,
-}
-
-impl Passed {
-    fn field(&self, name: &str) -> Option<&str> {
-        let found = self.fields.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| &value[..])
-    }
-}
-
-fn fields(from: &[(&str, &str)], to: &mut Fields) {
-    for (name, value) in from {
-        to.append(name.as_bytes(), value.as_bytes());
-    }
-}
-
-impl Bench {
-    fn new() -> Self {
-        let config = HttpChainConfig {
-            entries: vec![HttpFilterEntry {
-                name: "web".into(),
-                config: Arc::new(GrpcWebConfig),
-                disabled: false,
-            }],
-        };
-        Self {
-            chain: Chain::new(&config).unwrap(),
-            config,
-            record: Record::new(SimNet::new(1).now()),
-        }
-    }
-
-    /// Passes a message whose body comes in those pieces, each in a turn of its own.
-    fn pass(
-        &mut self,
-        status: u16,
-        message: Message<'_>,
-        pieces: &[&[u8]],
-    ) -> Result<Passed, Flow> {
-        let dir = if status == 0 {
-            Dir::Request
-        } else {
-            Dir::Response
-        };
-        let (mut head, mut half) = (Head::default(), Half::default());
-        head.status = status;
-        fields(message.0, &mut head.fields);
-        let is_bare = pieces.concat().is_empty() && message.2.is_none();
-        head.length = match is_bare {
-            true => Length::None,
-            false => Length::Known(message.1.len() as u64),
-        };
-        half.incoming_end = is_bare;
-        let mut flow = self.run(dir, &mut head, &mut half);
-        for piece in pieces {
-            if matches!(flow, Flow::Go | Flow::Wait) {
-                half.receive(Buf::copy_of(piece), false);
-                flow = self.run(dir, &mut head, &mut half);
-            }
-        }
-        if let Some(trailers) = message.2 {
-            fields(trailers, half.trailers.get_or_insert_default());
-        }
-        half.incoming_end = true;
-        if matches!(flow, Flow::Go | Flow::Wait) {
-            flow = self.run(dir, &mut head, &mut half);
-        }
-        let Flow::Go = flow else { return Err(flow) };
-        assert!(half.ready_end);
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let all = head.fields.iter();
-        Ok(Passed {
-            fields: all.map(|(name, value)| (text(name), text(value))).collect(),
-            length: head.length,
-            body: half.ready.to_vec(),
-            trailers: half.trailers,
-        })
-    }
-
-    fn run(&mut self, dir: Dir, head: &mut Head, half: &mut Half) -> Flow {
-        let mut env = Env {
-            now: self.record.started,
-            wall: UnixTime::default(),
-            rng: &mut Rng::seeded(1),
-            record: &mut self.record,
-            config: &self.config,
-            tls: None,
-            cluster: "c",
-        };
-        self.chain
-            .run(dir, head, half, limits::STREAM_BYTES_MAX, &mut env)
-    }
-
-    fn ask(&mut self, content_type: &str, accept: &str) -> Passed {
-        let fields = [("content-type", content_type), ("accept", accept)];
-        self.pass(0, (&fields, b"", None), &[]).unwrap()
-    }
-}
+use super::fuzz::{Bench, fuzz_grpc_web};
+use crate::{corpus, filter::Flow, grpc::Outcome, limits};
+use codecs::Length;
+use engines::Rng;
 
 /// Every cut of a body into two, and into single bytes.
 fn splits(body: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
@@ -348,4 +224,18 @@ fn an_endpoint_that_speaks_grpc_web_itself_is_understood() {
     bench.ask("application/grpc-web-text", "");
     let passed = bench.pass(200, (&head, &body, None), &[&body]).unwrap();
     assert_eq!(plain(&passed.body), body);
+}
+
+#[test]
+fn the_corpus_holds() {
+    let corpus = corpus::of("grpc_web");
+    corpus.iter().for_each(|bytes| fuzz_grpc_web(bytes));
+}
+
+#[test]
+fn the_corpus_holds_however_it_is_damaged() {
+    let (corpus, mut rng) = (corpus::of("grpc_web"), Rng::seeded(1));
+    for _ in 0..2000 {
+        fuzz_grpc_web(&corpus::damaged(&corpus, b"\0\x01\x80A=/+_", &mut rng));
+    }
 }
