@@ -94,7 +94,7 @@ impl Worker {
         let Side::Down { addresses, .. } = &conn.side else {
             return;
         };
-        let tls = conn.tls.as_ref().and_then(|tls| tls.facts());
+        let tls = conn.transport.facts();
         self.log.add(&Facts {
             record,
             epoch: &self.epoch,

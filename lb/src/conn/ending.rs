@@ -4,6 +4,7 @@ use super::{Conn, ConnKey, ConnPhase, Side, streams::Streams};
 use crate::{
     pool::Wire,
     stream::{Failure, Target},
+    transport_socket::TransportSocket,
     worker::{Owner, Todo, Worker},
 };
 use codecs::Life;
@@ -112,7 +113,13 @@ impl Worker {
     }
 
     /// Closes the socket of a connection to an endpoint when what is queued on it has left; nobody waits for that.
-    pub(crate) fn part_sock(&mut self, sock: Sock, cluster: usize, endpoint: usize, unsent: usize) {
+    pub(crate) fn part_sock(
+        &mut self,
+        sock: Sock,
+        cluster: usize,
+        endpoint: usize,
+        transport: TransportSocket,
+    ) {
         let config = self.upstreams[cluster].cluster.config.clone();
         let target = Target {
             cluster,
@@ -120,7 +127,7 @@ impl Worker {
             wire: Wire::Http1,
         };
         let mut conn = Conn::upstream(sock, target, &config, false, self.now);
-        (conn.phase, conn.unsent) = (ConnPhase::Flushing, unsent);
+        (conn.phase, conn.transport) = (ConnPhase::Flushing, transport);
         conn.note_lost();
         let key = self.net.conns.insert(conn);
         self.own(sock, Owner::Conn(key));

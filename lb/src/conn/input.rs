@@ -302,7 +302,7 @@ impl Worker {
         if conn.phase == ConnPhase::Open && conn.peer_done {
             return;
         }
-        let is_cut = conn.tls.is_some() && !cfg!(planted = "lost_close_notify");
+        let is_cut = conn.transport.on_eof().is_err() && !cfg!(planted = "lost_close_notify");
         self.on_input_end(key, is_cut);
     }
 

@@ -36,7 +36,7 @@ impl Worker {
         let requests = owner.requests;
         let is_multiplexed = owner.codec.is_multiplexed();
         let is_worn = owner.is_worn();
-        let tls = owner.tls.as_ref().and_then(|tls| tls.facts().cloned());
+        let tls = owner.transport.facts().cloned();
         let stats = self.listener_stats(place);
         stats.requests.inc();
         stats.requests_active.inc();

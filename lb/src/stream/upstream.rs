@@ -40,7 +40,7 @@ impl Worker {
         leg.is_committed &= !was_idle;
         leg.streams.push(id, key);
         let (target, is_multiplexed) = (leg.target(), leg.codec.is_multiplexed());
-        let tls = leg.tls.as_ref().and_then(|tls| tls.facts().cloned());
+        let tls = leg.transport.facts().cloned();
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
