@@ -9,6 +9,9 @@ use engines::{Blocks, Buf, BufMut, Engine, Sock};
 use std::sync::Arc;
 use tls::{Facts, Fault, Now, ServerContext, Session, What};
 
+/// Bytes that are encrypted at a time: with what records add to them they fit a long block of the engine's.
+const SEALED_BYTES_MAX: usize = 64 << 10;
+
 /// The TLS of a socket, and the bytes queued on it. The default has no TLS.
 #[derive(Debug, Default)]
 pub(crate) struct TransportSocket {
@@ -31,8 +34,6 @@ pub(crate) struct Io<'a> {
 pub(crate) struct Scratch {
     /// What TLS has to say.
     records: Vec<u8>,
-    /// Few bytes, encrypted.
-    short: Vec<u8>,
 }
 
 /// What received bytes mean.
@@ -137,7 +138,7 @@ impl TransportSocket {
     pub(crate) fn send(&mut self, sock: Sock, data: Buf, io: &mut Io<'_>) -> Result<(), Fault> {
         self.queue(data.len());
         if self.is_secure() {
-            return self.seal(sock, &[&data], io);
+            return self.seal(sock, &mut [&data], io);
         }
         io.engine.send(sock, data);
         Ok(())
@@ -151,7 +152,7 @@ impl TransportSocket {
     pub(crate) fn seal(
         &mut self,
         sock: Sock,
-        pieces: &[&[u8]],
+        pieces: &mut [&[u8]],
         io: &mut Io<'_>,
     ) -> Result<(), Fault> {
         let Some(session) = &mut self.session else {
@@ -164,10 +165,13 @@ impl TransportSocket {
         if session.is_ended() || session.has_failed() {
             return Ok(());
         }
-        let sealed = seal(session, pieces, io.engine.wall().0, io)?;
-        self.unsent = self.unsent.saturating_add(clamped(sealed.len()));
-        io.engine.send(sock, sealed);
-        Ok(())
+        let now = io.engine.wall().0;
+        in_portions(pieces, SEALED_BYTES_MAX, |pieces| {
+            let sealed = seal(session, pieces, now, io.blocks)?;
+            self.unsent = self.unsent.saturating_add(clamped(sealed.len()));
+            io.engine.send(sock, sealed);
+            Ok(())
+        })
     }
 
     /// Tells the peer that nothing more is sent, where there is TLS and it was not told.
@@ -249,23 +253,69 @@ impl TransportSocket {
     }
 }
 
-/// Encrypts pieces into memory that can be sent. Few bytes are encrypted in the scratch and share a write block.
-fn seal(session: &mut Session, pieces: &[&[u8]], now: Now, io: &mut Io<'_>) -> Result<Buf, Fault> {
+/// Encrypts pieces into memory that can be sent.
+fn seal(session: &mut Session, pieces: &[&[u8]], now: Now, blocks: &Blocks) -> Result<Buf, Fault> {
     let data = pieces.iter().map(|piece| piece.len()).sum();
-    let len = session.sealed_len(now, data);
-    if len > io.blocks.short_bytes() {
-        let mut sealed = vec![0; len];
-        session.seal(now, pieces, &mut sealed)?;
-        return Ok(Buf::from(sealed));
+    let mut sealed = blocks.room(session.sealed_len(now, data));
+    session.seal(now, pieces, &mut sealed)?;
+    Ok(sealed.freeze())
+}
+
+/// Gives pieces on that follow one another, at most so many bytes at a time.
+fn in_portions<E>(
+    mut pieces: &mut [&[u8]],
+    bytes_max: usize,
+    mut take: impl FnMut(&[&[u8]]) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        let mut room = bytes_max;
+        let is_too_long = |piece: &&[u8]| match room.checked_sub(piece.len()) {
+            Some(rest) => {
+                room = rest;
+                false
+            }
+            None => true,
+        };
+        let Some(at) = pieces.iter().position(is_too_long) else {
+            return take(pieces);
+        };
+        let (now, later) = pieces[at].split_at(room);
+        pieces[at] = now;
+        take(&pieces[..=at])?;
+        pieces[at] = later;
+        pieces = &mut pieces[at..];
     }
-    let short = &mut io.scratch.short;
-    if short.len() < len {
-        short.resize(len, 0);
-    }
-    session.seal(now, pieces, &mut short[..len])?;
-    Ok(io.blocks.write(&short[..len]))
 }
 
 fn clamped(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_cut_where_a_portion_is_full() {
+        let cases: [(&[&str], &[&str]); 6] = [
+            (&[], &[""]),
+            (&["abc"], &["abc"]),
+            (&["ab", "", "c"], &["ab||c"]),
+            (&["ab", "cd", "e"], &["ab|c", "d|e"]),
+            (&["abc", "def"], &["abc|", "def"]),
+            (&["a", "bcdefgh"], &["a|bc", "def", "gh"]),
+        ];
+        for (pieces, portions) in cases {
+            let mut pieces: Vec<_> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            let mut taken = Vec::new();
+            let end = in_portions(&mut pieces, 3, |portion| {
+                taken.push(String::from_utf8(portion.join(&b'|')).unwrap());
+                Ok::<_, ()>(())
+            });
+            assert_eq!(
+                (end, taken),
+                (Ok(()), portions.iter().map(|p| (*p).into()).collect())
+            );
+        }
+    }
 }

@@ -40,7 +40,9 @@ impl Net {
         }
         pieces[count] = &outbox.bytes[from..];
         if let Some((conn, mut io)) = self.split(key)
-            && let Err(_used_up) = conn.transport.seal(conn.sock, &pieces[..=count], &mut io)
+            && let Err(_used_up) = conn
+                .transport
+                .seal(conn.sock, &mut pieces[..=count], &mut io)
         {
             // Nothing can be said any more. `Closed` tells the worker.
             io.engine.close(conn.sock);
