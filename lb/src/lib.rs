@@ -34,6 +34,7 @@ mod short_text;
 pub mod stats;
 pub mod stream;
 mod tcp;
+mod transport_failure;
 mod transport_socket;
 mod waiting;
 pub mod worker;

@@ -228,6 +228,11 @@ impl TransportSocket {
         session.is_some_and(|session| session.is_nearly_used_up())
     }
 
+    /// The name that the client asks for, as far as that is known.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.session.as_ref()?.server_name()
+    }
+
     /// What TLS has agreed on.
     pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
         self.session.as_ref()?.facts()

@@ -336,7 +336,7 @@ impl Worker {
                 let owner = self.owner(sock);
                 self.disown(sock);
                 match owner {
-                    Some(Owner::Arrival(key)) => self.drop_arrival(key),
+                    Some(Owner::Arrival(key)) => self.on_arrival_closed(key),
                     Some(Owner::Conn(key)) => self.on_closed(key, cause),
                     Some(Owner::Tunnel(key)) => self.on_tunnel_closed(key, sock),
                     Some(Owner::Listener(_)) | None => {}

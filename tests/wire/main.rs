@@ -27,6 +27,7 @@ mod tls_abuse;
 mod tls_chains;
 mod tls_endpoints;
 mod tls_identity;
+mod tls_log;
 mod tls_quick;
 mod tls_refusals;
 mod tls_reload;

@@ -37,8 +37,12 @@ impl Worker {
         let side = Side::Down {
             place,
             addresses: Addresses::new(arrived.peer, arrived.local),
+            id: arrived.id,
         };
-        let conn = Conn::new(arrived.sock, side, codec, high, arrived.since);
+        let mut conn = Conn::new(arrived.sock, side, codec, high, arrived.since);
+        if self.logs_connections(place.listener) {
+            conn.note_opened(arrived.since);
+        }
         let phase = match tls {
             Some(_) => ConnPhase::Handshaking,
             None => ConnPhase::Open,

@@ -45,7 +45,10 @@ impl Conn {
             is_retired,
             has_answered,
             is_unsent: !self.is_committed,
-            failure: self.fault().map_or(Failure::Connect, Failure::Handshake),
+            failure: self
+                .failure()
+                .cloned()
+                .map_or(Failure::Connect, Failure::Handshake),
             streams: std::mem::take(&mut self.streams),
         })
     }
@@ -79,6 +82,7 @@ impl Worker {
         match conn.side {
             Side::Down { place, .. } => {
                 self.listener_stats(place).connections_active.dec();
+                self.log_conn(&conn);
                 if conn.phase == ConnPhase::Handshaking {
                     self.handshakes.end();
                 }
@@ -138,7 +142,7 @@ impl Worker {
         let target = loss.target;
         self.pool_lost(key, target, loss.credit, loss.is_connected, loss.is_retired);
         if !loss.is_connected {
-            self.pool_connect_failed(target, loss.failure);
+            self.pool_connect_failed(target, &loss.failure);
         }
         for (_, stream) in loss.streams.iter() {
             self.on_upstream_lost(*stream, loss.is_unsent, loss.has_answered);

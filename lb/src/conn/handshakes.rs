@@ -1,19 +1,22 @@
 //! The handshakes of a worker's connections: their beginning, and their end before time.
 
 use super::{Conn, ConnKey, ConnPhase, Net, Side};
-use crate::{config::EndpointTls, worker::Worker};
+use crate::{config::EndpointTls, transport_failure::TransportFailure, worker::Worker};
 use tls::Fault;
 
 impl Worker {
     /// A client is to begin a handshake; see [`crate::limits::HANDSHAKES_MAX`].
     pub(super) fn begin_handshake(&mut self, key: ConnKey) {
-        let conns = &self.net.conns;
+        let conns = &mut self.net.conns;
         let is_waiting = |key| conns.get(key).is_some_and(Conn::is_handshaking);
         let Some(oldest) = self.handshakes.add(key, is_waiting) else {
             return;
         };
-        if let Some(Side::Down { place, .. }) = conns.get(oldest).map(|conn| &conn.side) {
-            self.listener_stats(*place).handshake_overflows.inc();
+        if let Some(conn) = conns.get_mut(oldest)
+            && let Side::Down { place, .. } = conn.side
+        {
+            conn.note_failure(TransportFailure::overflow());
+            self.listener_stats(place).handshake_overflows.inc();
         }
         self.drop_conn(oldest);
     }

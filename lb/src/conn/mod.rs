@@ -57,6 +57,8 @@ pub(crate) enum Side {
     Down {
         place: Place,
         addresses: Addresses,
+        /// Its number.
+        id: u32,
     },
     Up {
         target: Target,

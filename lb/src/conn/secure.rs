@@ -107,6 +107,7 @@ impl Worker {
             return;
         };
         let is_new = conn.phase == ConnPhase::Handshaking;
+        conn.note_failure(fault.into());
         match conn.side {
             Side::Down { place, .. } => {
                 let streams = std::mem::take(&mut conn.streams);
@@ -119,7 +120,6 @@ impl Worker {
                 self.linger(key);
             }
             Side::Up { target, .. } => {
-                conn.note_fault(fault.detail);
                 let stats = self.cluster_stats(target.cluster);
                 stats.handshake_failures.add(is_new.into());
                 self.part(key);

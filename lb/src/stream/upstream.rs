@@ -306,6 +306,7 @@ impl Worker {
         self.leave_upstream(key);
         if let Some(stream) = self.streams.get_mut(key) {
             stream.retry.avoid = endpoint;
+            stream.up_failure = failure.transport().cloned();
         }
         self.retry_or_fail(key, failure);
         self.wake_stream(key);

@@ -1,7 +1,7 @@
 //! How a tunnel with TLS ends: each direction by itself, or both because a session failed.
 
 use super::TunnelKey;
-use crate::{stream::Flags, worker::Worker};
+use crate::{stream::Flags, transport_failure::TransportFailure, worker::Worker};
 use engines::Sock;
 use tls::Fault;
 
@@ -86,6 +86,11 @@ impl Worker {
         let (place, is_new) = (tunnel.place, !tunnel.connected);
         let cluster = tunnel.config.cluster;
         tunnel.record.detail = fault.detail;
+        if is_down {
+            tunnel.failure = Some(fault.into());
+        } else {
+            tunnel.up_failure = Some(fault.into());
+        }
         match (is_down, is_new) {
             (true, _) => {
                 if tunnel.target.is_none() {
@@ -103,6 +108,14 @@ impl Worker {
                 self.part_endpoint(key);
                 self.end_tunnel(key, Flags::UPSTREAM_PROTOCOL);
             }
+        }
+    }
+
+    /// TLS with the client has failed for a reason of ours.
+    pub(super) fn note_tunnel_failure(&mut self, key: TunnelKey, why: TransportFailure) {
+        if let Some(tunnel) = self.tunnels.get_mut(key) {
+            tunnel.record.detail = why.detail();
+            tunnel.failure = Some(why);
         }
     }
 

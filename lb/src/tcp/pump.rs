@@ -6,6 +6,7 @@ use crate::{
     config::EndpointTls,
     limits,
     stream::Flags,
+    transport_failure::TransportFailure,
     transport_socket::{Input, TransportSocket},
     worker::Worker,
 };
@@ -58,6 +59,11 @@ impl Pump {
         self.up.transport.facts()
     }
 
+    /// The name that the client asks for by TLS.
+    pub(super) fn server_name(&self) -> Option<&str> {
+        self.down.transport.server_name()
+    }
+
     /// What TLS has agreed on with the client.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.down.transport.facts()
@@ -92,6 +98,7 @@ impl Worker {
         if let Some(tunnel) = tunnels.get(oldest) {
             self.listener_stats(tunnel.place).handshake_overflows.inc();
         }
+        self.note_tunnel_failure(oldest, TransportFailure::overflow());
         self.end_tunnel(oldest, Flags::DOWNSTREAM_PROTOCOL);
     }
 
