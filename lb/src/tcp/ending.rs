@@ -14,15 +14,12 @@ impl Worker {
         let is_down = sock == tunnel.down;
         let Some(pump) = &mut tunnel.pump else { return };
         let end = pump.end(is_down);
-        end.is_read = false;
+        (end.is_read, end.is_done) = (false, true);
         let ended = end.transport.on_eof();
         // Who only looks whether anybody is there breaks nothing off.
         let is_silent = is_down && end.transport.is_unused();
         match ended {
-            _ if pump.has_failed => {
-                pump.down.is_done = true;
-                self.end_spent_pump(key);
-            }
+            _ if pump.has_failed => self.end_spent_pump(key),
             Err(_) if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
             Err(fault) if !pump.end(is_down).transport.is_open() => {
                 self.on_tunnel_fault(key, is_down, &fault);

@@ -69,7 +69,8 @@ fn a_listener_logs_each_connection_when_it_ends() {
         let halting = stage.client();
         stage.send(halting, [22, 3, 1]);
         stage.finish(halting);
-        stage.run(seconds(3));
+        stage.settle();
+        assert_eq!(stage.stats.listeners[0].connections_active.get(), 0);
         let mutual = asks(
             &stage,
             ClientSettings {
