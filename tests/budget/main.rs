@@ -10,7 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringlb::{
     access_log::LogRing,
     cluster::SharedBreakers,
-    config::{self, Listen, Quickstart},
+    config::{self, Listen, Quickstart, Snapshot},
     mailbox::Mailbox,
     stats::WorkerStats,
     worker::{Plan, Worker},
@@ -88,7 +88,14 @@ fn worker(kind: EngineKind, listen: Listen) -> (Worker, SocketAddr) {
         listeners: vec![listen],
         admin: None,
     };
-    let snapshot = config::compile(&quickstart.bootstrap().unwrap()).unwrap();
+    worker_of(
+        kind,
+        config::compile(&quickstart.bootstrap().unwrap()).unwrap(),
+    )
+}
+
+/// A worker for a configuration, and where its listener is.
+fn worker_of(kind: EngineKind, snapshot: Snapshot) -> (Worker, SocketAddr) {
     let snapshot = Arc::new(snapshot);
     let at = &snapshot.listeners[0].address;
     let (listener, at) = engines::open_listener(at, &ListenOptions::default()).unwrap();

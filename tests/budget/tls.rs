@@ -1,9 +1,12 @@
 //! The same over TLS: what large answers to a client cost.
 
-use super::{on_uring, worker};
+use super::{on_uring, worker, worker_of};
 use engines::EngineKind;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use ringlb::config::{Listen, Pair};
+use ringlb::{
+    config::{self, Listen, Pair},
+    worker::Worker,
+};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -14,20 +17,19 @@ use std::{
     thread,
     time::Duration,
 };
-use tls::{Client, ClientContext, ClientSettings, Now, Provider, Session, Version, What};
+use tls::{Client, ClientContext, ClientSettings, Identity, Now, Provider, Session, Version, What};
 
 const REQUEST: &[u8] = b"GET /some/path HTTP/1.1\r\nhost: example.com\r\n\r\n";
-const BODY_BYTES: usize = 256 << 10;
 /// What no answer has but at its end.
 const LAST: u8 = 0;
 const WARM: usize = 30;
 const MEASURED: usize = 60;
 
-/// Answers each request with a large body.
-fn serve(endpoint: &TcpListener) {
+/// Answers each request, in which `wanted` has to stand, with so long a body.
+fn serve(endpoint: &TcpListener, wanted: &str, body_bytes: usize) {
     let (mut stream, _) = endpoint.accept().unwrap();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BODY_BYTES}\r\n\r\n");
-    let answer = [head.as_bytes(), &[b'a'; BODY_BYTES - 1], &[LAST]].concat();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {body_bytes}\r\n\r\n");
+    let answer = [head.as_bytes(), &vec![b'a'; body_bytes - 1], &[LAST]].concat();
     let (mut room, mut ahead) = ([0; 4096], Vec::new());
     loop {
         let len = stream.read(&mut room).unwrap();
@@ -36,6 +38,8 @@ fn serve(endpoint: &TcpListener) {
         }
         ahead.extend_from_slice(&room[..len]);
         if ahead.ends_with(b"\r\n\r\n") {
+            let text = String::from_utf8_lossy(&ahead);
+            assert!(text.contains(wanted), "{text}");
             ahead.clear();
             stream.write_all(&answer).unwrap();
         }
@@ -49,10 +53,10 @@ struct TlsClient {
 }
 
 impl TlsClient {
-    fn connect(to: SocketAddr) -> Self {
+    fn connect(to: SocketAddr, identity: Option<Identity>) -> Self {
         let settings = ClientSettings {
             server: Client::Unverified,
-            identity: None,
+            identity,
             alpn: Vec::new(),
             versions: (Version::Tls13, Version::Tls13),
             suites: Vec::new(),
@@ -102,24 +106,25 @@ impl TlsClient {
 /// Within the certificate's time.
 const NOW: Now = Duration::from_secs(1_800_000_000);
 
-fn large_answers_allocate_nothing(kind: EngineKind) {
-    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+/// Somebody's certificate and key, PEM.
+fn certificate() -> (String, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["a.test".to_owned()]).unwrap();
-    let to = format!("http://{}", endpoint.local_addr().unwrap());
-    let (mut worker, at) = worker(
-        kind,
-        Listen {
-            certificates: vec![Pair::Inline(cert.pem(), signing_key.serialize_pem())],
-            ..Listen::new("https://127.0.0.1:0", vec![to])
-        },
-    );
+    (cert.pem(), signing_key.serialize_pem())
+}
+
+/// Exchanges in steady state allocate nothing; `others`: the endpoint, then the client.
+fn allocates_nothing(
+    mut worker: Worker,
+    endpoint: impl FnOnce() + Send + 'static,
+    client: impl FnOnce() -> TlsClient + Send + 'static,
+) {
     let done = Arc::new(AtomicUsize::new(0));
     let count = done.clone();
     let others = [
-        thread::spawn(move || serve(&endpoint)),
+        thread::spawn(endpoint),
         thread::spawn(move || {
-            let mut client = TlsClient::connect(at);
+            let mut client = client();
             // One more than are waited for: the worker never waits for what does not come.
             for _ in 0..=WARM + MEASURED {
                 client.exchange();
@@ -134,15 +139,69 @@ fn large_answers_allocate_nothing(kind: EngineKind) {
     };
     run_until(WARM);
     let info = allocation_counter::measure(|| run_until(WARM + MEASURED));
-    assert_eq!(
-        info.count_total, 0,
-        "{kind}: {info:?} for {MEASURED} answers"
-    );
+    assert_eq!(info.count_total, 0, "{info:?} for {MEASURED} exchanges");
     run_until(WARM + MEASURED + 1);
     drop(worker);
     for other in others {
         other.join().unwrap();
     }
+}
+
+fn large_answers_allocate_nothing(kind: EngineKind) {
+    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}", endpoint.local_addr().unwrap());
+    let (chain, key) = certificate();
+    let listen = Listen {
+        certificates: vec![Pair::Inline(chain, key)],
+        ..Listen::new("https://127.0.0.1:0", vec![to])
+    };
+    let (worker, at) = worker(kind, listen);
+    allocates_nothing(
+        worker,
+        move || serve(&endpoint, "", 256 << 10),
+        move || TlsClient::connect(at, None),
+    );
+}
+
+fn telling_of_a_client_allocates_nothing(kind: EngineKind) {
+    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (chain, key) = certificate();
+    let yaml = format!(
+        "static_resources:
+  listeners:
+  - name: l
+    address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}
+    filter_chains:
+    - transport_socket:
+        name: t
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          require_client_certificate: true
+          common_tls_context:
+            tls_certificates: [{{certificate_chain: {{inline_string: {chain:?}}}, private_key: {{inline_string: {key:?}}}}}]
+            validation_context: {{trust_chain_verification: ACCEPT_UNTRUSTED}}
+      filters:
+      - name: m
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: h
+          forward_client_cert_details: SANITIZE_SET
+          set_current_client_cert_details: {{subject: true, dns: true}}
+          route_config: {{virtual_hosts: [{{name: v, domains: ['*'], routes: [{{match: {{prefix: /}}, route: {{cluster: c}}}}]}}]}}
+          http_filters: [{{name: r, typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}}}]
+  clusters:
+  - name: c
+    load_assignment: {{cluster_name: c, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {}}}}}}}}}]}}]}}
+",
+        endpoint.local_addr().unwrap().port()
+    );
+    let (worker, at) = worker_of(kind, config::load(&yaml).unwrap().snapshot);
+    let identity = Identity::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+    allocates_nothing(
+        worker,
+        move || serve(&endpoint, "x-forwarded-client-cert: Hash=", 12),
+        move || TlsClient::connect(at, Some(identity)),
+    );
 }
 
 #[test]
@@ -158,4 +217,19 @@ fn large_answers_allocate_nothing_on_tasks() {
 #[test]
 fn large_answers_allocate_nothing_on_uring() {
     on_uring(|| large_answers_allocate_nothing(EngineKind::Uring));
+}
+
+#[test]
+fn telling_of_a_client_allocates_nothing_on_epoll() {
+    telling_of_a_client_allocates_nothing(EngineKind::Epoll);
+}
+
+#[test]
+fn telling_of_a_client_allocates_nothing_on_tasks() {
+    telling_of_a_client_allocates_nothing(EngineKind::Tasks);
+}
+
+#[test]
+fn telling_of_a_client_allocates_nothing_on_uring() {
+    on_uring(|| telling_of_a_client_allocates_nothing(EngineKind::Uring));
 }

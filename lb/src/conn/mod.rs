@@ -5,6 +5,7 @@
 //! only while what it feeds has room (`wants_reading`).
 
 mod agree;
+mod client_cert;
 mod ending;
 mod handshakes;
 mod input;

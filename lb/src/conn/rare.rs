@@ -1,6 +1,6 @@
 //! What few connections have, and idle ones never: it takes memory only while it is there.
 
-use super::{Conn, ConnKey};
+use super::{Conn, ConnKey, client_cert::ClientCertText};
 use crate::transport_failure::TransportFailure;
 use engines::Buf;
 use std::time::Instant;
@@ -21,6 +21,8 @@ pub(super) struct Rare {
     failure: Option<TransportFailure>,
     /// Downstream: when it was accepted, if its listener logs its connections.
     opened: Option<Instant>,
+    /// Downstream: what endpoints are told of its client.
+    client_cert: Option<Box<ClientCertText>>,
     /// Upstream: everybody was told that it is lost.
     is_lost: bool,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
@@ -30,8 +32,8 @@ pub(super) struct Rare {
 impl Rare {
     fn is_empty(&self) -> bool {
         let is_owed = self.awaits_pong || self.head_since.is_some();
-        let is_noted =
-            self.is_cut || self.failure.is_some() || self.is_lost || self.opened.is_some();
+        let is_kept = self.client_cert.is_some() || self.opened.is_some();
+        let is_noted = self.is_cut || self.failure.is_some() || self.is_lost || is_kept;
         !is_noted && self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
@@ -104,6 +106,15 @@ impl Conn {
     /// TLS has failed, and this is why.
     pub(super) fn note_failure(&mut self, why: TransportFailure) {
         self.rare.get_or_insert_default().failure = Some(why);
+    }
+
+    /// What endpoints are told of its client, if it was rendered and kept.
+    pub(super) fn kept_client_cert(&self) -> Option<&ClientCertText> {
+        self.rare.as_ref()?.client_cert.as_deref()
+    }
+
+    pub(super) fn keep_client_cert(&mut self, text: ClientCertText) {
+        self.rare.get_or_insert_default().client_cert = Some(Box::new(text));
     }
 
     /// When it was accepted, if it is to be logged.
