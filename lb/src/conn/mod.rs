@@ -7,8 +7,10 @@
 mod agree;
 mod client_cert;
 mod ending;
+mod frames;
 mod handshakes;
 mod input;
+mod input_end;
 mod keepalive;
 mod linger;
 mod outbox;
