@@ -49,7 +49,7 @@ impl Worker {
             self.close_sock(sock);
         }
         for key in self.arrivals.keys() {
-            self.drop_arrival(key);
+            self.drain_arrival(key);
         }
         for key in self.net.conns.keys() {
             self.drain_conn(key);

@@ -192,6 +192,8 @@ fn the_end_of_a_handshake_that_fails_is_told_on_both_sides() {
         let details = faults.map(|fault| fault.map(|fault| fault.detail));
         assert_eq!(details, [Some(at_client), Some(at_server)]);
         assert!(!pair.server.is_established() && pair.server.facts().is_none());
+        let names = [&pair.client, &pair.server].map(Session::server_name);
+        assert_eq!(names, [Some(NAME); 2]);
     }
 }
 

@@ -37,6 +37,7 @@ impl Compiler {
         let wrong = Self::unique(path, &from.name, 0, &mut self.listener_names);
         self.problems.extend(wrong);
         let address = self.address(&format!("{path}.address"), from.address.as_ref());
+        let access_logs = self.access_logs(&format!("{path}.access_log"), &from.access_log);
         let chains = self.chains(path, from);
         Some(Arc::new(ListenerConfig {
             name: from.name.clone(),
@@ -46,6 +47,7 @@ impl Compiler {
             buffer_limit: from
                 .per_connection_buffer_limit_bytes
                 .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
+            access_logs,
             chains: chains?,
         }))
     }

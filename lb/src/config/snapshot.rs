@@ -40,6 +40,8 @@ pub struct ListenerConfig {
     /// `per_connection_buffer_limit_bytes`: unsent bytes of a connection above which its source is no
     /// longer read.
     pub buffer_limit: usize,
+    /// `access_log`: of its connections, whatever becomes of them.
+    pub access_logs: Vec<Arc<AccessLogConfig>>,
     /// What is done with its connections.
     pub chains: FilterChains,
 }

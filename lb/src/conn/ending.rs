@@ -4,6 +4,7 @@ use super::{Conn, ConnKey, ConnPhase, Side, streams::Streams};
 use crate::{
     pool::Wire,
     stream::{Failure, Target},
+    transport_socket::TransportSocket,
     worker::{Owner, Todo, Worker},
 };
 use codecs::Life;
@@ -44,7 +45,10 @@ impl Conn {
             is_retired,
             has_answered,
             is_unsent: !self.is_committed,
-            failure: self.fault().map_or(Failure::Connect, Failure::Handshake),
+            failure: self
+                .failure()
+                .cloned()
+                .map_or(Failure::Connect, Failure::Handshake),
             streams: std::mem::take(&mut self.streams),
         })
     }
@@ -78,6 +82,7 @@ impl Worker {
         match conn.side {
             Side::Down { place, .. } => {
                 self.listener_stats(place).connections_active.dec();
+                self.log_conn(&conn);
                 if conn.phase == ConnPhase::Handshaking {
                     self.handshakes.end();
                 }
@@ -112,7 +117,13 @@ impl Worker {
     }
 
     /// Closes the socket of a connection to an endpoint when what is queued on it has left; nobody waits for that.
-    pub(crate) fn part_sock(&mut self, sock: Sock, cluster: usize, endpoint: usize, unsent: usize) {
+    pub(crate) fn part_sock(
+        &mut self,
+        sock: Sock,
+        cluster: usize,
+        endpoint: usize,
+        transport: TransportSocket,
+    ) {
         let config = self.upstreams[cluster].cluster.config.clone();
         let target = Target {
             cluster,
@@ -120,7 +131,7 @@ impl Worker {
             wire: Wire::Http1,
         };
         let mut conn = Conn::upstream(sock, target, &config, false, self.now);
-        (conn.phase, conn.unsent) = (ConnPhase::Flushing, unsent);
+        (conn.phase, conn.transport) = (ConnPhase::Flushing, transport);
         conn.note_lost();
         let key = self.net.conns.insert(conn);
         self.own(sock, Owner::Conn(key));
@@ -131,7 +142,7 @@ impl Worker {
         let target = loss.target;
         self.pool_lost(key, target, loss.credit, loss.is_connected, loss.is_retired);
         if !loss.is_connected {
-            self.pool_connect_failed(target, loss.failure);
+            self.pool_connect_failed(target, &loss.failure);
         }
         for (_, stream) in loss.streams.iter() {
             self.on_upstream_lost(*stream, loss.is_unsent, loss.has_answered);

@@ -137,12 +137,13 @@ impl Conn {
     /// connection is little, see [`limits::CLOSE_AT_ONCE_BYTES_MAX`]. (All, not the last answer alone:
     /// those before it may still be unread too.)
     pub(super) fn may_close_at_once(&self) -> bool {
-        !self.has_inbox() && self.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX
+        !self.has_inbox() && self.transport.sent() <= limits::CLOSE_AT_ONCE_BYTES_MAX
     }
 
     /// What the peer asks for is not taken by it: more is queued than bodies alone may be.
     pub(super) fn is_flooded(&self) -> bool {
-        self.unsent > self.high as usize * limits::UNSENT_FULL + limits::UNSENT_CONTROL_MAX
+        self.transport.unsent()
+            > self.high as usize * limits::UNSENT_FULL + limits::UNSENT_CONTROL_MAX
     }
 
     /// More of a request that nobody wants any more; returns how much came so far.

@@ -16,9 +16,10 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let Some(Side::Down { addresses, .. }) =
-            self.net.conns.get(stream.down.conn).map(|c| &c.side)
-        else {
+        let Some(conn) = self.net.conns.get_mut(stream.down.conn) else {
+            return;
+        };
+        let Side::Down { addresses, .. } = &conn.side else {
             return;
         };
         let head = &mut stream.head;
@@ -48,7 +49,12 @@ impl Worker {
         } else if head.fields.get(b"x-forwarded-proto").is_none() {
             head.fields.append(b"x-forwarded-proto", proto);
         }
-        client_cert::forward(&mut head.fields, &http.client_cert, stream.tls.as_deref());
+        client_cert::forward(
+            &mut head.fields,
+            &http.client_cert,
+            stream.tls.as_deref(),
+            conn,
+        );
         // The id of a client is replaced; one of a proxy before us names the same request.
         let is_clients = http.use_remote_address && !http.preserve_request_id;
         if http.generate_request_id && (is_clients || head.fields.get(b"x-request-id").is_none()) {

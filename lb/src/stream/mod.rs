@@ -19,7 +19,7 @@ pub(crate) use clocks::Deadlines;
 pub use half::Half;
 pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
-pub(crate) use retry::Failure;
+pub(crate) use retry::{CONNECTION_FAILURE, Failure};
 use upgrade::Upgrade;
 
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
     limits,
     pool::Wire,
     route::ClientCert,
+    transport_failure::TransportFailure,
     worker::Epoch,
 };
 use codecs::{Head, StreamId};
@@ -90,6 +91,8 @@ pub(crate) struct Stream {
     pub(crate) tls: Option<Arc<tls::Facts>>,
     /// The same of the endpoint's connection that carries it, or carried it last.
     pub(crate) up_tls: Option<Arc<tls::Facts>>,
+    /// Why TLS with the endpoint tried last was not established, if that failed the try.
+    pub(crate) up_failure: Option<TransportFailure>,
     /// The request's head, as the filters left it; a retry sends it again.
     pub(crate) head: Box<Head>,
     /// The final answer's head, once there is one.
@@ -142,7 +145,7 @@ impl Retry {
 impl Stream {
     /// Makes a blank stream that of a new request.
     fn reset(&mut self, down: Leg, place: Place, epoch: Rc<Epoch>, now: Instant) {
-        (self.tls, self.up_tls) = (None, None);
+        (self.tls, self.up_tls, self.up_failure) = (None, None, None);
         (self.down, self.place, self.epoch) = (down, place, epoch);
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.is_local, self.is_marked, self.rematches) = (false, false, 0);

@@ -14,6 +14,7 @@ use crate::{
     epoch::Place,
     listener::Arrived,
     stream::{Flags, Record},
+    transport_failure::TransportFailure,
     worker::{Epoch, Owner, Worker},
 };
 use engines::{BufList, Class, ConnectOptions, SlotKey, Sock, slot_key};
@@ -43,6 +44,12 @@ pub(crate) struct Tunnel {
     pub(crate) epoch: Rc<Epoch>,
     pub(crate) addresses: Addresses,
     pub(crate) record: Record,
+    /// The number of the client's connection.
+    pub(crate) id: u32,
+    /// Why TLS with the client failed.
+    pub(crate) failure: Option<TransportFailure>,
+    /// Why TLS with the endpoint tried last failed.
+    pub(crate) up_failure: Option<TransportFailure>,
     connected: bool,
     attempts: u32,
     credit: bool,
@@ -65,8 +72,8 @@ impl Tunnel {
 
     /// The name that the client asked for.
     pub(crate) fn server_name(&self) -> Option<&str> {
-        let agreed = self.facts().and_then(|facts| facts.sni.as_deref());
-        agreed.or(self.sni.as_deref())
+        let asked = self.pump.as_ref().and_then(|pump| pump.server_name());
+        asked.or(self.sni.as_deref())
     }
 
     /// What TLS with the endpoint has agreed on.
@@ -99,6 +106,9 @@ impl Worker {
             epoch: self.epoch.clone(),
             addresses: Addresses::new(arrived.peer, arrived.local),
             record: Record::new(arrived.since),
+            id: arrived.id,
+            failure: None,
+            up_failure: None,
             connected: false,
             attempts: 0,
             credit: false,
@@ -133,6 +143,7 @@ impl Worker {
             return;
         };
         let cluster = tunnel.config.cluster;
+        tunnel.up_failure = None;
         tunnel.record.cluster = u32::try_from(cluster).ok();
         let upstream = &mut self.upstreams[cluster];
         if !upstream.cluster.breakers.acquire(Breaker::Connections) {
@@ -337,6 +348,7 @@ impl Worker {
             self.end_tunnel(key, Flags::STREAM_IDLE);
         } else if tunnel.target.is_none() {
             self.listener_stats(tunnel.place).handshake_timeouts.inc();
+            self.note_tunnel_failure(key, TransportFailure::timeout());
             self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
         } else {
             let stats = &self.stats.clusters[tunnel.config.cluster];
