@@ -256,6 +256,8 @@ fn transfer(from: &mut Connection, to: &mut Connection, wire: &mut Vec<u8>) -> R
     while from.wants_write() {
         from.write_tls(wire).unwrap();
     }
+    #[cfg(feature = "sm")]
+    crate::sm::flight::mend_all(&mut wire[start..]);
     let mut sent = &wire[start..];
     while !sent.is_empty() {
         to.read_tls(&mut sent).unwrap();

@@ -7,6 +7,8 @@ pub(crate) mod h2;
 mod origin;
 mod process;
 mod python;
+pub(crate) mod sm;
+pub(crate) mod sm_chains;
 pub(crate) mod tls;
 pub(crate) mod tls_config;
 pub(crate) mod tls_openssl;

@@ -17,6 +17,18 @@ pub(crate) fn has(program: &str) -> bool {
     found
 }
 
+/// The program that a variable names; says why a test is skipped, and which version runs.
+pub(crate) fn has_named(variable: &str, version: &str) -> Option<String> {
+    let Ok(program) = std::env::var(variable) else {
+        eprintln!("skipped: {variable} names no program");
+        return None;
+    };
+    let (is_good, told, _) = run(&program, &[version], b"");
+    assert!(is_good, "{variable}: {program} {version} fails");
+    eprintln!("{program}: {}", String::from_utf8_lossy(&told).trim());
+    Some(program)
+}
+
 /// A program with its input and output; it is killed when dropped.
 pub(crate) struct Program {
     child: Child,
@@ -98,13 +110,15 @@ impl Program {
 
     /// Everything up to its end.
     pub(crate) fn rest(&self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes()).into_owned()
+    }
+
+    pub(crate) fn rest_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => bytes.extend(line),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return String::from_utf8_lossy(&bytes).into_owned();
-                }
+                Err(RecvTimeoutError::Disconnected) => return bytes,
                 Err(RecvTimeoutError::Timeout) => {
                     panic!("it goes on: {}", String::from_utf8_lossy(&bytes));
                 }

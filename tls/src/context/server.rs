@@ -298,6 +298,7 @@ fn config(
     settings: &ServerSettings,
 ) -> Result<ServerConfig, SettingsError> {
     let random = crypto.secure_random;
+    let is_sm = crypto.cipher_suites.iter().map(code).any(Suite::is_sm);
     let builder = ServerConfig::builder_with_details(Arc::new(crypto), Arc::new(PassedTime))
         .with_protocol_versions(&choice(settings).versions())
         .map_err(|error| SettingsError::new("suites", error.to_string()))?;
@@ -317,6 +318,10 @@ fn config(
         Some(tickets) => {
             let context = context_digest(store, verifier);
             config.ticketer = tickets.for_context(context, settings.session_time, random);
+            if is_sm {
+                // `sm::flight`: a second would be a record that rustls does not count.
+                config.send_tls13_tickets = 1;
+            }
         }
         None => config.send_tls13_tickets = 0,
     }

@@ -328,6 +328,8 @@ fn advance<Data>(
                 out.resize(start + size.required_size, 0);
                 encoded = data.encode(&mut out[start..]);
             }
+            #[cfg(feature = "sm")]
+            crate::sm::flight::mend(&mut out[start..]);
             encoded
                 .map(|_| Wants::Call)
                 .map_err(|error| Fault::internal(error.to_string()))

@@ -5,6 +5,7 @@
 //! before it is used.
 
 mod ccm;
+pub(crate) mod flight;
 pub mod fuzz;
 mod gcm;
 mod hash;

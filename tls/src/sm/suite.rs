@@ -1,5 +1,6 @@
 //! The two cipher suites of RFC 8998 for rustls.
 
+use super::flight::{self, Messages};
 use super::hash::{Sm3Hash, Sm3Hmac};
 use super::{Sm4Ccm, Sm4Gcm, Unauthentic};
 use rustls::crypto::cipher::{
@@ -104,6 +105,8 @@ impl<A: Aead> Algorithm<A> {
         Box::new(Records {
             aead: A::new(&bytes),
             iv,
+            messages: Messages::default(),
+            added: 0,
         })
     }
 }
@@ -137,6 +140,49 @@ impl<A: Aead> Tls13AeadAlgorithm for Algorithm<A> {
 struct Records<A> {
     aead: A,
     iv: Iv,
+    messages: Messages,
+    /// Records that rustls does not know of.
+    added: u64,
+}
+
+impl<A: Aead> Records<A> {
+    /// Seals what `payload` holds from `start` on, as content of this type.
+    fn seal(&self, kind: ContentType, seq: u64, payload: &mut PrefixedPayload, start: usize) {
+        payload.extend_from_slice(&kind.to_array());
+        let len = payload.as_ref().len() - start + TAG_BYTES;
+        let (nonce, aad) = (Nonce::new(&self.iv, seq).0, make_tls13_aad(len));
+        let tag = self.aead.seal(&nonce, &aad, &mut payload.as_mut()[start..]);
+        payload.extend_from_slice(&tag);
+    }
+
+    /// A record for each message that a part of a flight has.
+    fn seal_messages(&mut self, fragment: &[u8], seq: u64) -> OutboundOpaqueMessage {
+        let kind = ContentType::Handshake;
+        let (part, mut rest) = self.messages.split(fragment);
+        let mut payload =
+            PrefixedPayload::with_capacity(self.encrypted_payload_len(fragment.len()));
+        payload.extend_from_slice(part);
+        self.seal(kind, seq + self.added, &mut payload, 0);
+        if rest.is_empty() {
+            return record(payload);
+        }
+        let first = flight::first(payload.as_ref().len());
+        while !rest.is_empty() {
+            let (part, after) = self.messages.split(rest);
+            self.added += 1;
+            payload.extend_from_slice(&flight::head(self.encrypted_payload_len(part.len())));
+            let start = payload.as_ref().len();
+            payload.extend_from_slice(part);
+            self.seal(kind, seq + self.added, &mut payload, start);
+            rest = after;
+        }
+        OutboundOpaqueMessage::new(flight::SEVERAL, first, payload)
+    }
+}
+
+fn record(payload: PrefixedPayload) -> OutboundOpaqueMessage {
+    let (kind, version) = (ContentType::ApplicationData, ProtocolVersion::TLSv1_2);
+    OutboundOpaqueMessage::new(kind, version, payload)
 }
 
 impl<A: Aead> MessageEncrypter for Records<A> {
@@ -145,15 +191,14 @@ impl<A: Aead> MessageEncrypter for Records<A> {
         message: OutboundPlainMessage<'_>,
         seq: u64,
     ) -> Result<OutboundOpaqueMessage, Error> {
+        if message.typ == ContentType::Handshake {
+            return Ok(self.seal_messages(&message.payload.to_vec(), seq));
+        }
         let len = self.encrypted_payload_len(message.payload.len());
         let mut payload = PrefixedPayload::with_capacity(len);
         payload.extend_from_chunks(&message.payload);
-        payload.extend_from_slice(&message.typ.to_array());
-        let (nonce, aad) = (Nonce::new(&self.iv, seq).0, make_tls13_aad(len));
-        let tag = self.aead.seal(&nonce, &aad, payload.as_mut());
-        payload.extend_from_slice(&tag);
-        let (kind, version) = (ContentType::ApplicationData, ProtocolVersion::TLSv1_2);
-        Ok(OutboundOpaqueMessage::new(kind, version, payload))
+        self.seal(message.typ, seq + self.added, &mut payload, 0);
+        Ok(record(payload))
     }
 
     /// With the type of the content and the tag.

@@ -128,6 +128,37 @@ fn clients_are_verified_by_sm2_and_checked_again() {
     ));
 }
 
+/// Records by their type: 20 for ChangeCipherSpec, 22 for hellos, 23 for all that is encrypted.
+fn records(mut wire: &[u8], kind: u8) -> usize {
+    let mut count = 0;
+    while let [of, 3, 1 | 3, high, low, rest @ ..] = wire {
+        count += usize::from(*of == kind);
+        wire = &rest[usize::from(u16::from_be_bytes([*high, *low]))..];
+    }
+    assert!(wire.is_empty());
+    count
+}
+
+/// GmSSL reads no second one of a record.
+#[test]
+fn each_message_of_a_handshake_has_a_record_of_its_own() {
+    let mut settings = serving(vec![sm2()]);
+    settings.tickets = Some(Tickets::random(&Provider::system()));
+    settings.client_auth = ClientAuth::Required(sm_trust());
+    let server = server(settings);
+    let mut presenting = believing(&[]);
+    presenting.identity = Some(sm2());
+    presenting.sessions_max = 8;
+    let client = client(presenting);
+    // EncryptedExtensions, CertificateRequest, and of both sides Certificate, CertificateVerify and Finished; a ticket.
+    for (encrypted, kind) in [(9, HandshakeKind::Full), (4, HandshakeKind::Resumed)] {
+        let pair = shake(&server, &client, "a.test", now()).ok().unwrap();
+        assert_eq!(pair.client.handshake_kind(), Some(kind));
+        assert_eq!(records(&pair.wire, 22), 2);
+        assert_eq!(records(&pair.wire, 23), encrypted);
+    }
+}
+
 #[test]
 fn sessions_of_sm4_are_resumed() {
     let mut settings = serving(vec![sm2()]);

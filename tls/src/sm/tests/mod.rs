@@ -4,7 +4,7 @@
 mod handshake;
 mod keys;
 
-use crate::sm::{Sm4Gcm, kx, load_key, provider, verify};
+use crate::sm::{Sm4Gcm, flight, kx, load_key, provider, verify};
 use rustls::client::Resumption;
 use rustls::crypto::{
     ActiveKeyExchange, CryptoProvider, GetRandomFailed, SecureRandom, SharedSecret,
@@ -144,6 +144,7 @@ fn pass(from: &mut Connection, to: &mut Connection) -> Result<(), Error> {
     while from.wants_write() {
         from.write_tls(&mut records).unwrap();
     }
+    flight::mend_all(&mut records);
     let mut records = &records[..];
     while !records.is_empty() {
         to.read_tls(&mut records).unwrap();
