@@ -186,6 +186,8 @@ fn our_own_ends_make_calls_over_tls(engine: EngineKind) {
         ("/p.S/Echo", &["--verify", "--body", "50000"], "0", 200),
         ("/bytes/500?messages=20&crc", &["--verify"], "0", 4000),
         ("/p.S/M?grpc-status=8", &[], "8", 0),
+        // The endpoint says nothing: it is the proxy that keeps the deadline.
+        ("/p.S/M?fault=stall", &["--grpc-timeout", "20ms"], "4", 0),
         ("/p.S/M?grpc-status=14&messages=2", &[], "14", 400),
     ] {
         let json = load(proxy.at("tls"), path, &[&own, args].concat());
