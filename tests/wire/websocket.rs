@@ -14,6 +14,7 @@ on_each_engine!(
     each_side_of_a_tunnel_ends_by_itself,
     a_refused_upgrade_is_an_answer_and_the_connection_goes_on,
     an_upgrade_that_nobody_allows_is_not_asked_for,
+    a_route_can_allow_what_the_listener_does_not_name,
     a_route_can_refuse_what_the_listener_allows,
     an_endpoint_that_does_not_know_the_key_is_refused,
     an_idle_tunnel_ends_by_the_time_of_its_route,
@@ -172,6 +173,26 @@ fn an_upgrade_that_nobody_allows_is_not_asked_for(engine: EngineKind) {
         (None, None)
     );
     assert_eq!(client.get("/next").text(), "plain /next ");
+}
+
+fn a_route_can_allow_what_the_listener_does_not_name(engine: EngineKind) {
+    let origin = capitals();
+    let routes = "[{match: {path: /chat}, route: {cluster: c, upgrade_configs: [{upgrade_type: websocket}]}}, \
+                   {match: {prefix: /}, route: {cluster: c}}]";
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            routes,
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut client = Client::new(proxy.at("http"));
+    client.send(ASK);
+    assert_eq!(client.answer().status, 101);
+    client.send("hello");
+    assert_eq!(client.take(5), b"HELLO");
+    let mut other = Client::new(proxy.at("http"));
+    assert_eq!(other.ask(ASK.replace("/chat", "/else")).status, 403);
 }
 
 fn a_route_can_refuse_what_the_listener_allows(engine: EngineKind) {

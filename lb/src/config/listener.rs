@@ -9,6 +9,7 @@ use super::{
 use crate::{
     filter::{self, Factory, HttpChainConfig, HttpFilterConfig, HttpFilterEntry},
     limits,
+    route::Action,
 };
 use prost::Message;
 use prost_types::Any;
@@ -116,7 +117,7 @@ impl Compiler {
             upgrades: &upgrades,
         };
         let stream_idle = Some(Duration::from_secs(300));
-        Some(HttpConfig {
+        let mut http = HttpConfig {
             stat_prefix: from.stat_prefix.clone(),
             codec: codec_type(from.codec_type()),
             limits: codecs::Limits {
@@ -157,7 +158,13 @@ impl Compiler {
             filters,
             upgrades,
             access_logs: self.access_logs(&in_path("access_log"), &from.access_log),
-        })
+        };
+        for route in http.routes.hosts().iter().flat_map(|host| &host.routes) {
+            if let Action::Forward(forward) = &route.action {
+                http.upgrades.add(&forward.upgrades);
+            }
+        }
+        Some(http)
     }
 
     fn server_name(&mut self, path: &str, name: &str) -> String {

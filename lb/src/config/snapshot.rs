@@ -77,7 +77,8 @@ pub struct HttpConfig {
     pub limits: codecs::Limits,
     /// `http2_protocol_options.connection_keepalive`, without `idle_interval`.
     pub keepalive: Option<Keepalive>,
-    /// `upgrade_configs`; each route has them merged with its own ([`crate::route::Forward::upgrades`]).
+    /// `upgrade_configs`, and what any of the routes lets through: with those merged, each has its own
+    /// ([`crate::route::Forward::upgrades`]), by which it is decided.
     pub upgrades: Upgrades,
     /// `common_http_protocol_options.idle_timeout`: a connection without a request.
     pub idle_timeout: Option<Duration>,

@@ -116,7 +116,8 @@ impl Worker {
                 let streams = std::mem::take(&mut conn.streams);
                 self.cluster_stats(target.cluster).malformed.inc();
                 if is_multiplexed {
-                    self.net.write(key, |codec, out| codec.refuse(why, out));
+                    self.net
+                        .write(key, |codec, out| codec.refuse(why, b"", out));
                     self.flush_and_close(key);
                 } else {
                     self.drop_conn(key);

@@ -39,7 +39,9 @@ impl Worker {
             // An answer was under way: it must not look complete.
             return self.drop_conn(key);
         }
-        self.net.write(key, |codec, out| codec.refuse(why, out));
+        let date = self.date.at(self.net.engine.wall());
+        self.net
+            .write(key, |codec, out| codec.refuse(why, &date, out));
         if streams.is_empty() && why.status != 0 {
             self.count_refused(key, place, why);
         }
