@@ -110,7 +110,7 @@ fn early_data_is_passed_over_and_what_follows_is_answered(engine: EngineKind) {
     proxy.settle();
 }
 
-/// More than is passed over; see `EARLY_DATA_RECORDS_MAX`.
+/// More than is passed over; see `EARLY_DATA_TRIED_BYTES_MAX`. (For many small records see `tls`'s own tests.)
 fn early_data_without_end_harms_its_sender_only(engine: EngineKind) {
     if !has("openssl") {
         return;

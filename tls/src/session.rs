@@ -30,6 +30,7 @@ enum State {
 struct Failed {
     fault: Fault,
     server_name: Option<Box<str>>,
+    facts: Option<Arc<Facts>>,
 }
 
 /// What one call of [`Session::receive`] did.
@@ -120,6 +121,7 @@ impl Session {
             let failed = Failed {
                 fault: fault.clone(),
                 server_name: self.server_name().map(Into::into),
+                facts: self.facts().cloned(),
             };
             self.state = State::Failed(failed.into());
         })
@@ -205,9 +207,13 @@ impl Session {
         }
     }
 
-    /// What the handshake has agreed on, once it is over.
+    /// What the handshake has agreed on, once it is over: also of a session that has failed since.
     pub fn facts(&self) -> Option<&Arc<Facts>> {
-        self.traffic().map(|traffic| &traffic.facts)
+        match &self.state {
+            State::Handshake(_) => None,
+            State::Traffic(traffic) => Some(&traffic.facts),
+            State::Failed(failed) => failed.facts.as_ref(),
+        }
     }
 
     /// The name that the client asks for (SNI), as far as it is known: also of a session that has failed.

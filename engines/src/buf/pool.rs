@@ -100,7 +100,7 @@ impl Blocks {
 
     /// Memory for `len` bytes that are made here and then sent: in a block that others share, where one
     /// of the size is free (short ones in a write block, others in a long block), else of its own. What
-    /// it holds before is no secret, but has no meaning.
+    /// it holds may be bytes of other connections: all of it is to be written before it is sent.
     pub fn room(&self, len: usize) -> BufMut {
         let group = match len <= self.short_bytes() {
             true => Group::Write,
