@@ -126,6 +126,9 @@ impl Worker {
         tunnel.since = self.now;
         if let Some(pump) = &mut tunnel.pump {
             pump.has_failed = true;
+            if std::mem::take(&mut pump.is_handshaking) {
+                self.tunnel_handshakes.end();
+            }
         }
         self.net.engine.finish(down);
         self.end_spent_pump(key);
