@@ -48,7 +48,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) connection_id: Option<u32>,
     /// Why the downstream connection's TLS failed.
     pub(crate) failure: Option<&'a TransportFailure>,
-    /// Why TLS with the endpoint tried last failed.
+    /// Why TLS with the endpoint tried last was not established.
     pub(crate) up_failure: Option<&'a TransportFailure>,
     /// When the entry is made, and how long after the start that is.
     pub(crate) wall: UnixTime,

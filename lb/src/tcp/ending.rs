@@ -85,7 +85,7 @@ impl Worker {
         tunnel.record.detail = fault.detail;
         if is_down {
             tunnel.failure = Some(fault.into());
-        } else {
+        } else if is_new {
             tunnel.up_failure = Some(fault.into());
         }
         match (is_down, is_new) {

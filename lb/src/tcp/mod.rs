@@ -48,7 +48,7 @@ pub(crate) struct Tunnel {
     pub(crate) id: u32,
     /// Why TLS with the client failed.
     pub(crate) failure: Option<TransportFailure>,
-    /// Why TLS with the endpoint tried last failed.
+    /// Why TLS with the endpoint tried last was not established.
     pub(crate) up_failure: Option<TransportFailure>,
     connected: bool,
     attempts: u32,
@@ -143,7 +143,7 @@ impl Worker {
             return;
         };
         let cluster = tunnel.config.cluster;
-        tunnel.up_failure = None;
+        (tunnel.up_failure, tunnel.record.detail) = (None, "");
         tunnel.record.cluster = u32::try_from(cluster).ok();
         let upstream = &mut self.upstreams[cluster];
         if !upstream.cluster.breakers.acquire(Breaker::Connections) {

@@ -158,6 +158,53 @@ fn a_request_is_logged_before_its_connection() {
 }
 
 #[test]
+fn a_tunnel_tells_of_the_endpoint_tried_last() {
+    let path = file();
+    let format = "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_TRANSPORT_FAILURE_REASON%";
+    let mut stage = Stage::new(&Script {
+        manager: &format!(
+            "max_connect_attempts: 2\n          {}",
+            log_to(&path, format)
+        ),
+        cluster: &towards(""),
+        endpoints: 2,
+        is_tunnel: true,
+        ..Script::default()
+    });
+    // The second try serves it, and its session breaks when it is established, or never comes about.
+    for (number, has_served, is_broken) in [(0, true, false), (2, true, true), (4, false, false)] {
+        let client = stage.client();
+        stage.settle();
+        let stranger = serves(&stage, &certificates::all().stranger);
+        let mut refused = Scripted::endpoint(&stage, number, &stranger);
+        settle(&mut stage, &mut [&mut refused]);
+        if has_served {
+            let mut served = endpoint(&mut stage, number + 1);
+            match is_broken {
+                true => stage.send(served.sock, GET),
+                false => served.finish(&mut stage),
+            }
+        } else {
+            stage.close(stage.accepted(number + 1));
+        }
+        stage.finish(client);
+        stage.settle();
+    }
+    stage.end();
+    let lines = lines(&path);
+    assert_eq!(lines[0], "- - -");
+    assert!(
+        lines[1].starts_with("UPE tls_") && lines[1].ends_with(" -"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].starts_with("UF tls_truncated tls_truncated:_"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
 fn why_no_tls_with_an_endpoint_came_about_is_logged_and_answered() {
     let path = file();
     let format = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_TRANSPORT_FAILURE_REASON%";
