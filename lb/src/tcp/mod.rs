@@ -342,14 +342,14 @@ impl Worker {
             return;
         };
         if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed) {
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.end_failed_tunnel(key);
         } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
         } else if tunnel.target.is_none() {
             self.listener_stats(tunnel.place).handshake_timeouts.inc();
             self.note_tunnel_failure(key, TransportFailure::timeout());
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.end_failed_tunnel(key);
         } else {
             let stats = &self.stats.clusters[tunnel.config.cluster];
             stats.connect_timeouts.inc();
