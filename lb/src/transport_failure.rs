@@ -1,6 +1,6 @@
 //! Why the TLS of a connection failed, as access logs and answers tell people.
 
-use crate::limits;
+use crate::{limits, stream::Flags};
 use std::{fmt, rc::Rc};
 use tls::Fault;
 
@@ -12,6 +12,7 @@ pub(crate) struct TransportFailure(Rc<Inner>);
 struct Inner {
     detail: &'static str,
     text: Box<str>,
+    is_ours: bool,
 }
 
 impl TransportFailure {
@@ -31,6 +32,10 @@ impl TransportFailure {
     /// `reason`: at most [`limits::TRANSPORT_FAILURE_BYTES_MAX`] bytes of it are told. It may be a peer's words in part:
     /// control characters are told as `?`.
     pub(crate) fn new(detail: &'static str, reason: &str) -> Self {
+        Self::made(detail, reason, false)
+    }
+
+    fn made(detail: &'static str, reason: &str, is_ours: bool) -> Self {
         let end = reason.floor_char_boundary(limits::TRANSPORT_FAILURE_BYTES_MAX);
         let mut text = format!("{detail}: ");
         let letters = reason[..end].chars();
@@ -38,12 +43,21 @@ impl TransportFailure {
         Self(Rc::new(Inner {
             detail,
             text: text.into(),
+            is_ours,
         }))
     }
 
     /// What response code details are in short, one of `tls::DETAILS` for a fault of a session.
     pub(crate) fn detail(&self) -> &'static str {
         self.0.detail
+    }
+
+    /// The flag of the client's connection: the client is not blamed for a fault of ours.
+    pub(crate) fn flag(&self) -> Flags {
+        match self.0.is_ours {
+            true => Flags::LOCAL_RESET,
+            false => Flags::DOWNSTREAM_PROTOCOL,
+        }
     }
 
     /// The detail and the reason, without a blank, as Envoy's access logs have it.
@@ -54,7 +68,7 @@ impl TransportFailure {
 
 impl From<&Fault> for TransportFailure {
     fn from(fault: &Fault) -> Self {
-        Self::new(fault.detail, &fault.reason)
+        Self::made(fault.detail, &fault.reason, fault.is_ours)
     }
 }
 
@@ -80,5 +94,18 @@ mod tests {
         assert_eq!(long.to_string().len(), max);
         let odd = TransportFailure::new("tls_x", &format!("a{}", "ä".repeat(1000)));
         assert_eq!(odd.to_string().len(), max - 1);
+    }
+
+    #[test]
+    fn a_client_is_not_blamed_for_a_fault_of_ours() {
+        for (is_ours, flag) in [(true, "LR"), (false, "DPE")] {
+            let fault = Fault {
+                detail: "tls_keys_used_up",
+                reason: String::new(),
+                is_ours,
+            };
+            let flag_of = TransportFailure::from(&fault).flag();
+            assert_eq!(flag_of.names().collect::<Vec<_>>(), [flag]);
+        }
     }
 }

@@ -127,6 +127,7 @@ impl Script<'_> {
         typed_config:
           \"@type\": {TYPES}.filters.network.tcp_proxy.v3.TcpProxy
           stat_prefix: tcp
+          {manager}
           cluster: c\n"
             );
         }

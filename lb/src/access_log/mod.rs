@@ -48,7 +48,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) connection_id: Option<u32>,
     /// Why the downstream connection's TLS failed.
     pub(crate) failure: Option<&'a TransportFailure>,
-    /// Why TLS with the endpoint tried last failed.
+    /// Why TLS with the endpoint tried last was not established.
     pub(crate) up_failure: Option<&'a TransportFailure>,
     /// When the entry is made, and how long after the start that is.
     pub(crate) wall: UnixTime,
@@ -104,8 +104,9 @@ impl Worker {
         }
         let (wall, record) = (self.net.engine.wall(), &stream.record);
         let duration = self.now.saturating_duration_since(record.started);
-        let down = self.net.conns.get(stream.down.conn);
-        let (addresses, connection_id) = down.and_then(of_side).unzip();
+        let gone = stream.gone.as_ref().map(|(addresses, id)| (addresses, *id));
+        let of_conn = || of_side(self.net.conns.get(stream.down.conn)?);
+        let (addresses, connection_id) = gone.or_else(of_conn).unzip();
         self.log.add(&Facts {
             request: Some(&stream.head),
             response: stream.answer.as_deref(),

@@ -82,7 +82,7 @@ impl Worker {
         match conn.side {
             Side::Down { place, .. } => {
                 self.listener_stats(place).connections_active.dec();
-                self.log_conn(&conn);
+                self.leave_streams(&conn);
                 if conn.phase == ConnPhase::Handshaking {
                     self.handshakes.end();
                 }
@@ -92,11 +92,25 @@ impl Worker {
                 for (_, stream) in conn.streams.iter() {
                     self.on_downstream_lost(*stream);
                 }
+                self.log_conn(&conn);
             }
             Side::Up { .. } => {
                 if let Some(loss) = conn.take_loss() {
                     self.tell_loss(key, loss);
                 }
+            }
+        }
+    }
+
+    /// A client's connection is gone: its streams keep what their lines in access logs tell of it. All of them do before
+    /// the first ends, which may bring the end of others about.
+    fn leave_streams(&mut self, conn: &Conn) {
+        let Side::Down { addresses, id, .. } = &conn.side else {
+            return;
+        };
+        for (_, stream) in conn.streams.iter() {
+            if let Some(stream) = self.streams.get_mut(*stream) {
+                stream.gone = Some((addresses.clone(), *id));
             }
         }
     }

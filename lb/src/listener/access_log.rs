@@ -7,7 +7,7 @@ use crate::{
     addresses::Addresses,
     conn::{Conn, Side},
     epoch::Place,
-    stream::{Flags, Record},
+    stream::Record,
     worker::Worker,
 };
 
@@ -55,7 +55,7 @@ impl Worker {
         };
         let mut record = Record::new(opened);
         if let Some(failure) = conn.failure() {
-            record.flags.set(Flags::DOWNSTREAM_PROTOCOL);
+            record.flags.set(failure.flag());
             record.detail = failure.detail();
         }
         let (wall, duration) = (

@@ -84,6 +84,7 @@ impl Worker {
             phase: Phase::Match,
             epoch: self.epoch.clone(),
             place: Place::default(),
+            gone: None,
             tls: None,
             up_tls: None,
             up_failure: None,

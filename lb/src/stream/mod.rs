@@ -23,6 +23,7 @@ pub(crate) use retry::{CONNECTION_FAILURE, Failure};
 use upgrade::Upgrade;
 
 use crate::{
+    addresses::Addresses,
     conn::ConnKey,
     epoch::Place,
     filter::{Chain, Dir},
@@ -87,6 +88,8 @@ pub(crate) struct Stream {
     /// The configuration that the request matched; kept to its end.
     pub(crate) epoch: Rc<Epoch>,
     pub(crate) place: Place,
+    /// Addresses and number of the client's connection, once that is gone; it has them until then.
+    pub(crate) gone: Option<(Addresses, u32)>,
     /// What TLS with the client has agreed on, if there is any.
     pub(crate) tls: Option<Arc<tls::Facts>>,
     /// The same of the endpoint's connection that carries it, or carried it last.
@@ -147,6 +150,7 @@ impl Stream {
     fn reset(&mut self, down: Leg, place: Place, epoch: Rc<Epoch>, now: Instant) {
         (self.tls, self.up_tls, self.up_failure) = (None, None, None);
         (self.down, self.place, self.epoch) = (down, place, epoch);
+        self.gone = None;
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.is_local, self.is_marked, self.rematches) = (false, false, 0);
         (self.upgrade, self.record) = (Upgrade::None, Record::new(now));

@@ -68,7 +68,7 @@ impl Worker {
         let is_flushed = pump.down.transport.is_flushed() && pump.up.transport.is_flushed();
         let is_over = tunnel.finished == (true, true) && is_flushed;
         if pump.has_failed && pump.down.is_done && pump.down.transport.is_flushed() {
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.end_failed_tunnel(key);
         } else if is_over && !pump.has_failed {
             self.end_tunnel(key, Flags::default());
         }
@@ -85,7 +85,7 @@ impl Worker {
         tunnel.record.detail = fault.detail;
         if is_down {
             tunnel.failure = Some(fault.into());
-        } else {
+        } else if is_new {
             tunnel.up_failure = Some(fault.into());
         }
         match (is_down, is_new) {
@@ -103,7 +103,11 @@ impl Worker {
             }
             (false, false) => {
                 self.part_endpoint(key);
-                self.end_tunnel(key, Flags::UPSTREAM_PROTOCOL);
+                let flag = match fault.is_ours {
+                    true => Flags::LOCAL_RESET,
+                    false => Flags::UPSTREAM_PROTOCOL,
+                };
+                self.end_tunnel(key, flag);
             }
         }
     }
@@ -126,11 +130,21 @@ impl Worker {
         tunnel.since = self.now;
         if let Some(pump) = &mut tunnel.pump {
             pump.has_failed = true;
+            if std::mem::take(&mut pump.is_handshaking) {
+                self.tunnel_handshakes.end();
+            }
         }
         self.net.engine.finish(down);
         self.end_spent_pump(key);
         self.sync_pump(key);
         self.sync_tunnel(key);
+    }
+
+    /// A tunnel is over with whose client TLS has failed.
+    pub(super) fn end_failed_tunnel(&mut self, key: TunnelKey) {
+        let failure = self.tunnels.get(key).and_then(|t| t.failure.as_ref());
+        let flag = failure.map_or(Flags::DOWNSTREAM_PROTOCOL, TransportFailure::flag);
+        self.end_tunnel(key, flag);
     }
 
     /// The endpoint's socket lasts until the endpoint was told why it is refused; the tunnel does not wait for that.

@@ -48,7 +48,7 @@ pub(crate) struct Tunnel {
     pub(crate) id: u32,
     /// Why TLS with the client failed.
     pub(crate) failure: Option<TransportFailure>,
-    /// Why TLS with the endpoint tried last failed.
+    /// Why TLS with the endpoint tried last was not established.
     pub(crate) up_failure: Option<TransportFailure>,
     connected: bool,
     attempts: u32,
@@ -143,7 +143,7 @@ impl Worker {
             return;
         };
         let cluster = tunnel.config.cluster;
-        tunnel.up_failure = None;
+        (tunnel.up_failure, tunnel.record.detail) = (None, "");
         tunnel.record.cluster = u32::try_from(cluster).ok();
         let upstream = &mut self.upstreams[cluster];
         if !upstream.cluster.breakers.acquire(Breaker::Connections) {
@@ -342,14 +342,14 @@ impl Worker {
             return;
         };
         if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed) {
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.end_failed_tunnel(key);
         } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
         } else if tunnel.target.is_none() {
             self.listener_stats(tunnel.place).handshake_timeouts.inc();
             self.note_tunnel_failure(key, TransportFailure::timeout());
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.end_failed_tunnel(key);
         } else {
             let stats = &self.stats.clusters[tunnel.config.cluster];
             stats.connect_timeouts.inc();

@@ -5,7 +5,6 @@ use super::{Tunnel, TunnelKey};
 use crate::{
     config::EndpointTls,
     limits,
-    stream::Flags,
     transport_failure::TransportFailure,
     transport_socket::{Input, TransportSocket},
     worker::Worker,
@@ -99,7 +98,7 @@ impl Worker {
             self.listener_stats(tunnel.place).handshake_overflows.inc();
         }
         self.note_tunnel_failure(oldest, TransportFailure::overflow());
-        self.end_tunnel(oldest, Flags::DOWNSTREAM_PROTOCOL);
+        self.end_failed_tunnel(oldest);
     }
 
     /// The upstream socket is open.
@@ -180,7 +179,7 @@ impl Worker {
         let Some(pump) = pump else { return };
         pump.dropped += bytes;
         if pump.dropped > limits::LINGER_BYTES_MAX {
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.end_failed_tunnel(key);
         }
     }
 

@@ -107,6 +107,103 @@ fn a_listener_logs_each_connection_when_it_ends() {
     }
 }
 
+/// A client that resets its connection within the answer, which is the `number`th connection to an endpoint.
+fn leave_within_an_answer(stage: &mut Stage, number: usize) {
+    let client = stage.deaf_client();
+    stage.send(client, GET);
+    stage.settle();
+    let endpoint = stage.accepted(number);
+    stage.send(endpoint, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf");
+    stage.settle();
+    // What it has not read makes this a reset.
+    stage.close(client);
+    stage.settle();
+    assert_eq!(stage.stats.listeners[0].requests_active.get(), 0);
+}
+
+#[test]
+fn requests_of_a_client_that_is_gone_tell_whose_they_were() {
+    let (path, conns) = (file(), file());
+    let format = "%CONNECTION_ID% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_LOCAL_PORT% %RESPONSE_FLAGS%";
+    let mut stage = Stage::new(&Script {
+        manager: &log_to(&path, format),
+        listener: &log_to(&conns, "%CONNECTION_ID%"),
+        ..Script::default()
+    });
+    for number in 0..2 {
+        leave_within_an_answer(&mut stage, number);
+    }
+    stage.end();
+    let lines = lines(&path);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for (number, line) in lines.iter().enumerate() {
+        let words: Vec<_> = line.split(' ').collect();
+        assert_eq!(words[..2], [&number.to_string(), "10.0.0.2"], "{line}");
+        assert!(words[2] != "-" && words[3] == "DC", "{line}");
+    }
+    fs::remove_file(conns).unwrap();
+}
+
+#[test]
+fn a_request_is_logged_before_its_connection() {
+    let path = file();
+    let mut stage = Stage::new(&Script {
+        manager: &log_to(&path, "request"),
+        listener: &log_to(&path, "connection"),
+        ..Script::default()
+    });
+    leave_within_an_answer(&mut stage, 0);
+    stage.end();
+    assert_eq!(lines(&path), ["request", "connection"]);
+}
+
+#[test]
+fn a_tunnel_tells_of_the_endpoint_tried_last() {
+    let path = file();
+    let format = "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_TRANSPORT_FAILURE_REASON%";
+    let mut stage = Stage::new(&Script {
+        manager: &format!(
+            "max_connect_attempts: 2\n          {}",
+            log_to(&path, format)
+        ),
+        cluster: &towards(""),
+        endpoints: 2,
+        is_tunnel: true,
+        ..Script::default()
+    });
+    // The second try serves it, and its session breaks when it is established, or never comes about.
+    for (number, has_served, is_broken) in [(0, true, false), (2, true, true), (4, false, false)] {
+        let client = stage.client();
+        stage.settle();
+        let stranger = serves(&stage, &certificates::all().stranger);
+        let mut refused = Scripted::endpoint(&stage, number, &stranger);
+        settle(&mut stage, &mut [&mut refused]);
+        if has_served {
+            let mut served = endpoint(&mut stage, number + 1);
+            match is_broken {
+                true => stage.send(served.sock, GET),
+                false => served.finish(&mut stage),
+            }
+        } else {
+            stage.close(stage.accepted(number + 1));
+        }
+        stage.finish(client);
+        stage.settle();
+    }
+    stage.end();
+    let lines = lines(&path);
+    assert_eq!(lines[0], "- - -");
+    assert!(
+        lines[1].starts_with("UPE tls_") && lines[1].ends_with(" -"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].starts_with("UF tls_truncated tls_truncated:_"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 3);
+}
+
 #[test]
 fn why_no_tls_with_an_endpoint_came_about_is_logged_and_answered() {
     let path = file();
