@@ -156,12 +156,13 @@ impl Compiler {
             suppress_envoy_headers: router.suppress_envoy_headers,
             routes: self.routes(&in_path("route_config"), routes, to_routes)?,
             filters,
+            route_upgrades: upgrades.clone(),
             upgrades,
             access_logs: self.access_logs(&in_path("access_log"), &from.access_log),
         };
         for route in http.routes.hosts().iter().flat_map(|host| &host.routes) {
             if let Action::Forward(forward) = &route.action {
-                http.upgrades.add(&forward.upgrades);
+                http.route_upgrades.add(&forward.upgrades);
             }
         }
         Some(http)

@@ -77,9 +77,10 @@ pub struct HttpConfig {
     pub limits: codecs::Limits,
     /// `http2_protocol_options.connection_keepalive`, without `idle_interval`.
     pub keepalive: Option<Keepalive>,
-    /// `upgrade_configs`, and what any of the routes lets through: with those merged, each has its own
-    /// ([`crate::route::Forward::upgrades`]), by which it is decided.
+    /// `upgrade_configs`; with those merged, each route has its own ([`crate::route::Forward::upgrades`]).
     pub upgrades: Upgrades,
+    /// That, and what any of the routes lets through. A wish for another upgrade is ignored before a route is known.
+    pub route_upgrades: Upgrades,
     /// `common_http_protocol_options.idle_timeout`: a connection without a request.
     pub idle_timeout: Option<Duration>,
     /// `request_headers_timeout`: from a request's first byte to the end of its head.

@@ -96,7 +96,7 @@ mod tests {
             ("nobody", false, false),
         ] {
             let name = name.as_bytes();
-            assert_eq!(http.upgrades.allows(name), listener);
+            assert_eq!(http.route_upgrades.allows(name), listener);
             assert_eq!(route.allows_upgrade(name), here);
         }
     }

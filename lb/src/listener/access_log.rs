@@ -5,7 +5,8 @@ use super::{Arrived, End};
 use crate::{
     access_log::Facts,
     addresses::Addresses,
-    conn::{Conn, Side},
+    conn::{Conn, ConnPhase, Side},
+    drain,
     epoch::Place,
     stream::Record,
     worker::Worker,
@@ -57,6 +58,9 @@ impl Worker {
         if let Some(failure) = conn.failure() {
             record.flags.set(failure.flag());
             record.detail = failure.detail();
+        } else if self.drain.is_over() && conn.phase != ConnPhase::Lingering {
+            record.flags.set(Flags::DOWNSTREAM_TERMINATION);
+            record.detail = drain::CUT;
         }
         let (wall, duration) = (
             self.net.engine.wall(),

@@ -1,6 +1,6 @@
 //! The fields that the connection manager adds to a request and to its answer.
 
-use super::{StreamKey, Upgrade, client_cert, upgrade::add_key};
+use super::{StreamKey, Upgrade, client_cert};
 use crate::{
     config::{HttpConfig, ServerHeader},
     conn::Side,
@@ -23,12 +23,9 @@ impl Worker {
             return;
         };
         let head = &mut stream.head;
-        match stream.upgrade {
-            Upgrade::None => {
-                // It is not let through: the request goes on as it is without one (RFC 9110 §7.8).
-                head.set_upgrade(b"");
-            }
-            Upgrade::Asked | Upgrade::Open => add_key(head, &mut self.rng),
+        if stream.upgrade == Upgrade::None {
+            // It is not let through: the request goes on as it is without one (RFC 9110 §7.8).
+            head.set_upgrade(b"");
         }
         if http.use_remote_address {
             head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));

@@ -295,7 +295,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn end_tunnel(&mut self, key: TunnelKey, why: Flags) {
+    pub(crate) fn end_tunnel(&mut self, key: TunnelKey, why: Flags) {
         self.leave_endpoint(key);
         let Some(mut tunnel) = self.tunnels.remove(key) else {
             return;
