@@ -8,7 +8,7 @@ use crate::{
     conn::{Conn, ConnPhase, Side},
     drain,
     epoch::Place,
-    stream::Record,
+    stream::{Flags, Record},
     worker::Worker,
 };
 
