@@ -120,12 +120,14 @@ impl TransportSocket {
     }
 
     /// Bytes were written that are to be sent: they count from now on.
+    #[inline]
     pub(crate) fn queue(&mut self, bytes: usize) {
         self.unsent = self.unsent.saturating_add(clamped(bytes));
         self.count_sent(bytes as u64);
     }
 
     /// So many bytes more are sent, by us or by the engine alone.
+    #[inline]
     pub(crate) fn count_sent(&mut self, bytes: u64) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.sent = self.sent.saturating_add(bytes);
@@ -183,27 +185,32 @@ impl TransportSocket {
     }
 
     /// Part of what was queued has left.
+    #[inline]
     pub(crate) fn on_sent(&mut self, bytes: usize) {
         debug_assert!(self.unsent() >= bytes, "more was sent than queued");
         self.unsent = self.unsent.saturating_sub(clamped(bytes));
     }
 
     /// Bytes that are queued and have not left.
+    #[inline]
     pub(crate) fn unsent(&self) -> usize {
         self.unsent as usize
     }
 
     /// Bytes that were ever queued; saturates.
+    #[inline]
     pub(crate) fn sent(&self) -> u32 {
         self.sent
     }
 
     /// Everything queued has left.
+    #[inline]
     pub(crate) fn is_flushed(&self) -> bool {
         self.unsent == 0
     }
 
     /// It has TLS.
+    #[inline]
     pub(crate) fn is_secure(&self) -> bool {
         self.session.is_some()
     }
@@ -223,6 +230,7 @@ impl TransportSocket {
     }
 
     /// The keys of its TLS are nearly used up.
+    #[inline]
     pub(crate) fn is_worn(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| session.is_nearly_used_up())
@@ -234,6 +242,7 @@ impl TransportSocket {
     }
 
     /// What TLS has agreed on.
+    #[inline]
     pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
         self.session.as_ref()?.facts()
     }

@@ -112,6 +112,7 @@ impl Blocks {
     }
 
     /// Cuts the next `len` bytes, no more than a block has, off the open block of a group.
+    #[inline]
     fn room_in(&self, group: Group, len: u32) -> Option<BufMut> {
         let (block, used) = self.open_block(group, len)?;
         self.0.open[group as usize].set(Some((block, used + len)));
@@ -154,6 +155,7 @@ impl Blocks {
     }
 
     /// The open block of a group, with room for `len` bytes, and how much of it is used.
+    #[inline]
     fn open_block(&self, group: Group, len: u32) -> Option<(u32, u32)> {
         let pool = &*self.0;
         let (size, open) = (

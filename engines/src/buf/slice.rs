@@ -314,6 +314,7 @@ impl BufMut {
     }
 
     /// Gives up the right to write, to share the bytes.
+    #[inline]
     pub fn freeze(self) -> Buf {
         Buf(self.0)
     }

@@ -104,7 +104,7 @@ impl Worker {
         }
         let (wall, record) = (self.net.engine.wall(), &stream.record);
         let duration = self.now.saturating_duration_since(record.started);
-        let gone = stream.gone.as_ref().map(|(addresses, id)| (addresses, *id));
+        let gone = stream.gone.as_ref().map(|gone| (&gone.0, gone.1));
         let of_conn = || of_side(self.net.conns.get(stream.down.conn)?);
         let (addresses, connection_id) = gone.or_else(of_conn).unzip();
         self.log.add(&Facts {
@@ -115,7 +115,7 @@ impl Worker {
             server_name: stream.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
             addresses,
             connection_id,
-            up_failure: stream.up_failure.as_ref(),
+            up_failure: stream.up_failure.as_deref(),
             ..Facts::new(record, &stream.epoch, stream.place, wall, duration)
         });
     }

@@ -57,6 +57,9 @@ impl Conn {
 impl Worker {
     /// The socket is gone: reset, failed, or broken.
     pub(crate) fn on_closed(&mut self, key: ConnKey, _cause: Option<io::Error>) {
+        if let Some(fault) = self.cut_handshake(key) {
+            self.note_fault(key, &fault);
+        }
         self.lose_conn(key);
     }
 
@@ -110,7 +113,7 @@ impl Worker {
         };
         for (_, stream) in conn.streams.iter() {
             if let Some(stream) = self.streams.get_mut(*stream) {
-                stream.gone = Some((addresses.clone(), *id));
+                stream.gone = Some(Box::new((addresses.clone(), *id)));
             }
         }
     }

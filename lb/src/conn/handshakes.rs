@@ -36,12 +36,19 @@ impl Worker {
         };
         // Nothing is left to wait for.
         conn.peer_done = true;
-        // Who only looks whether anybody is there breaks nothing off.
-        let has_begun = !conn.transport.is_unused() || !conn.is_down();
-        match conn.transport.on_eof() {
-            Err(fault) if has_begun => self.on_fault(key, &fault),
-            Err(_) | Ok(()) => self.drop_conn(key),
+        match self.cut_handshake(key) {
+            Some(fault) => self.on_fault(key, &fault),
+            None => self.drop_conn(key),
         }
+    }
+
+    /// What it is that a connection ends now, if it is in its handshake. Who only looks whether anybody is there breaks
+    /// nothing off.
+    pub(super) fn cut_handshake(&self, key: ConnKey) -> Option<Fault> {
+        let conn = self.net.conns.get(key)?;
+        let has_begun = !conn.transport.is_unused() || !conn.is_down();
+        let is_cut = conn.is_handshaking() && has_begun;
+        is_cut.then(|| conn.transport.on_eof().err()).flatten()
     }
 }
 

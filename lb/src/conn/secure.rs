@@ -102,6 +102,24 @@ impl Worker {
 
     /// A connection's TLS has failed; the alert that says so was sent.
     pub(super) fn on_fault(&mut self, key: ConnKey, fault: &Fault) {
+        self.note_fault(key, fault);
+        let Some(conn) = self.net.conns.get_mut(key) else {
+            return;
+        };
+        match conn.side {
+            Side::Down { .. } => {
+                let streams = std::mem::take(&mut conn.streams);
+                for (_, stream) in streams.iter() {
+                    self.on_downstream_lost(*stream);
+                }
+                self.linger(key);
+            }
+            Side::Up { .. } => self.part(key),
+        }
+    }
+
+    /// Counts a fault, and keeps it for the log.
+    pub(super) fn note_fault(&mut self, key: ConnKey, fault: &Fault) {
         self.stats.tls.count_fault(fault.detail);
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
@@ -110,19 +128,12 @@ impl Worker {
         conn.note_failure(fault.into());
         match conn.side {
             Side::Down { place, .. } => {
-                let streams = std::mem::take(&mut conn.streams);
-                self.listener_stats(place)
-                    .handshake_failures
-                    .add(is_new.into());
-                for (_, stream) in streams.iter() {
-                    self.on_downstream_lost(*stream);
-                }
-                self.linger(key);
+                let stats = self.listener_stats(place);
+                stats.handshake_failures.add(is_new.into());
             }
             Side::Up { target, .. } => {
                 let stats = self.cluster_stats(target.cluster);
                 stats.handshake_failures.add(is_new.into());
-                self.part(key);
             }
         }
     }

@@ -28,7 +28,10 @@ impl Worker {
             head.set_upgrade(b"");
         }
         if http.use_remote_address {
-            head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));
+            let is_ours = |name: &[u8]| name.starts_with(b"x-envoy-");
+            if head.fields.names().any(is_ours) {
+                head.fields.retain(|name, _| !is_ours(name));
+            }
             if !http.skip_xff_append
                 && let Some(peer) = addresses.peer().inet()
             {

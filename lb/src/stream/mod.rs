@@ -89,13 +89,13 @@ pub(crate) struct Stream {
     pub(crate) epoch: Rc<Epoch>,
     pub(crate) place: Place,
     /// Addresses and number of the client's connection, once that is gone; it has them until then.
-    pub(crate) gone: Option<(Addresses, u32)>,
+    pub(crate) gone: Option<Box<(Addresses, u32)>>,
     /// What TLS with the client has agreed on, if there is any.
     pub(crate) tls: Option<Arc<tls::Facts>>,
     /// The same of the endpoint's connection that carries it, or carried it last.
     pub(crate) up_tls: Option<Arc<tls::Facts>>,
     /// Why TLS with the endpoint tried last was not established, if that failed the try.
-    pub(crate) up_failure: Option<TransportFailure>,
+    pub(crate) up_failure: Option<Box<TransportFailure>>,
     /// The request's head, as the filters left it; a retry sends it again.
     pub(crate) head: Box<Head>,
     /// The final answer's head, once there is one.

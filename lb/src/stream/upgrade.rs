@@ -56,6 +56,7 @@ impl Upgrade {
 
 impl Stream {
     /// What becomes of the upgrade that it asks for on the route that it takes. Other routes do not count.
+    #[inline]
     fn wish(&self) -> Wish {
         let Some(id) = self.record.route.filter(|_| self.upgrade == Upgrade::Asked) else {
             return Wish::None;
@@ -72,7 +73,11 @@ impl Stream {
     }
 
     /// Settles the wish for an upgrade by the route; false: it is refused.
+    #[inline]
     pub(super) fn settle_wish(&mut self, now: Instant, rng: &mut Rng) -> bool {
+        if self.upgrade != Upgrade::Asked {
+            return true;
+        }
         match self.wish() {
             Wish::None => {}
             Wish::Granted => add_key(&mut self.head, rng),

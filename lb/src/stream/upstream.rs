@@ -306,7 +306,7 @@ impl Worker {
         self.leave_upstream(key);
         if let Some(stream) = self.streams.get_mut(key) {
             stream.retry.avoid = endpoint;
-            stream.up_failure = failure.transport().cloned();
+            stream.up_failure = failure.transport().cloned().map(Box::new);
         }
         self.retry_or_fail(key, failure);
         self.wake_stream(key);
