@@ -91,11 +91,20 @@ impl Blocks {
         if bytes.len() > self.short_bytes() {
             return Buf::from(bytes.to_vec());
         }
-        let Some(mut room) = self.room_in(Group::Write, bytes.len() as u32) else {
+        let len = bytes.len() as u32;
+        let Some((block, used)) = self.open_block(Group::Write, len) else {
             return Buf::from(bytes.to_vec());
         };
-        room.copy_from_slice(bytes);
-        room.freeze()
+        self.0.open[Group::Write as usize].set(Some((block, used + len)));
+        let row = &self.0.table[block as usize];
+        row.slices.set(row.slices.get() + 1);
+        // SAFETY: as in `room_in`; source and target are distinct allocations.
+        let start = unsafe {
+            let start = self.0.address(block).add(used as usize);
+            start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            start
+        };
+        Buf(Region::of_block(&self.0, block, start, len))
     }
 
     /// Memory for `len` bytes that are made here and then sent: in a block that others share, where one
