@@ -23,8 +23,9 @@ pub trait Codec: Send {
     /// # Errors
     /// A message was cut short.
     fn eof(&mut self) -> Result<Option<Frame>, Malformed>;
-    /// Writes what a refused peer is told last: a status answer, GOAWAY, or nothing. Closed afterwards.
-    fn refuse(&mut self, why: &Malformed, out: &mut Vec<u8>);
+    /// Writes what a refused peer is told last: a status answer, GOAWAY, or nothing. Closed afterwards. `date`: the field's
+    /// value in a status answer (RFC 9110 §6.6.1); empty: the caller has no clock.
+    fn refuse(&mut self, why: &Malformed, date: &[u8], out: &mut Vec<u8>);
     /// Opens a stream towards the peer; `None`: the connection carries no more streams now.
     fn open(&mut self) -> Option<StreamId>;
     /// Encodes a head; `end`: neither body nor trailers follow. A 1xx head is not the last.

@@ -116,6 +116,12 @@ impl Fields {
             .retain(|field| keep(slice(bytes, field.name), slice(bytes, field.value)));
     }
 
+    /// Names in order.
+    #[inline]
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.index.iter().map(|field| self.at(field.name))
+    }
+
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.index

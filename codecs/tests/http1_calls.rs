@@ -104,6 +104,7 @@ impl Caller {
                         status: 400,
                         detail: "x",
                     },
+                    b"",
                     &mut self.out,
                 );
             }

@@ -404,28 +404,32 @@ fn the_answer_behind_a_fin_still_goes_out() {
     assert_eq!(conn.codec.life(), Life::Closed);
 }
 
+/// RFC 9110 §5.6.7.
+const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
 #[test]
 fn a_refusal_is_told_unless_an_answer_has_begun() {
     let mut conn = Conn::new("GET / HTTP/1.1\r\n\r\n");
     let why = conn.decode().unwrap_err();
-    conn.codec.refuse(&why, &mut conn.out);
-    let want = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    conn.codec.refuse(&why, DATE, &mut conn.out);
+    let want = "HTTP/1.1 400 Bad Request\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\nconnection: close\r\n\
+                content-length: 0\r\n\r\n";
     assert_eq!(
         (conn.written().as_str(), conn.codec.life()),
         (want, Life::Closed)
     );
-    conn.codec.refuse(&why, &mut conn.out);
+    conn.codec.refuse(&why, DATE, &mut conn.out);
     assert_eq!(conn.written(), "", "once");
     let mut conn = Conn::new("HEAD /# HTTP/1.1\r\nHost: a\r\n\r\n");
     let why = conn.decode().unwrap_err();
-    conn.codec.refuse(&why, &mut conn.out);
+    conn.codec.refuse(&why, DATE, &mut conn.out);
     assert_eq!(conn.written(), want, "no body, which HEAD could not have");
 
     let mut conn = Conn::new("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx");
     conn.next_head();
     conn.answer(1, 200, Length::Unknown, false);
     let why = conn.decode().unwrap_err();
-    conn.codec.refuse(&why, &mut conn.out);
+    conn.codec.refuse(&why, DATE, &mut conn.out);
     assert_eq!(
         (conn.written().as_str(), conn.codec.life()),
         ("", Life::Closed)
@@ -477,6 +481,6 @@ fn http_10_is_refused_where_it_is_switched_off() {
     });
     let why = conn.decode().unwrap_err();
     assert_eq!(why.status, 426);
-    conn.codec.refuse(&why, &mut conn.out);
+    conn.codec.refuse(&why, DATE, &mut conn.out);
     assert!(conn.written().contains("\r\nupgrade: HTTP/1.1\r\n"));
 }

@@ -3,9 +3,11 @@
 
 mod transport;
 
+use crate::date::Date;
 use codecs::{
     Codec, Frame, Head, Heads, Length, Malformed, Protocol, StreamId, Wait, http1::Http1,
 };
+use engines::UnixTime;
 use std::{
     future::Future,
     io,
@@ -44,6 +46,7 @@ impl Message {
         let mut head = Box::<Head>::default();
         head.status = status;
         head.length = Length::Known(body.len() as u64);
+        head.fields.append(b"date", &date());
         head.fields.append(b"content-type", content_type.as_bytes());
         Self { head, body }
     }
@@ -265,7 +268,7 @@ impl Wire {
     /// Tells the peer what is wrong with its message, if there is a way to; always an error.
     async fn refuse<T>(&mut self, why: &Malformed, stream: &mut Transport) -> io::Result<T> {
         let mut out = Vec::new();
-        self.codec.refuse(why, &mut out);
+        self.codec.refuse(why, &date(), &mut out);
         stream.write(&out).await?;
         Err(invalid(why.detail))
     }
@@ -291,6 +294,11 @@ impl Wire {
 
 fn invalid(detail: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, detail)
+}
+
+/// The `date` of an answer.
+fn date() -> [u8; 29] {
+    Date::default().at(UnixTime::now())
 }
 
 fn now() -> Instant {
@@ -320,6 +328,8 @@ mod tests {
                     (answer.head.status, answer.body.as_slice()),
                     (200, path.as_bytes())
                 );
+                let date = answer.head.fields.get(b"date");
+                assert!(date.is_some_and(|date| date.ends_with(b" GMT")));
             }
         });
     }

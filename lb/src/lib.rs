@@ -31,11 +31,12 @@ mod request_id;
 pub mod route;
 #[cfg(test)]
 mod scratch;
-mod secure;
 mod settle;
 mod short_text;
 pub mod stats;
 pub mod stream;
 mod tcp;
+mod transport_failure;
+mod transport_socket;
 mod waiting;
 pub mod worker;

@@ -55,6 +55,13 @@ pub const FLUSH_TIME: Duration = Duration::from_secs(30);
 /// [`tls::limits::HANDSHAKE_BYTES_MAX`] of what its client sends; most hold a few KiB.
 pub const HANDSHAKES_MAX: usize = 2048;
 
+/// Bytes of what is told of a client's certificate up to which a connection keeps them for its next requests; more, which
+/// whole certificates are, is rendered for each.
+pub const CLIENT_CERT_BYTES_MAX: usize = 1 << 10;
+
+/// Bytes told of why TLS failed; it may be the peer's words in part.
+pub const TRANSPORT_FAILURE_BYTES_MAX: usize = 256;
+
 /// Connections of one worker whose first bytes are awaited to find their filter chain; beyond, the one that was
 /// accepted first is closed. Each may hold [`tls::limits::HELLO_BYTES_MAX`].
 pub const INSPECTIONS_MAX: usize = 2048;

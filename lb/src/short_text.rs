@@ -33,25 +33,33 @@ impl ShortText {
         };
         let mut text = Self::EMPTY;
         for (at, octet) in ip.octets().into_iter().enumerate() {
-            if at > 0 {
-                text.push(b'.');
-            }
-            if octet >= 100 {
-                text.push(b'0' + octet / 100);
-            }
-            if octet >= 10 {
-                text.push(b'0' + octet / 10 % 10);
-            }
-            text.push(b'0' + octet % 10);
+            let (digits, len) = OCTETS[usize::from(octet)];
+            text.bytes[text.len..text.len + 4].copy_from_slice(&digits);
+            text.len += usize::from(len) + usize::from(at < 3);
         }
         text
     }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
-    }
 }
+
+/// The digits of each octet with a dot behind them, and how many they are.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = [
+            b'0' + (octet / 100) as u8,
+            b'0' + (octet / 10 % 10) as u8,
+            b'0' + (octet % 10) as u8,
+        ];
+        octets[octet] = match octet {
+            0..10 => ([digits[2], b'.', 0, 0], 1),
+            10..100 => ([digits[1], digits[2], b'.', 0], 2),
+            _ => ([digits[0], digits[1], digits[2], b'.'], 3),
+        };
+        octet += 1;
+    }
+    octets
+};
 
 impl fmt::Write for ShortText {
     fn write_str(&mut self, part: &str) -> fmt::Result {

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod http2;
+mod tls;
 
-use engines::{EngineKind, EngineOptions, ListenOptions, SockAddr};
+use engines::{EngineKind, EngineOptions, ListenOptions};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use ringlb::{
     access_log::LogRing,
     cluster::SharedBreakers,
-    config::{self, Listen, Quickstart},
+    config::{self, Listen, Quickstart, Snapshot},
     mailbox::Mailbox,
     stats::WorkerStats,
     worker::{Plan, Worker},
@@ -43,33 +44,10 @@ impl Lane {
     fn to(kind: EngineKind, scheme: &str) -> Self {
         let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
         endpoint.set_nonblocking(true).unwrap();
-        let quickstart = Quickstart {
-            listeners: vec![Listen::new(
-                "127.0.0.1:0",
-                vec![format!("{scheme}{}", endpoint.local_addr().unwrap())],
-            )],
-            admin: None,
-        };
-        let snapshot = config::compile(&quickstart.bootstrap().unwrap()).unwrap();
-        let snapshot = Arc::new(snapshot);
-        let at = &snapshot.listeners[0].address;
-        let (listener, at) = engines::open_listener(at, &ListenOptions::default()).unwrap();
-        let breakers = snapshot.clusters.iter();
-        let plan = Plan {
-            listeners: vec![listener],
-            breakers: breakers
-                .map(|c| SharedBreakers::new(c.thresholds, 1))
-                .collect(),
-            stats: WorkerStats::new(&snapshot),
-            log: LogRing::default(),
-            mailbox: Arc::new(Mailbox::default()),
-            seed: 7,
-            snapshot,
-        };
-        let engine = engines::open(kind, &EngineOptions::default()).unwrap();
-        let at = inet(&at);
+        let to = format!("{scheme}{}", endpoint.local_addr().unwrap());
+        let (worker, at) = worker(kind, Listen::new("127.0.0.1:0", vec![to]));
         Self {
-            worker: Worker::new(engine, plan),
+            worker,
             endpoint,
             up: None,
             at,
@@ -104,15 +82,44 @@ impl Lane {
     }
 }
 
+/// A worker with one listener, and where that is.
+fn worker(kind: EngineKind, listen: Listen) -> (Worker, SocketAddr) {
+    let quickstart = Quickstart {
+        listeners: vec![listen],
+        admin: None,
+    };
+    worker_of(
+        kind,
+        config::compile(&quickstart.bootstrap().unwrap()).unwrap(),
+    )
+}
+
+/// A worker for a configuration, and where its listener is.
+fn worker_of(kind: EngineKind, snapshot: Snapshot) -> (Worker, SocketAddr) {
+    let snapshot = Arc::new(snapshot);
+    let at = &snapshot.listeners[0].address;
+    let (listener, at) = engines::open_listener(at, &ListenOptions::default()).unwrap();
+    let breakers = snapshot.clusters.iter();
+    let plan = Plan {
+        listeners: vec![listener],
+        breakers: breakers
+            .map(|c| SharedBreakers::new(c.thresholds, 1))
+            .collect(),
+        stats: WorkerStats::new(&snapshot),
+        log: LogRing::default(),
+        mailbox: Arc::new(Mailbox::default()),
+        seed: 7,
+        snapshot,
+    };
+    let engine = engines::open(kind, &EngineOptions::default()).unwrap();
+    (Worker::new(engine, plan), at.inet().unwrap())
+}
+
 fn connect(to: SocketAddr) -> TcpStream {
     let down = TcpStream::connect(to).unwrap();
     down.set_nonblocking(true).unwrap();
     down.set_nodelay(true).unwrap();
     down
-}
-
-fn inet(at: &SockAddr) -> SocketAddr {
-    at.inet().unwrap()
 }
 
 /// Lets the worker run until there is something to read. Messages here come in one piece.

@@ -35,7 +35,7 @@ const PURE: [&str; 10] = [
     "grpc",
     "limits.rs",
     "route",
-    "stats.rs",
+    "stats",
 ];
 
 fn root() -> PathBuf {

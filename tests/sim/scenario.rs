@@ -98,6 +98,8 @@ impl Scenario {
             reserve_count: 1 << rng.between(2, 4),
             write_bytes: 4096,
             write_count: 8,
+            long_bytes: 16 << 10,
+            long_count: 4,
             socket_max: 1 << rng.between(0, 3),
         };
         let scenario = Self {

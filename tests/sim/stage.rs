@@ -7,7 +7,7 @@ use engines::{
     Party, Rng, SimEngine, SimNet, Sock, SockAddr,
 };
 use ringlb::{
-    access_log::LogRing,
+    access_log::Writer,
     cluster::{Breakers, SharedBreakers},
     config::Snapshot,
     mailbox::{Command, Mailbox},
@@ -31,6 +31,7 @@ pub(crate) struct Stage {
     net: SimNet,
     worker: Worker,
     worker_engine: EngineId,
+    log: Writer,
     mailbox: Arc<Mailbox>,
     peers: SimEngine,
     driver: Driver,
@@ -49,6 +50,8 @@ pub(crate) struct Script<'a> {
     pub(crate) manager: &'a str,
     /// Fields of the filter chain.
     pub(crate) chain: &'a str,
+    /// Fields of the listener.
+    pub(crate) listener: &'a str,
     /// The listener looks at what comes first.
     pub(crate) is_inspecting: bool,
     /// It is a TCP proxy.
@@ -67,6 +70,7 @@ impl Default for Script<'_> {
         Self {
             manager: "",
             chain: "",
+            listener: "",
             is_inspecting: false,
             is_tunnel: false,
             route: "",
@@ -84,13 +88,15 @@ impl Script<'_> {
             format!("{{endpoint: {{address: {{socket_address: {{address: 10.0.0.1, port_value: {port}}}}}}}}}")
         });
         let endpoints = endpoints.collect::<Vec<_>>().join(", ");
-        let (chain, cluster, filter) = (self.chain, self.cluster, self.filter());
+        let (listener, chain) = (self.listener, self.chain);
+        let (cluster, filter) = (self.cluster, self.filter());
         let looks = if self.is_inspecting { INSPECTOR } else { "" };
         format!(
             "static_resources:
   listeners:
   - name: http
     address: {{socket_address: {{address: 10.0.0.2, port_value: 80}}}}
+    {listener}
     {looks}
     filter_chains:
     - name: one
@@ -121,6 +127,7 @@ impl Script<'_> {
         typed_config:
           \"@type\": {TYPES}.filters.network.tcp_proxy.v3.TcpProxy
           stat_prefix: tcp
+          {manager}
           cluster: c\n"
             );
         }
@@ -155,12 +162,13 @@ impl Stage {
         let (worker_engine, mailbox) = (engine.id(), Arc::new(Mailbox::default()));
         let stats = WorkerStats::new(&snapshot);
         let breakers = SharedBreakers::new(snapshot.clusters[0].thresholds, 2);
+        let (log, mut rings) = Writer::start(&snapshot, 1).unwrap();
         let plan = Plan {
             snapshot: snapshot.clone(),
             listeners: vec![listener],
             breakers: vec![breakers.clone()],
             stats: stats.clone(),
-            log: LogRing::default(),
+            log: rings.remove(0),
             mailbox: mailbox.clone(),
             seed: 1,
         };
@@ -175,6 +183,7 @@ impl Stage {
             driver: Driver::new(&net, Rng::seeded(1)),
             net,
             worker_engine,
+            log,
             mailbox,
             peers,
             told: BTreeMap::new(),
@@ -229,6 +238,15 @@ impl Stage {
 
     pub(crate) fn drain(&self, within: Duration) {
         self.mailbox.put(Command::Drain { within });
+    }
+
+    /// Ends the worker, and writes what it has logged.
+    pub(crate) fn end(mut self) {
+        self.drain(Duration::ZERO);
+        self.settle();
+        assert!(self.is_worker_over());
+        self.worker.run().unwrap();
+        self.log.finish(Duration::from_secs(60));
     }
 
     /// The connection that was accepted as the `number`th, at whichever endpoint.

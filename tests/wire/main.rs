@@ -32,6 +32,7 @@ mod tls_gmssl;
 mod tls_grpc;
 mod tls_identity;
 mod tls_key_log;
+mod tls_log;
 mod tls_quick;
 mod tls_refusals;
 mod tls_reload;

@@ -9,6 +9,11 @@ use crate::support::{
     until,
 };
 use engines::EngineKind;
+use rustls::{ClientConnection, pki_types::ServerName};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+};
 
 on_each_engine!(
     clients_have_to_be_who_they_should_be,
@@ -17,6 +22,7 @@ on_each_engine!(
     hellos_in_pieces_are_understood,
     a_staple_is_handed_out,
     half_closed_and_cut_connections_are_answered,
+    a_reset_within_a_handshake_is_counted,
 );
 
 /// A proxy and a neighbour with a connection of its own.
@@ -243,13 +249,18 @@ fn what_is_no_hello_is_refused(engine: EngineKind) {
     scene.check();
 }
 
-/// A handshake whose ClientHello is sent in another form.
-fn hello_as(to: std::net::SocketAddr, form: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Client {
-    use rustls::{ClientConnection, pki_types::ServerName};
+/// A client, and its ClientHello.
+fn hello() -> (ClientConnection, Vec<u8>) {
     let name = ServerName::try_from("any.test").unwrap();
     let mut tls = ClientConnection::new(offering(&Offer::default()), name).unwrap();
     let mut hello = Vec::new();
     tls.write_tls(&mut hello).unwrap();
+    (tls, hello)
+}
+
+/// A handshake whose ClientHello is sent in another form.
+fn hello_as(to: SocketAddr, form: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Client {
+    let (tls, hello) = hello();
     let mut client = Client::new(to);
     for part in form(&hello) {
         client.send(part);
@@ -371,5 +382,21 @@ fn half_closed_and_cut_connections_are_answered(engine: EngineKind) {
         let answer = client.next_answer("POST");
         assert!(answer.is_none_or(|answer| answer.status >= 400));
     }
+    scene.check();
+}
+
+fn a_reset_within_a_handshake_is_counted(engine: EngineKind) {
+    let scene = Scene::new(engine, &[]);
+    let mut client = TcpStream::connect(scene.proxy.at("tls")).unwrap();
+    client.write_all(&hello().1).unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    // What it has not read makes this a reset.
+    drop(client);
+    let counted = |name| scene.proxy.metric(name) == 1;
+    until("it is a failed handshake", || {
+        counted("ringlb_listener_handshake_failures_total")
+    });
+    let faults = "ringlb_tls_faults_total{detail=\"tls_truncated\"}";
+    assert_eq!(scene.proxy.labelled(faults), 1);
     scene.check();
 }

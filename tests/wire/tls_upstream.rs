@@ -71,7 +71,7 @@ fn endpoints_have_to_be_who_they_should_be(engine: EngineKind) {
         ("wrong-sans", sans, "origin", Some("tls_certificate_san")),
     ];
     let log = scratch("upstream.log");
-    let format = "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%";
+    let format = "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON% %RESPONSE_CODE_DETAILS%";
     let names = cases.map(|(name, ..)| name);
     let mut setup = by_path(&names, &log_to(&log, format));
     let mut origins = Vec::new();
@@ -93,17 +93,31 @@ fn endpoints_have_to_be_who_they_should_be(engine: EngineKind) {
         let answer = client.get(&format!("/{name}"));
         let status = if refusal.is_some() { 503 } else { 200 };
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        if let Some(detail) = refusal {
+            let told = format!("transport failure reason: {detail}: ");
+            assert!(answer.text().contains(&told), "{name}: {}", answer.text());
+        }
     }
     drop(client);
     proxy.settle();
     let lines = || std::fs::read_to_string(&log).unwrap_or_default();
     until("all is logged", || lines().lines().count() == cases.len());
     for ((name, _, _, refusal), line) in cases.iter().zip(lines().lines()) {
-        let told = match refusal {
-            Some(detail) => format!("/{name} 503 UF {detail}"),
-            None => format!("/{name} 200 - via_upstream"),
+        let Some(detail) = refusal else {
+            assert_eq!(line, format!("/{name} 200 - - via_upstream"));
+            continue;
         };
-        assert_eq!(line, told);
+        assert!(
+            line.starts_with(&format!("/{name} 503 UF {detail}:_")),
+            "{line}"
+        );
+        let (_, details) = line
+            .split_once("upstream_reset_before_response_started")
+            .unwrap();
+        assert!(
+            details.starts_with(&format!("{{connection_failure|{detail}:_")),
+            "{line}"
+        );
     }
     assert_eq!(proxy.metric("ringlb_cluster_handshake_failures_total"), 7);
 }

@@ -1,6 +1,6 @@
 //! WebSocket: upgrades become tunnels, over HTTP/1 and over HTTP/2, and nothing else gets through.
 
-use crate::support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, until};
+use crate::support::{Client, Cluster, HttpListener, Origin, Proxy, Setup, h2::H2, until};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use engines::EngineKind;
 use sha1::{Digest, Sha1};
@@ -14,7 +14,9 @@ on_each_engine!(
     each_side_of_a_tunnel_ends_by_itself,
     a_refused_upgrade_is_an_answer_and_the_connection_goes_on,
     an_upgrade_that_nobody_allows_is_not_asked_for,
+    a_route_can_allow_what_the_listener_does_not_name,
     a_route_can_refuse_what_the_listener_allows,
+    what_another_route_allows_does_not_count,
     an_endpoint_that_does_not_know_the_key_is_refused,
     an_idle_tunnel_ends_by_the_time_of_its_route,
     a_busy_tunnel_ends_by_the_duration_of_its_route,
@@ -172,6 +174,66 @@ fn an_upgrade_that_nobody_allows_is_not_asked_for(engine: EngineKind) {
         (None, None)
     );
     assert_eq!(client.get("/next").text(), "plain /next ");
+}
+
+fn a_route_can_allow_what_the_listener_does_not_name(engine: EngineKind) {
+    let origin = capitals();
+    let routes = "[{match: {path: /chat}, route: {cluster: c, upgrade_configs: [{upgrade_type: websocket}]}}, \
+                   {match: {prefix: /}, route: {cluster: c}}]";
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            routes,
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut client = Client::new(proxy.at("http"));
+    client.send(ASK);
+    assert_eq!(client.answer().status, 101);
+    client.send("hello");
+    assert_eq!(client.take(5), b"HELLO");
+}
+
+/// What follows the head is the next request.
+fn what_another_route_allows_does_not_count(engine: EngineKind) {
+    let origin = Origin::echo("plain");
+    let routes = "[{match: {path: /chat}, route: {cluster: c, upgrade_configs: [{upgrade_type: websocket}]}}, \
+                   {match: {path: /direct}, direct_response: {status: 202}}, \
+                   {match: {path: /never}, route: {cluster: c, upgrade_configs: [{upgrade_type: websocket, enabled: false}]}}, \
+                   {match: {prefix: /}, route: {cluster: c}}]";
+    let setup = Setup::default()
+        .listen(&HttpListener {
+            routes,
+            manager: "http2_protocol_options: {allow_connect: true}",
+            ..HttpListener::default()
+        })
+        .cluster(&Cluster::default(), &[origin.at()]);
+    let proxy = Proxy::start(engine, &setup.yaml());
+    let mut client = Client::new(proxy.at("http"));
+    for path in ["/else", "/never"] {
+        let ask = ASK.replace("/chat", path);
+        client.send(format!("{ask}GET /next HTTP/1.1\r\nhost: h\r\n\r\n"));
+        assert_eq!(client.answer().text(), format!("plain {path} "));
+        assert_eq!(client.answer().text(), "plain /next ");
+    }
+    for request in origin.requests() {
+        assert_eq!(request.field("upgrade"), None);
+    }
+    assert_eq!(client.ask(ASK.replace("/chat", "/direct")).status, 202);
+    // An extended CONNECT cannot go on without.
+    let mut client = H2::new(proxy.at("http"));
+    for path in ["/else", "/direct"] {
+        let id = client.take_id();
+        let block = client.block(&[
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "http"),
+            (":authority", "h"),
+            (":path", path),
+        ]);
+        client.send(1, 4, id, &block);
+        assert_eq!(client.reply(id).status, 403);
+    }
 }
 
 fn a_route_can_refuse_what_the_listener_allows(engine: EngineKind) {

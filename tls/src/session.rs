@@ -23,7 +23,14 @@ pub struct Session {
 enum State {
     Handshake(Box<Handshake>),
     Traffic(Box<Traffic>),
-    Failed(Box<Fault>),
+    Failed(Box<Failed>),
+}
+
+/// What is still known of a session that has failed.
+struct Failed {
+    fault: Fault,
+    server_name: Option<Box<str>>,
+    facts: Option<Arc<Facts>>,
 }
 
 /// What one call of [`Session::receive`] did.
@@ -108,9 +115,16 @@ impl Session {
                 time::pass(now);
                 traffic.receive(input, out)
             }
-            State::Failed(fault) => return Err((**fault).clone()),
+            State::Failed(failed) => return Err(failed.fault.clone()),
         };
-        step.inspect_err(|fault| self.state = State::Failed(fault.clone().into()))
+        step.inspect_err(|fault| {
+            let failed = Failed {
+                fault: fault.clone(),
+                server_name: self.server_name().map(Into::into),
+                facts: self.facts().cloned(),
+            };
+            self.state = State::Failed(failed.into());
+        })
     }
 
     /// Bytes that [`Self::seal`] makes of so much data if it is called next. Not before [`What::Established`]; 0
@@ -129,7 +143,7 @@ impl Session {
         match &mut self.state {
             State::Handshake(_) => Err(Fault::internal("data before the handshake is over")),
             State::Traffic(traffic) => traffic.seal(now, data, out),
-            State::Failed(fault) => Err((**fault).clone()),
+            State::Failed(failed) => Err(failed.fault.clone()),
         }
     }
 
@@ -157,7 +171,7 @@ impl Session {
             State::Handshake(_) => "the connection ended during the handshake",
             State::Traffic(traffic) if traffic.is_closed() => return Ok(()),
             State::Traffic(_) => "the connection ended without close_notify",
-            State::Failed(fault) => return Err((**fault).clone()),
+            State::Failed(failed) => return Err(failed.fault.clone()),
         };
         Err(Fault {
             detail: "tls_truncated",
@@ -193,9 +207,22 @@ impl Session {
         }
     }
 
-    /// What the handshake has agreed on, once it is over.
+    /// What the handshake has agreed on, once it is over: also of a session that has failed since.
     pub fn facts(&self) -> Option<&Arc<Facts>> {
-        self.traffic().map(|traffic| &traffic.facts)
+        match &self.state {
+            State::Handshake(_) => None,
+            State::Traffic(traffic) => Some(&traffic.facts),
+            State::Failed(failed) => failed.facts.as_ref(),
+        }
+    }
+
+    /// The name that the client asks for (SNI), as far as it is known: also of a session that has failed.
+    pub fn server_name(&self) -> Option<&str> {
+        match &self.state {
+            State::Handshake(handshake) => handshake.server_name(),
+            State::Traffic(traffic) => traffic.facts.sni.as_deref(),
+            State::Failed(failed) => failed.server_name.as_deref(),
+        }
     }
 
     /// What the client offers: a server's session from its ClientHello on, until the handshake is over.

@@ -192,6 +192,8 @@ fn the_end_of_a_handshake_that_fails_is_told_on_both_sides() {
         let details = faults.map(|fault| fault.map(|fault| fault.detail));
         assert_eq!(details, [Some(at_client), Some(at_server)]);
         assert!(!pair.server.is_established() && pair.server.facts().is_none());
+        let names = [&pair.client, &pair.server].map(Session::server_name);
+        assert_eq!(names, [Some(NAME); 2]);
     }
 }
 
@@ -209,4 +211,18 @@ fn a_name_is_a_host_name_or_an_address() {
         let offered = connected.ok().map(|_| sni_in(&hello));
         assert_eq!(offered.as_ref().map(Option::as_deref), sni, "{name:?}");
     }
+}
+
+#[test]
+fn what_was_agreed_on_stays_known_when_a_session_fails() {
+    let context = server_context(server_config(&[]));
+    let mut client = Raw::client(client_config(&[]));
+    let mut session = Session::accept(&context);
+    client.establish(&mut session, &[]);
+    let facts = session.facts().cloned().expect("an established session");
+    let garbage = [&[23, 3, 3, 0, 20][..], &[0; 20]].concat();
+    let got = feed(&mut session, &garbage, usize::MAX);
+    assert_eq!(got.detail(), Some("tls_bad_record"));
+    assert!(session.has_failed() && !session.is_established());
+    assert!(std::sync::Arc::ptr_eq(&facts, session.facts().unwrap()));
 }

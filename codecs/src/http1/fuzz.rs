@@ -198,7 +198,7 @@ fn drive(
             Ok(taken) => taken,
             Err(why) => {
                 let mut out = Vec::new();
-                codec.refuse(&why, &mut out);
+                codec.refuse(&why, b"", &mut out);
                 trace.refused = Some(why);
                 return trace;
             }

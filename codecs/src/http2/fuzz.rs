@@ -78,7 +78,7 @@ fn feed(codec: &mut dyn Codec, bytes: &[u8], step: usize, trace: &mut Trace, ans
             let step = match codec.decode(now(), &inbox, &mut heads) {
                 Ok(step) => step,
                 Err(why) => {
-                    codec.refuse(&why, &mut out);
+                    codec.refuse(&why, b"", &mut out);
                     trace.refused = Some(why);
                     break;
                 }

@@ -129,7 +129,7 @@ impl Side {
             let step = match self.codec.decode(self.now, &self.inbox, &mut self.heads) {
                 Ok(step) => step,
                 Err(why) => {
-                    self.codec.refuse(&why, &mut self.out);
+                    self.codec.refuse(&why, b"", &mut self.out);
                     self.refused = Some(why);
                     break;
                 }

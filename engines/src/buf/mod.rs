@@ -1,12 +1,13 @@
 //! Blocks of memory and the slices of them that travel through the proxy.
 //!
-//! A worker has one pool of blocks in four groups: small and large receive blocks, a reserve for
-//! sockets that hold no lease, and write blocks that many short messages share. A block's count of
-//! slices lives in the pool's table, so a receive allocates nothing. A block whose last slice is
-//! dropped is *home*; the engine collects it at its next `wait`.
+//! A worker has one pool of blocks in five groups: small and large receive blocks, a reserve for
+//! sockets that hold no lease, write blocks that many short messages share, and long blocks for
+//! messages that are made here and are not short. A block's count of slices lives in the pool's table,
+//! so a receive allocates nothing. A block whose last slice is dropped is *home*; the engine collects
+//! it at its next `wait`.
 //!
 //! A slice is valid whatever else happens, and nobody writes bytes that a [`Buf`] shows: [`BufMut`] is
-//! exclusive, and a write block is only appended to behind the slices already cut from it.
+//! exclusive, and a write or long block is only appended to behind the slices already cut from it.
 
 mod list;
 mod pool;
@@ -36,11 +37,21 @@ pub(crate) enum Group {
     Reserve,
     /// Shared by encoded heads and other short messages.
     Write,
+    /// Shared by messages that are not short.
+    Long,
 }
 
-const GROUPS: [Group; 4] = [Group::Small, Group::Large, Group::Reserve, Group::Write];
+const GROUPS: [Group; 5] = [
+    Group::Small,
+    Group::Large,
+    Group::Reserve,
+    Group::Write,
+    Group::Long,
+];
 /// The groups that receives are served from.
 pub(crate) const RECEIVED: [Group; 3] = [Group::Small, Group::Large, Group::Reserve];
+/// The groups that what is made here is written to.
+const WRITTEN: [Group; 2] = [Group::Write, Group::Long];
 
 impl From<Class> for Group {
     fn from(class: Class) -> Self {
@@ -68,6 +79,10 @@ pub struct BlockLimits {
     pub write_bytes: u32,
     /// Write blocks.
     pub write_count: u16,
+    /// Bytes of a long block.
+    pub long_bytes: u32,
+    /// Long blocks.
+    pub long_count: u16,
     /// Receive blocks that one socket may pin.
     pub socket_max: u16,
 }
@@ -82,6 +97,9 @@ impl Default for BlockLimits {
             reserve_count: 64,
             write_bytes: 16 << 10,
             write_count: 256,
+            // 64 KiB, with what records of TLS add to that.
+            long_bytes: 68 << 10,
+            long_count: 64,
             socket_max: 16,
         }
     }
@@ -95,6 +113,7 @@ mod tests {
         Blocks::new(&BlockLimits {
             small_count: 2,
             write_count: 2,
+            long_count: 2,
             ..BlockLimits::default()
         })
     }
@@ -150,6 +169,50 @@ mod tests {
         assert_eq!(
             (blocks.written(), blocks.write(b"again").pinned()),
             (0, 16 << 10)
+        );
+    }
+
+    #[test]
+    fn room_is_in_a_block_if_it_fits_and_in_memory_of_its_own_else() {
+        let blocks = pool();
+        let (write, long) = (16 << 10, 68 << 10);
+        for (len, pinned) in [
+            (0, 0),
+            (4 << 10, write),
+            ((4 << 10) + 1, long),
+            (64 << 10, long),
+            (long, long),
+            (long + 1, long + 1),
+        ] {
+            let room = blocks.room(len);
+            assert_eq!(room.len(), len);
+            assert_eq!(room.freeze().pinned(), pinned, "{len}");
+        }
+        assert_eq!((blocks.written(), blocks.leased()), (0, 0));
+    }
+
+    #[test]
+    fn long_messages_share_a_block_and_fall_back_to_memory_of_their_own() {
+        let blocks = pool();
+        let parts = (0..24u8).map(|i| {
+            let mut room = blocks.room(10 << 10);
+            room.fill(i);
+            room.freeze()
+        });
+        let parts: Vec<Buf> = parts.collect();
+        assert!(
+            parts
+                .iter()
+                .zip(0..)
+                .all(|(part, i)| **part == [i; 10 << 10])
+        );
+        let in_blocks = parts.iter().filter(|part| part.pinned() == 68 << 10);
+        assert_eq!(in_blocks.count(), 12, "two blocks hold six each");
+        assert!(parts.iter().all(|part| !part.is_leased()));
+        drop(parts);
+        assert_eq!(
+            (blocks.written(), blocks.room(5000).freeze().pinned()),
+            (0, 68 << 10)
         );
     }
 

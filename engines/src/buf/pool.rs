@@ -1,6 +1,6 @@
 //! The pool: blocks in groups, each with its count of slices, and the memory they lie in.
 
-use super::{BlockLimits, Buf, BufMut, Class, GROUPS, Group, slice::Region};
+use super::{BlockLimits, Buf, BufMut, Class, GROUPS, Group, WRITTEN, slice::Region};
 use std::{
     cell::{Cell, RefCell},
     ptr::NonNull,
@@ -14,13 +14,13 @@ pub struct Blocks(Rc<Pool>);
 #[derive(Debug)]
 pub(super) struct Pool {
     memory: Mapping,
-    pub(super) groups: [Span; 4],
+    pub(super) groups: [Span; GROUPS.len()],
     table: Box<[Row]>,
     /// Receive blocks whose last slice was dropped since the engine last collected.
     home: RefCell<Vec<u32>>,
-    free: [RefCell<Vec<u32>>; 4],
-    /// The open write block and how much of it is used.
-    open: Cell<Option<(u32, u32)>>,
+    free: [RefCell<Vec<u32>>; GROUPS.len()],
+    /// The open block of each group that is written to, and how much of it is used.
+    open: [Cell<Option<(u32, u32)>>; GROUPS.len()],
     /// Receive blocks that one socket may pin.
     socket_max: u16,
     /// Receive blocks that are leased now.
@@ -38,7 +38,7 @@ pub(super) struct Span {
 
 #[derive(Debug, Default)]
 struct Row {
-    /// Slices of the block, the pool's own hold on the open write block included.
+    /// Slices of the block, the pool's own hold on an open one included.
     slices: Cell<u32>,
     /// Who leased it, in the engine's terms.
     owner: Cell<u64>,
@@ -54,6 +54,7 @@ impl Blocks {
             (limits.large_bytes, limits.large_count),
             (limits.small_bytes, limits.reserve_count),
             (limits.write_bytes, limits.write_count),
+            (limits.long_bytes, limits.long_count),
         ];
         let (mut first, mut offset) = (0u32, 0usize);
         let groups = sizes.map(|(bytes, count)| {
@@ -75,7 +76,7 @@ impl Blocks {
             table: (0..first).map(|_| Row::default()).collect(),
             home: RefCell::default(),
             free,
-            open: Cell::new(None),
+            open: Default::default(),
             socket_max: limits.socket_max,
             leased: Cell::new(0),
         }))
@@ -90,19 +91,46 @@ impl Blocks {
         if bytes.len() > self.short_bytes() {
             return Buf::from(bytes.to_vec());
         }
-        let Some((block, used)) = self.room_to_write(bytes.len() as u32) else {
+        let len = bytes.len() as u32;
+        let Some((block, used)) = self.open_block(Group::Write, len) else {
             return Buf::from(bytes.to_vec());
         };
-        self.0.open.set(Some((block, used + bytes.len() as u32)));
+        self.0.open[Group::Write as usize].set(Some((block, used + len)));
         let row = &self.0.table[block as usize];
         row.slices.set(row.slices.get() + 1);
-        // SAFETY: `used..used + len` lies within the block (room_to_write) and no slice shows it yet:
+        // SAFETY: as in `room_in`; source and target are distinct allocations.
+        let start = unsafe {
+            let start = self.0.address(block).add(used as usize);
+            start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            start
+        };
+        Buf(Region::of_block(&self.0, block, start, len))
+    }
+
+    /// Memory for `len` bytes that are made here and then sent: in a block that others share, where one
+    /// of the size is free (short ones in a write block, others in a long block), else of its own. What
+    /// it holds may be bytes of other connections: all of it is to be written before it is sent.
+    pub fn room(&self, len: usize) -> BufMut {
+        let group = match len <= self.short_bytes() {
+            true => Group::Write,
+            false => Group::Long,
+        };
+        let is_in_blocks = len > 0 && len <= self.0.groups[group as usize].bytes as usize;
+        let room = is_in_blocks.then(|| self.room_in(group, len as u32));
+        room.flatten().unwrap_or_else(|| BufMut::from(vec![0; len]))
+    }
+
+    /// Cuts the next `len` bytes, no more than a block has, off the open block of a group.
+    #[inline]
+    fn room_in(&self, group: Group, len: u32) -> Option<BufMut> {
+        let (block, used) = self.open_block(group, len)?;
+        self.0.open[group as usize].set(Some((block, used + len)));
+        let row = &self.0.table[block as usize];
+        row.slices.set(row.slices.get() + 1);
+        // SAFETY: `used..used + len` lies within the block (open_block) and no slice shows it yet:
         // slices are cut only behind `used`, and `used` only grows while the block is open.
         let start = unsafe { self.0.address(block).add(used as usize) };
-        // SAFETY: as above; source and target are distinct allocations.
-        unsafe { start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
-        let len = bytes.len() as u32;
-        Buf(Region::of_block(&self.0, block, start, len))
+        Some(BufMut(Region::of_block(&self.0, block, start, len)))
     }
 
     /// Up to how many bytes are short: [`Self::write`] copies them into a block that others share.
@@ -115,11 +143,14 @@ impl Blocks {
         self.0.leased.get()
     }
 
-    /// Write blocks that hold bytes still to be sent, the open one not counted.
+    /// Write and long blocks that hold bytes still to be sent, the open ones not counted.
     pub fn written(&self) -> usize {
-        let write = self.0.groups[Group::Write as usize];
-        let free = self.0.free[Group::Write as usize].borrow().len();
-        write.count as usize - free - usize::from(self.0.open.get().is_some())
+        let written = WRITTEN.map(|group| {
+            let free =
+                self.free_of(group) + usize::from(self.0.open[group as usize].get().is_some());
+            usize::from(self.count_of(group)) - free
+        });
+        written.iter().sum()
     }
 
     /// Receive blocks that one socket may pin before it has to wait (`BlockLimits::socket_max`).
@@ -132,25 +163,30 @@ impl Blocks {
         self.0.groups[Group::from(class) as usize].bytes as usize
     }
 
-    fn room_to_write(&self, len: u32) -> Option<(u32, u32)> {
+    /// The open block of a group, with room for `len` bytes, and how much of it is used.
+    #[inline]
+    fn open_block(&self, group: Group, len: u32) -> Option<(u32, u32)> {
         let pool = &*self.0;
-        let size = pool.groups[Group::Write as usize].bytes;
-        if let Some((block, used)) = pool.open.get() {
+        let (size, open) = (
+            pool.groups[group as usize].bytes,
+            &pool.open[group as usize],
+        );
+        if let Some((block, used)) = open.get() {
             let row = &pool.table[block as usize];
             if row.slices.get() == 1 {
                 // All slices are gone: start over at the front.
-                pool.open.set(Some((block, 0)));
+                open.set(Some((block, 0)));
                 return Some((block, 0));
             }
             if size - used >= len {
                 return Some((block, used));
             }
-            pool.open.set(None);
+            open.set(None);
             pool.release(block);
         }
-        let block = pool.free[Group::Write as usize].borrow_mut().pop()?;
+        let block = pool.free[group as usize].borrow_mut().pop()?;
         pool.table[block as usize].slices.set(1);
-        pool.open.set(Some((block, 0)));
+        open.set(Some((block, 0)));
         Some((block, 0))
     }
 
@@ -259,8 +295,9 @@ impl Pool {
         if slices.get() > 0 {
             return;
         }
-        if self.group_of(block) == Group::Write {
-            self.free[Group::Write as usize].borrow_mut().push(block);
+        let group = self.group_of(block);
+        if WRITTEN.contains(&group) {
+            self.free[group as usize].borrow_mut().push(block);
         } else {
             self.leased.set(self.leased.get() - 1);
             self.home.borrow_mut().push(block);

@@ -1,6 +1,6 @@
 //! A slice of a block, of memory of its own, or of static bytes.
 
-use super::{Group, pool::Pool};
+use super::{Group, RECEIVED, pool::Pool};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -219,7 +219,9 @@ impl Buf {
 
     /// True for a slice of a receive block, the kind that runs out.
     pub fn is_leased(&self) -> bool {
-        self.0.group().is_some_and(|group| group != Group::Write)
+        self.0
+            .group()
+            .is_some_and(|group| RECEIVED.contains(&group))
     }
 
     /// True for a slice of the reserve group, which has to go home in the same turn.
@@ -278,7 +280,7 @@ impl fmt::Debug for Buf {
     }
 }
 
-/// An exclusive region of a leased block.
+/// An exclusive region of a block, or of memory of its own.
 pub struct BufMut(pub(super) Region);
 
 impl BufMut {
@@ -312,6 +314,7 @@ impl BufMut {
     }
 
     /// Gives up the right to write, to share the bytes.
+    #[inline]
     pub fn freeze(self) -> Buf {
         Buf(self.0)
     }

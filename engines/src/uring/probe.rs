@@ -25,6 +25,7 @@ pub fn uring_available() -> Result<(), String> {
         large_count: 1,
         reserve_count: 1,
         write_count: 1,
+        long_count: 1,
         ..BlockLimits::default()
     };
     match BlockRings::new(&ring, &Blocks::new(&trial)) {

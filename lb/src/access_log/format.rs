@@ -310,6 +310,7 @@ mod tests {
         addresses::Addresses,
         config::Snapshot,
         stream::{Flags, Record},
+        transport_failure::TransportFailure,
         worker::Epoch,
     };
     use codecs::Head;
@@ -330,21 +331,17 @@ mod tests {
         let mut head = Head::default();
         head.set_method(b"GET");
         head.set_path(b"/a\"b\n");
+        let (wall, duration) = (951_782_400_123, Duration::from_millis(23));
+        let wall = UnixTime(Duration::from_millis(wall));
         let facts = Facts {
-            record: &record,
-            epoch: &epoch,
-            place: Place::default(),
             request: Some(&head),
-            response: None,
-            tls: None,
-            up_tls: None,
-            server_name: None,
             addresses: Some(&Addresses::new(
                 SockAddr::Inet(([192, 0, 2, 1], 4711).into()),
                 SockAddr::Inet((std::net::Ipv6Addr::LOCALHOST, 80).into()),
             )),
-            wall: UnixTime(Duration::from_millis(951_782_400_123)),
-            duration: Duration::from_millis(23),
+            connection_id: Some(7),
+            failure: Some(&TransportFailure::new("tls_x", "no common suite")),
+            ..Facts::new(&record, &epoch, Place::default(), wall, duration)
         };
         let (mut values, mut out) = (Vec::new(), Vec::new());
         format.take(&facts, &mut values);
@@ -369,6 +366,14 @@ mod tests {
                     %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT%";
         let format = LogFormat::text(text, false).unwrap();
         assert_eq!(line(&format), "192.0.2.1:4711 192.0.2.1 [::1]:80 80");
+    }
+
+    #[test]
+    fn a_connection_is_named_and_its_failure_told_in_one_word() {
+        let text = "%CONNECTION_ID% %DOWNSTREAM_TRANSPORT_FAILURE_REASON% \
+                    %UPSTREAM_TRANSPORT_FAILURE_REASON%";
+        let format = LogFormat::text(text, false).unwrap();
+        assert_eq!(line(&format), "7 tls_x:_no_common_suite -");
     }
 
     #[test]

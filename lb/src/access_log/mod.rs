@@ -1,6 +1,7 @@
 //! Access logs. A worker copies an entry's raw values into its ring; a thread of its own formats and
 //! writes them. A reader that is slow or stuck makes entries drop, counted, and never stops a worker.
 
+mod connection_id;
 mod format;
 mod grpc_status;
 mod operator;
@@ -17,10 +18,11 @@ pub use writer::Writer;
 use crate::{
     addresses::Addresses,
     config::{AccessLogConfig, FilterChain, Terminal},
-    conn::{ConnKey, Side},
+    conn::{Conn, ConnKey, Side},
     epoch::Place,
     stream::{Record, Stream},
     tcp::Tunnel,
+    transport_failure::TransportFailure,
     worker::{Epoch, Worker},
 };
 use codecs::Head;
@@ -42,12 +44,18 @@ pub(crate) struct Facts<'a> {
     pub(crate) server_name: Option<&'a str>,
     /// Peer and own address of the downstream connection.
     pub(crate) addresses: Option<&'a Addresses>,
+    /// The number of the downstream connection.
+    pub(crate) connection_id: Option<u32>,
+    /// Why the downstream connection's TLS failed.
+    pub(crate) failure: Option<&'a TransportFailure>,
+    /// Why TLS with the endpoint tried last was not established.
+    pub(crate) up_failure: Option<&'a TransportFailure>,
     /// When the entry is made, and how long after the start that is.
     pub(crate) wall: UnixTime,
     pub(crate) duration: Duration,
 }
 
-/// The access logs of a listener.
+/// The access logs of what a filter chain carries.
 pub(crate) fn logs(epoch: &Epoch, place: Place) -> &[Arc<AccessLogConfig>] {
     of_chain(epoch.chain(place))
 }
@@ -60,29 +68,55 @@ fn of_chain(chain: &FilterChain) -> &[Arc<AccessLogConfig>] {
     }
 }
 
+impl<'a> Facts<'a> {
+    /// What is known of everything that is logged.
+    pub(crate) fn new(
+        record: &'a Record,
+        epoch: &'a Epoch,
+        place: Place,
+        wall: UnixTime,
+        duration: Duration,
+    ) -> Self {
+        Self {
+            record,
+            epoch,
+            place,
+            request: None,
+            response: None,
+            tls: None,
+            up_tls: None,
+            server_name: None,
+            addresses: None,
+            connection_id: None,
+            failure: None,
+            up_failure: None,
+            wall,
+            duration,
+        }
+    }
+}
+
 impl Worker {
     /// Logs a request that has ended.
     pub(crate) fn log_stream(&mut self, stream: &Stream) {
         if logs(&stream.epoch, stream.place).is_empty() {
             return;
         }
-        let conn = self.net.conns.get(stream.down.conn);
-        let addresses = conn.and_then(|conn| match &conn.side {
-            Side::Down { addresses, .. } => Some(addresses),
-            Side::Up { .. } => None,
-        });
+        let (wall, record) = (self.net.engine.wall(), &stream.record);
+        let duration = self.now.saturating_duration_since(record.started);
+        let gone = stream.gone.as_ref().map(|gone| (&gone.0, gone.1));
+        let of_conn = || of_side(self.net.conns.get(stream.down.conn)?);
+        let (addresses, connection_id) = gone.or_else(of_conn).unzip();
         self.log.add(&Facts {
-            record: &stream.record,
-            epoch: &stream.epoch,
-            place: stream.place,
             request: Some(&stream.head),
             response: stream.answer.as_deref(),
             tls: stream.tls.as_deref(),
             up_tls: stream.up_tls.as_deref(),
             server_name: stream.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
             addresses,
-            wall: self.net.engine.wall(),
-            duration: self.now.saturating_duration_since(stream.record.started),
+            connection_id,
+            up_failure: stream.up_failure.as_deref(),
+            ..Facts::new(record, &stream.epoch, stream.place, wall, duration)
         });
     }
 
@@ -91,39 +125,41 @@ impl Worker {
         let Some(conn) = self.net.conns.get(conn) else {
             return;
         };
-        let Side::Down { addresses, .. } = &conn.side else {
-            return;
-        };
-        let tls = conn.tls.as_ref().and_then(|tls| tls.facts());
+        let (addresses, connection_id) = of_side(conn).unzip();
+        let tls = conn.transport.facts();
+        let wall = self.net.engine.wall();
         self.log.add(&Facts {
-            record,
-            epoch: &self.epoch,
-            place,
-            request: None,
-            response: None,
             tls: tls.map(|facts| &**facts),
-            up_tls: None,
             server_name: tls.and_then(|facts| facts.sni.as_deref()),
-            addresses: Some(addresses),
-            wall: self.net.engine.wall(),
-            duration: Duration::ZERO,
+            addresses,
+            connection_id,
+            ..Facts::new(record, &self.epoch, place, wall, Duration::ZERO)
         });
     }
 
-    /// Logs a tunnel that has ended.
+    /// Logs a tunnel that has ended, and the client's connection with it.
     pub(crate) fn log_tunnel(&mut self, tunnel: &Tunnel) {
-        self.log.add(&Facts {
-            record: &tunnel.record,
-            epoch: &tunnel.epoch,
-            place: tunnel.place,
-            request: None,
-            response: None,
+        let (wall, record) = (self.net.engine.wall(), &tunnel.record);
+        let duration = self.now.saturating_duration_since(record.started);
+        let facts = Facts {
             tls: tunnel.facts().map(|facts| &**facts),
             up_tls: tunnel.up_facts().map(|facts| &**facts),
             server_name: tunnel.server_name(),
             addresses: Some(&tunnel.addresses),
-            wall: self.net.engine.wall(),
-            duration: self.now.saturating_duration_since(tunnel.record.started),
-        });
+            connection_id: Some(tunnel.id),
+            failure: tunnel.failure.as_ref(),
+            up_failure: tunnel.up_failure.as_ref(),
+            ..Facts::new(record, &tunnel.epoch, tunnel.place, wall, duration)
+        };
+        self.log.add(&facts);
+        self.log.add_connection(&facts);
+    }
+}
+
+/// Addresses and number of a client's connection.
+fn of_side(conn: &Conn) -> Option<(&Addresses, u32)> {
+    match &conn.side {
+        Side::Down { addresses, id, .. } => Some((addresses, *id)),
+        Side::Up { .. } => None,
     }
 }

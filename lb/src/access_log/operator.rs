@@ -6,8 +6,7 @@ use super::{
     tls_value::TlsValue,
 };
 use crate::{
-    addresses::Addresses,
-    stream::{Flags, Record},
+    addresses::Addresses, stream::CONNECTION_FAILURE, transport_failure::TransportFailure,
 };
 use codecs::Head;
 use engines::SockAddr;
@@ -24,8 +23,11 @@ pub(super) enum Operator {
     Attempts,
     BytesReceived,
     BytesSent,
+    ConnectionId,
     Details,
     Duration,
+    /// Why TLS with the client failed.
+    Failure,
     Flags,
     GrpcStatus(GrpcStyle),
     /// Our own address; `port`: with it.
@@ -65,6 +67,7 @@ pub(super) struct Field {
 const PLAIN: &[(&str, Operator)] = &[
     ("BYTES_RECEIVED", Operator::BytesReceived),
     ("BYTES_SENT", Operator::BytesSent),
+    ("CONNECTION_ID", Operator::ConnectionId),
     (
         "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
         Operator::Peer { port: true },
@@ -84,6 +87,7 @@ const PLAIN: &[(&str, Operator)] = &[
         "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
         Operator::Peer { port: false },
     ),
+    ("DOWNSTREAM_TRANSPORT_FAILURE_REASON", Operator::Failure),
     ("DURATION", Operator::Duration),
     ("GRPC_STATUS", Operator::GrpcStatus(GrpcStyle::Camel)),
     (
@@ -150,7 +154,9 @@ impl Operator {
             Self::Attempts => number(out, record.endpoint.map(|_| u64::from(record.retries) + 1)),
             Self::BytesReceived => number(out, Some(record.request_bytes)),
             Self::BytesSent => number(out, Some(record.response_bytes)),
-            Self::Details => text(out, record.detail.as_bytes()),
+            Self::ConnectionId => number(out, facts.connection_id.map(u64::from)),
+            Self::Details => details(out, facts),
+            Self::Failure => failure(out, facts.failure),
             Self::Duration => number(out, some_millis(Some(facts.duration))),
             Self::Flags => written(out, |to| {
                 let mut before = "";
@@ -188,7 +194,7 @@ impl Operator {
             Self::Status => number(out, Some(record.status.into())),
             Self::Tls(value) => value.take(facts.tls, out),
             Self::UpstreamCluster => text(out, upstream_cluster(facts)),
-            Self::UpstreamFailure => text(out, upstream_failure(record)),
+            Self::UpstreamFailure => failure(out, facts.up_failure),
             Self::UpstreamHost => address(out, upstream_host(facts), true),
             Self::UpstreamTls(value) => value.take(facts.up_tls, out),
             Self::VirtualHost => text(out, virtual_host(facts)),
@@ -202,12 +208,21 @@ fn upstream_cluster<'a>(facts: &Facts<'a>) -> &'a [u8] {
     name.map_or(&b""[..], |name| name.as_bytes())
 }
 
-/// Why TLS with the endpoint did not come about.
-fn upstream_failure(record: &Record) -> &'static [u8] {
-    let is_failed = record.flags.has(Flags::UPSTREAM_CONNECT_FAILURE);
-    match is_failed && record.detail.starts_with("tls_") {
-        true => record.detail.as_bytes(),
-        false => b"",
+/// Why a transport socket failed.
+fn failure(out: &mut Vec<u8>, failure: Option<&TransportFailure>) {
+    let reason = failure.map(TransportFailure::in_one_word);
+    text(out, reason.unwrap_or_default().as_bytes());
+}
+
+/// Where TLS with the endpoint was not established, they tell why.
+fn details(out: &mut Vec<u8>, facts: &Facts<'_>) {
+    let detail = facts.record.detail;
+    match (facts.up_failure, detail.strip_suffix('}')) {
+        (Some(failure), Some(open)) if detail == CONNECTION_FAILURE => {
+            let whole = format!("{open}|{}}}", failure.in_one_word());
+            text(out, whole.as_bytes());
+        }
+        (_, _) => text(out, detail.as_bytes()),
     }
 }
 

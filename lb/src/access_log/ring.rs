@@ -1,8 +1,8 @@
 //! A worker's way to the writer: entries are gathered for a turn, then handed over under a lock that is
 //! only ever tried.
 
-use super::{Facts, logs};
-use crate::epoch::Place;
+use super::{Facts, connection_id::ConnectionIds, logs};
+use crate::{config::AccessLogConfig, epoch::Place};
 use std::{
     sync::{Arc, Mutex, TryLockError},
     thread::Thread,
@@ -20,6 +20,7 @@ pub struct LogRing {
     /// Entries that were dropped so far.
     dropped: u64,
     shared: Option<Arc<Shared>>,
+    connection_ids: ConnectionIds,
 }
 
 /// What worker and writer share.
@@ -29,15 +30,25 @@ pub(super) struct Shared {
     pub(super) waiting: Mutex<Vec<u8>>,
     /// The writer's thread, to be woken.
     pub(super) writer: Thread,
-    /// How many logs the filter chains before each one have, by listener and chain: a log's number is its
-    /// place behind that.
-    pub(super) first_log: Vec<Vec<u32>>,
+    /// By listener.
+    pub(super) first_log: Vec<FirstLogs>,
+}
+
+/// The numbers of a listener's first logs: the others of one place follow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FirstLogs {
+    /// Of those of its connections.
+    pub(super) connections: u32,
+    /// Of those of each filter chain.
+    pub(super) chains: Vec<u32>,
 }
 
 impl LogRing {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    /// A ring that numbers connections from a source that all workers have.
+    pub(super) fn new(shared: Arc<Shared>, connection_ids: ConnectionIds) -> Self {
         Self {
             shared: Some(shared),
+            connection_ids,
             ..Self::default()
         }
     }
@@ -47,12 +58,30 @@ impl LogRing {
         self.dropped
     }
 
-    /// Adds an entry to each log of the listener.
+    /// A number for a client's connection.
+    pub(crate) fn next_connection_id(&mut self) -> u32 {
+        self.connection_ids.take()
+    }
+
+    /// Adds an entry to each log of the filter chain.
     pub(crate) fn add(&mut self, facts: &Facts<'_>) {
         let Some(shared) = &self.shared else { return };
         let Place { listener, chain } = facts.place;
-        let first = shared.first_log[listener as usize][chain as usize];
-        for (log, number) in logs(facts.epoch, facts.place).iter().zip(0u32..) {
+        let first = shared.first_log[listener as usize].chains[chain as usize];
+        self.add_to(logs(facts.epoch, facts.place), first, facts);
+    }
+
+    /// Adds an entry to each log that the listener has of its connections.
+    pub(crate) fn add_connection(&mut self, facts: &Facts<'_>) {
+        let Some(shared) = &self.shared else { return };
+        let listener = facts.place.listener;
+        let first = shared.first_log[listener as usize].connections;
+        let logs = &facts.epoch.listener(listener).access_logs;
+        self.add_to(logs, first, facts);
+    }
+
+    fn add_to(&mut self, logs: &[Arc<AccessLogConfig>], first: u32, facts: &Facts<'_>) {
+        for (log, number) in logs.iter().zip(0u32..) {
             if self.batch.len() > WAITING_BYTES_MAX {
                 self.dropped += 1;
                 continue;

@@ -1,6 +1,11 @@
 //! One entry that is logged again and again, to measure what that costs.
 
-use super::{Facts, LogFormat, LogRing, logs, ring::Shared};
+use super::{
+    Facts, LogFormat, LogRing,
+    connection_id::ConnectionIds,
+    logs,
+    ring::{FirstLogs, Shared},
+};
 use crate::epoch::Place;
 use crate::{
     addresses::Addresses,
@@ -48,10 +53,14 @@ impl Sample {
         (record.status, record.response_bytes) = (200, 100);
         record.detail = "via_upstream";
         let address = |port| SockAddr::Inet(([192, 0, 2, 17], port).into());
+        let first = FirstLogs {
+            chains: vec![0],
+            ..FirstLogs::default()
+        };
         let shared = Shared {
             waiting: Mutex::default(),
             writer: std::thread::current(),
-            first_log: vec![vec![0]; snapshot.listeners.len()],
+            first_log: vec![first; snapshot.listeners.len()],
         };
         Self {
             epoch: Epoch { snapshot },
@@ -59,25 +68,28 @@ impl Sample {
             request,
             response,
             addresses: Addresses::new(address(40_000), address(80)),
-            ring: LogRing::new(Arc::new(shared)),
+            ring: LogRing::new(Arc::new(shared), ConnectionIds::default()),
         }
     }
 
     /// What a worker does: copies the entry into its ring.
     pub fn copy(&mut self) {
         self.ring.forget(1 << 16);
+        let (wall, duration) = (
+            Duration::from_millis(951_782_400_123),
+            Duration::from_millis(5),
+        );
         self.ring.add(&Facts {
-            tls: None,
-            up_tls: None,
-            server_name: None,
-            record: &self.record,
-            epoch: &self.epoch,
-            place: Place::default(),
             request: Some(&self.request),
             response: Some(&self.response),
             addresses: Some(&self.addresses),
-            wall: UnixTime(Duration::from_millis(951_782_400_123)),
-            duration: Duration::from_millis(5),
+            ..Facts::new(
+                &self.record,
+                &self.epoch,
+                Place::default(),
+                UnixTime(wall),
+                duration,
+            )
         });
     }
 

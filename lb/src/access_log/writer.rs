@@ -1,6 +1,10 @@
 //! The thread that formats entries and writes them.
 
-use super::{LogRing, ring::Shared};
+use super::{
+    LogRing,
+    connection_id::ConnectionIds,
+    ring::{FirstLogs, Shared},
+};
 use crate::config::{AccessLogConfig, LogTarget, Snapshot};
 use std::{
     collections::HashMap,
@@ -39,29 +43,21 @@ impl Writer {
         snapshot: &Snapshot,
         workers: usize,
     ) -> Result<(Self, Vec<LogRing>), (String, io::Error)> {
-        let (mut logs, mut outputs, mut first_log) = (Vec::new(), Vec::new(), Vec::new());
-        let mut by_target: HashMap<LogTarget, usize> = HashMap::new();
+        let (mut opened, mut first_log) = (Opened::default(), Vec::new());
         for listener in &snapshot.listeners {
-            let mut firsts = Vec::new();
-            for chain in listener.chains.all() {
-                firsts.push(u32::try_from(logs.len()).unwrap_or(u32::MAX));
-                for config in super::of_chain(chain) {
-                    let output = match by_target.get(&config.target) {
-                        Some(output) => *output,
-                        None => {
-                            outputs.push(open(&config.target)?);
-                            by_target.insert(config.target.clone(), outputs.len() - 1);
-                            outputs.len() - 1
-                        }
-                    };
-                    logs.push(Log {
-                        config: config.clone(),
-                        output,
-                    });
-                }
-            }
-            first_log.push(firsts);
+            first_log.push(FirstLogs {
+                connections: opened.open(&listener.access_logs)?,
+                chains: listener
+                    .chains
+                    .all()
+                    .iter()
+                    .map(|chain| opened.open(super::of_chain(chain)))
+                    .collect::<Result<_, _>>()?,
+            });
         }
+        let Opened {
+            logs, mut outputs, ..
+        } = opened;
         let ended = Arc::new(AtomicBool::new(false));
         let (done_out, done) = mpsc::channel();
         if logs.is_empty() {
@@ -95,7 +91,9 @@ impl Writer {
             })
         };
         let shared: Vec<_> = (0..workers).map(shared).collect();
-        let rings = shared.iter().cloned().map(LogRing::new).collect();
+        let ids = ConnectionIds::default();
+        let ring = |shared: &Arc<Shared>| LogRing::new(shared.clone(), ids.clone());
+        let rings = shared.iter().map(ring).collect();
         let _ = rings_out.send(shared);
         Ok((
             Self {
@@ -117,6 +115,37 @@ impl Writer {
         if let Err(mpsc::RecvTimeoutError::Disconnected) = self.done.recv_timeout(within) {
             let _ = thread.join();
         }
+    }
+}
+
+/// The logs of a configuration, in the order of their numbers, and what they go to.
+#[derive(Default)]
+struct Opened {
+    logs: Vec<Log>,
+    outputs: Vec<Box<dyn Write + Send>>,
+    by_target: HashMap<LogTarget, usize>,
+}
+
+impl Opened {
+    /// Opens the logs of one place; the first one's number.
+    fn open(&mut self, logs: &[Arc<AccessLogConfig>]) -> Result<u32, (String, io::Error)> {
+        let first = u32::try_from(self.logs.len()).unwrap_or(u32::MAX);
+        for config in logs {
+            let output = match self.by_target.get(&config.target) {
+                Some(output) => *output,
+                None => {
+                    let output = self.outputs.len();
+                    self.outputs.push(open(&config.target)?);
+                    self.by_target.insert(config.target.clone(), output);
+                    output
+                }
+            };
+            self.logs.push(Log {
+                config: config.clone(),
+                output,
+            });
+        }
+        Ok(first)
     }
 }
 

@@ -169,9 +169,19 @@ fn quickstart_args(required: bool) -> Vec<Arg> {
             .long("admin")
             .value_name("ADDRESS")
             .help("Serve statistics and state here")
-            .value_parser(value_parser!(SocketAddr)),
+            .value_parser(admin_address),
     ]);
     args
+}
+
+/// Where the admin interface is. It asks nobody who he is, so that a port alone is not taken for all addresses, as
+/// `--listen` does.
+fn admin_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        let port = port.unwrap_or(9901);
+        format!("write 127.0.0.1:{port} to serve this machine alone, 0.0.0.0:{port} or [::]:{port} to serve all networks")
+    })
 }
 
 /// What belongs to the `--listen` before it and is about TLS.
@@ -355,6 +365,15 @@ mod tests {
     }
 
     #[test]
+    fn who_gives_a_port_alone_for_the_admin_interface_is_told_what_to_write() {
+        assert_eq!(admin_address("[::1]:7"), Ok("[::1]:7".parse().unwrap()));
+        for text in [":7", "7", "localhost:7"] {
+            let reason = admin_address(text).unwrap_err();
+            assert!(reason.contains("write 127.0.0.1:7 to"), "{text}: {reason}");
+        }
+    }
+
+    #[test]
     fn wrong_arguments_are_refused() {
         for line in [
             "ringlb",
@@ -362,6 +381,7 @@ mod tests {
             "ringlb run --engine windows --listen :80",
             "ringlb run --workers 0 --listen :80",
             "ringlb run -c x --listen :80",
+            "ringlb run --admin :9901 --listen :80 --to 1.1.1.1:1",
             "ringlb check",
             "ringlb run --listen https://:80 --to 1.1.1.1:1 --cert a",
             "ringlb run --listen https://:80 --to 1.1.1.1:1 --cert a --key b --sni c --sni d",

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     filter::{self, Factory, HttpChainConfig, HttpFilterConfig, HttpFilterEntry},
     limits,
+    route::Action,
 };
 use prost::Message;
 use prost_types::Any;
@@ -37,6 +38,7 @@ impl Compiler {
         let wrong = Self::unique(path, &from.name, 0, &mut self.listener_names);
         self.problems.extend(wrong);
         let address = self.address(&format!("{path}.address"), from.address.as_ref());
+        let access_logs = self.access_logs(&format!("{path}.access_log"), &from.access_log);
         let chains = self.chains(path, from);
         Some(Arc::new(ListenerConfig {
             name: from.name.clone(),
@@ -46,6 +48,7 @@ impl Compiler {
             buffer_limit: from
                 .per_connection_buffer_limit_bytes
                 .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
+            access_logs,
             chains: chains?,
         }))
     }
@@ -114,7 +117,7 @@ impl Compiler {
             upgrades: &upgrades,
         };
         let stream_idle = Some(Duration::from_secs(300));
-        Some(HttpConfig {
+        let mut http = HttpConfig {
             stat_prefix: from.stat_prefix.clone(),
             codec: codec_type(from.codec_type()),
             limits: codecs::Limits {
@@ -153,9 +156,16 @@ impl Compiler {
             suppress_envoy_headers: router.suppress_envoy_headers,
             routes: self.routes(&in_path("route_config"), routes, to_routes)?,
             filters,
+            route_upgrades: upgrades.clone(),
             upgrades,
             access_logs: self.access_logs(&in_path("access_log"), &from.access_log),
-        })
+        };
+        for route in http.routes.hosts().iter().flat_map(|host| &host.routes) {
+            if let Action::Forward(forward) = &route.action {
+                http.route_upgrades.add(&forward.upgrades);
+            }
+        }
+        Some(http)
     }
 
     fn server_name(&mut self, path: &str, name: &str) -> String {

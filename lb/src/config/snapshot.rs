@@ -40,6 +40,8 @@ pub struct ListenerConfig {
     /// `per_connection_buffer_limit_bytes`: unsent bytes of a connection above which its source is no
     /// longer read.
     pub buffer_limit: usize,
+    /// `access_log`: of its connections, whatever becomes of them.
+    pub access_logs: Vec<Arc<AccessLogConfig>>,
     /// What is done with its connections.
     pub chains: FilterChains,
 }
@@ -75,8 +77,10 @@ pub struct HttpConfig {
     pub limits: codecs::Limits,
     /// `http2_protocol_options.connection_keepalive`, without `idle_interval`.
     pub keepalive: Option<Keepalive>,
-    /// `upgrade_configs`; each route has them merged with its own ([`crate::route::Forward::upgrades`]).
+    /// `upgrade_configs`; with those merged, each route has its own ([`crate::route::Forward::upgrades`]).
     pub upgrades: Upgrades,
+    /// That, and what any of the routes lets through. A wish for another upgrade is ignored before a route is known.
+    pub route_upgrades: Upgrades,
     /// `common_http_protocol_options.idle_timeout`: a connection without a request.
     pub idle_timeout: Option<Duration>,
     /// `request_headers_timeout`: from a request's first byte to the end of its head.

@@ -8,11 +8,12 @@ use crate::{
     listener::Arrived,
     pool::Wire,
     stream::Target,
+    transport_socket::TransportSocket,
     worker::{Owner, Worker},
 };
 use codecs::Protocol;
 use std::sync::Arc;
-use tls::{ServerContext, Session};
+use tls::ServerContext;
 
 /// What a connection speaks as long as nothing says otherwise.
 pub(super) fn first_protocol(codec: CodecType) -> &'static dyn Protocol {
@@ -36,8 +37,12 @@ impl Worker {
         let side = Side::Down {
             place,
             addresses: Addresses::new(arrived.peer, arrived.local),
+            id: arrived.id,
         };
-        let conn = Conn::new(arrived.sock, side, codec, high, arrived.since);
+        let mut conn = Conn::new(arrived.sock, side, codec, high, arrived.since);
+        if self.logs_connections(place.listener) {
+            conn.note_opened(arrived.since);
+        }
         let phase = match tls {
             Some(_) => ConnPhase::Handshaking,
             None => ConnPhase::Open,
@@ -45,7 +50,7 @@ impl Worker {
         let key = self.net.conns.insert(Conn {
             is_undetected: http.codec == CodecType::Auto,
             reading: arrived.is_read,
-            tls: tls.map(|context| Box::new(Session::accept(context))),
+            transport: tls.map_or_else(TransportSocket::default, TransportSocket::accept),
             phase,
             ..conn
         });
@@ -100,7 +105,9 @@ impl Worker {
         let Some(tls) = &config.endpoints[target.endpoint].tls else {
             return self.open_upstream_codec(key, target);
         };
-        self.net.begin_client(key, tls, target.wire == Wire::Http2);
+        if let Err(fault) = self.net.begin_client(key, tls, target.wire == Wire::Http2) {
+            self.on_fault(key, &fault);
+        }
         self.mark_conn(key);
     }
 

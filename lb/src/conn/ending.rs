@@ -4,6 +4,7 @@ use super::{Conn, ConnKey, ConnPhase, Side, streams::Streams};
 use crate::{
     pool::Wire,
     stream::{Failure, Target},
+    transport_socket::TransportSocket,
     worker::{Owner, Todo, Worker},
 };
 use codecs::Life;
@@ -44,7 +45,10 @@ impl Conn {
             is_retired,
             has_answered,
             is_unsent: !self.is_committed,
-            failure: self.fault().map_or(Failure::Connect, Failure::Handshake),
+            failure: self
+                .failure()
+                .cloned()
+                .map_or(Failure::Connect, Failure::Handshake),
             streams: std::mem::take(&mut self.streams),
         })
     }
@@ -53,6 +57,9 @@ impl Conn {
 impl Worker {
     /// The socket is gone: reset, failed, or broken.
     pub(crate) fn on_closed(&mut self, key: ConnKey, _cause: Option<io::Error>) {
+        if let Some(fault) = self.cut_handshake(key) {
+            self.note_fault(key, &fault);
+        }
         self.lose_conn(key);
     }
 
@@ -78,6 +85,7 @@ impl Worker {
         match conn.side {
             Side::Down { place, .. } => {
                 self.listener_stats(place).connections_active.dec();
+                self.leave_streams(&conn);
                 if conn.phase == ConnPhase::Handshaking {
                     self.handshakes.end();
                 }
@@ -87,11 +95,25 @@ impl Worker {
                 for (_, stream) in conn.streams.iter() {
                     self.on_downstream_lost(*stream);
                 }
+                self.log_conn(&conn);
             }
             Side::Up { .. } => {
                 if let Some(loss) = conn.take_loss() {
                     self.tell_loss(key, loss);
                 }
+            }
+        }
+    }
+
+    /// A client's connection is gone: its streams keep what their lines in access logs tell of it. All of them do before
+    /// the first ends, which may bring the end of others about.
+    fn leave_streams(&mut self, conn: &Conn) {
+        let Side::Down { addresses, id, .. } = &conn.side else {
+            return;
+        };
+        for (_, stream) in conn.streams.iter() {
+            if let Some(stream) = self.streams.get_mut(*stream) {
+                stream.gone = Some(Box::new((addresses.clone(), *id)));
             }
         }
     }
@@ -112,7 +134,13 @@ impl Worker {
     }
 
     /// Closes the socket of a connection to an endpoint when what is queued on it has left; nobody waits for that.
-    pub(crate) fn part_sock(&mut self, sock: Sock, cluster: usize, endpoint: usize, unsent: usize) {
+    pub(crate) fn part_sock(
+        &mut self,
+        sock: Sock,
+        cluster: usize,
+        endpoint: usize,
+        transport: TransportSocket,
+    ) {
         let config = self.upstreams[cluster].cluster.config.clone();
         let target = Target {
             cluster,
@@ -120,7 +148,7 @@ impl Worker {
             wire: Wire::Http1,
         };
         let mut conn = Conn::upstream(sock, target, &config, false, self.now);
-        (conn.phase, conn.unsent) = (ConnPhase::Flushing, unsent);
+        (conn.phase, conn.transport) = (ConnPhase::Flushing, transport);
         conn.note_lost();
         let key = self.net.conns.insert(conn);
         self.own(sock, Owner::Conn(key));
@@ -131,7 +159,7 @@ impl Worker {
         let target = loss.target;
         self.pool_lost(key, target, loss.credit, loss.is_connected, loss.is_retired);
         if !loss.is_connected {
-            self.pool_connect_failed(target, loss.failure);
+            self.pool_connect_failed(target, &loss.failure);
         }
         for (_, stream) in loss.streams.iter() {
             self.on_upstream_lost(*stream, loss.is_unsent, loss.has_answered);

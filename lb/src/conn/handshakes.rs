@@ -1,18 +1,22 @@
 //! The handshakes of a worker's connections: their beginning, and their end before time.
 
 use super::{Conn, ConnKey, ConnPhase, Net, Side};
-use crate::{config::EndpointTls, secure, worker::Worker};
+use crate::{config::EndpointTls, transport_failure::TransportFailure, worker::Worker};
+use tls::Fault;
 
 impl Worker {
     /// A client is to begin a handshake; see [`crate::limits::HANDSHAKES_MAX`].
     pub(super) fn begin_handshake(&mut self, key: ConnKey) {
-        let conns = &self.net.conns;
+        let conns = &mut self.net.conns;
         let is_waiting = |key| conns.get(key).is_some_and(Conn::is_handshaking);
         let Some(oldest) = self.handshakes.add(key, is_waiting) else {
             return;
         };
-        if let Some(Side::Down { place, .. }) = conns.get(oldest).map(|conn| &conn.side) {
-            self.listener_stats(*place).handshake_overflows.inc();
+        if let Some(conn) = conns.get_mut(oldest)
+            && let Side::Down { place, .. } = conn.side
+        {
+            conn.note_failure(TransportFailure::overflow());
+            self.listener_stats(place).handshake_overflows.inc();
         }
         self.drop_conn(oldest);
     }
@@ -32,35 +36,38 @@ impl Worker {
         };
         // Nothing is left to wait for.
         conn.peer_done = true;
-        let Some(session) = &conn.tls else { return };
-        // Who only looks whether anybody is there breaks nothing off.
-        let has_begun = !secure::is_unused(session) || !conn.is_down();
-        match session.on_eof() {
-            Err(fault) if has_begun => self.on_fault(key, &fault),
-            Err(_) | Ok(()) => self.drop_conn(key),
+        match self.cut_handshake(key) {
+            Some(fault) => self.on_fault(key, &fault),
+            None => self.drop_conn(key),
         }
+    }
+
+    /// What it is that a connection ends now, if it is in its handshake. Who only looks whether anybody is there breaks
+    /// nothing off.
+    pub(super) fn cut_handshake(&self, key: ConnKey) -> Option<Fault> {
+        let conn = self.net.conns.get(key)?;
+        let has_begun = !conn.transport.is_unused() || !conn.is_down();
+        let is_cut = conn.is_handshaking() && has_begun;
+        is_cut.then(|| conn.transport.on_eof().err()).flatten()
     }
 }
 
 impl Net {
     /// Begins TLS on a connection that we opened.
-    pub(super) fn begin_client(&mut self, key: ConnKey, tls: &EndpointTls, http2: bool) {
-        let mut records = std::mem::take(&mut self.records);
-        let session = secure::connect(tls, http2, self.engine.wall().0, &mut records);
-        let Some(conn) = self.conns.get_mut(key) else {
-            return;
+    ///
+    /// # Errors
+    /// It could not be begun.
+    pub(super) fn begin_client(
+        &mut self,
+        key: ConnKey,
+        tls: &EndpointTls,
+        http2: bool,
+    ) -> Result<(), Fault> {
+        let Some((conn, mut io)) = self.split(key) else {
+            return Ok(());
         };
         conn.phase = ConnPhase::Handshaking;
-        match session {
-            Ok(session) => conn.tls = Some(Box::new(session)),
-            Err(fault) => {
-                conn.note_fault(fault.detail);
-                self.engine.close(conn.sock);
-            }
-        }
-        self.send_records(key, &records);
-        records.clear();
-        self.records = records;
+        conn.transport.connect(conn.sock, tls, http2, &mut io)
     }
 }
 

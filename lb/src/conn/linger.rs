@@ -39,7 +39,9 @@ impl Worker {
             // An answer was under way: it must not look complete.
             return self.drop_conn(key);
         }
-        self.net.write(key, |codec, out| codec.refuse(why, out));
+        let date = self.date.at(self.net.engine.wall());
+        self.net
+            .write(key, |codec, out| codec.refuse(why, &date, out));
         if streams.is_empty() && why.status != 0 {
             self.count_refused(key, place, why);
         }
@@ -137,12 +139,13 @@ impl Conn {
     /// connection is little, see [`limits::CLOSE_AT_ONCE_BYTES_MAX`]. (All, not the last answer alone:
     /// those before it may still be unread too.)
     pub(super) fn may_close_at_once(&self) -> bool {
-        !self.has_inbox() && self.total_sent <= limits::CLOSE_AT_ONCE_BYTES_MAX
+        !self.has_inbox() && self.transport.sent() <= limits::CLOSE_AT_ONCE_BYTES_MAX
     }
 
     /// What the peer asks for is not taken by it: more is queued than bodies alone may be.
     pub(super) fn is_flooded(&self) -> bool {
-        self.unsent > self.high as usize * limits::UNSENT_FULL + limits::UNSENT_CONTROL_MAX
+        self.transport.unsent()
+            > self.high as usize * limits::UNSENT_FULL + limits::UNSENT_CONTROL_MAX
     }
 
     /// More of a request that nobody wants any more; returns how much came so far.

@@ -5,9 +5,12 @@
 //! only while what it feeds has room (`wants_reading`).
 
 mod agree;
+mod client_cert;
 mod ending;
+mod frames;
 mod handshakes;
 mod input;
+mod input_end;
 mod keepalive;
 mod linger;
 mod outbox;
@@ -21,13 +24,15 @@ pub(crate) use outbox::Net;
 
 use timers::Patience;
 
-use crate::{addresses::Addresses, config::ClusterConfig, epoch::Place, limits, stream::Target};
+use crate::{
+    addresses::Addresses, config::ClusterConfig, epoch::Place, limits, stream::Target,
+    transport_socket::TransportSocket,
+};
 use codecs::{Codec, Life};
 use engines::{Sock, slot_key};
 use rare::Rare;
 use std::time::Instant;
 use streams::Streams;
-use tls::Session;
 
 slot_key! {
     /// Names one connection of one worker.
@@ -55,6 +60,8 @@ pub(crate) enum Side {
     Down {
         place: Place,
         addresses: Addresses,
+        /// Its number.
+        id: u32,
     },
     Up {
         target: Target,
@@ -73,18 +80,14 @@ pub(crate) struct Conn {
     pub(crate) sock: Sock,
     pub(crate) side: Side,
     pub(crate) codec: Box<dyn Codec>,
-    /// What lies between the socket and the codec, if anything does.
-    pub(crate) tls: Option<Box<Session>>,
+    /// What lies between the socket and the codec.
+    pub(crate) transport: TransportSocket,
     pub(crate) phase: ConnPhase,
     rare: Option<Box<Rare>>,
     pub(crate) streams: Streams,
-    /// Bytes queued in the engine.
-    pub(crate) unsent: usize,
-    /// Of those, the ones up to the last that lies in a receive block.
+    /// Of the bytes queued in the engine, the ones up to the last that lies in a receive block.
     pinned: u32,
-    /// Bytes ever queued on it, or passed on to it by the engine; saturates.
-    total_sent: u32,
-    /// `unsent` from which on what feeds this connection is not read.
+    /// Unsent bytes from which on what feeds this connection is not read.
     high: u32,
     /// Requests begun on it.
     pub(crate) requests: u32,
@@ -119,13 +122,11 @@ impl Conn {
             sock,
             side,
             codec,
-            tls: None,
+            transport: TransportSocket::default(),
             phase: ConnPhase::Open,
             rare: None,
             streams: Streams::default(),
-            unsent: 0,
             pinned: 0,
-            total_sent: 0,
             high: high.clamp(1, limits::UNSENT_HIGH_BYTES) as u32,
             requests: 0,
             is_committed: false,
@@ -163,20 +164,19 @@ impl Conn {
         }
     }
 
-    /// So many bytes more are sent on it, by us or by the engine alone.
-    pub(crate) fn count_sent(&mut self, bytes: u64) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.total_sent = self.total_sent.saturating_add(bytes);
+    /// Everything queued has left.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.transport.is_flushed()
     }
 
     /// Not even what is under way is queued on it now.
     pub(crate) fn is_crammed(&self) -> bool {
-        self.unsent >= self.high as usize * limits::UNSENT_FULL
+        self.transport.unsent() >= self.high as usize * limits::UNSENT_FULL
     }
 
     /// What feeds it is not to be read now.
     pub(crate) fn is_full(&self) -> bool {
-        self.unsent >= self.high as usize
+        self.transport.unsent() >= self.high as usize
     }
 
     /// So much still to come for it is worth leaving to the engine.
@@ -196,8 +196,7 @@ impl Conn {
 
     /// The keys of its TLS are nearly used up: it is to end before they are.
     pub(crate) fn is_worn(&self) -> bool {
-        let tls = self.tls.as_ref();
-        tls.is_some_and(|session| session.is_nearly_used_up())
+        self.transport.is_worn()
     }
 
     pub(crate) fn is_open(&self) -> bool {

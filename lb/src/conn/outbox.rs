@@ -3,7 +3,10 @@
 //! ones as slices of their own.
 
 use super::{Conn, ConnKey};
-use crate::limits;
+use crate::{
+    limits,
+    transport_socket::{Io, Scratch},
+};
 use codecs::{Codec, Heads, StreamId};
 use engines::{Blocks, Buf, Class, Engine, Slots};
 
@@ -21,10 +24,7 @@ pub(crate) struct Net {
     pub(crate) conns: Slots<ConnKey, Conn>,
     pub(crate) heads: Heads,
     pub(super) outbox: Outbox,
-    /// Where TLS writes what is to be sent.
-    pub(crate) records: Vec<u8>,
-    /// Where few bytes are encrypted.
-    pub(crate) short: Vec<u8>,
+    pub(super) scratch: Scratch,
 }
 
 /// Encoded bytes of one connection that are not yet handed to the engine.
@@ -55,9 +55,28 @@ impl Net {
             conns: Slots::default(),
             heads: Heads::default(),
             outbox: Outbox::default(),
-            records: Vec::new(),
-            short: Vec::new(),
+            scratch: Scratch::default(),
         }
+    }
+
+    /// What transport sockets send with.
+    pub(crate) fn io(&mut self) -> Io<'_> {
+        Io {
+            engine: &mut *self.engine,
+            blocks: &self.blocks,
+            scratch: &mut self.scratch,
+        }
+    }
+
+    /// A connection, and what it sends with.
+    pub(super) fn split(&mut self, key: ConnKey) -> Option<(&mut Conn, Io<'_>)> {
+        let conn = self.conns.get_mut(key)?;
+        let io = Io {
+            engine: &mut *self.engine,
+            blocks: &self.blocks,
+            scratch: &mut self.scratch,
+        };
+        Some((conn, io))
     }
 
     /// The connection is gone, and with it what was meant for it.
@@ -86,7 +105,7 @@ impl Net {
         self.outbox.conn = Some(key);
         let before = self.outbox.bytes.len();
         let result = encode(&mut *conn.codec, &mut self.outbox.bytes);
-        conn.queue(self.outbox.bytes.len() - before);
+        conn.transport.queue(self.outbox.bytes.len() - before);
         Some(result)
     }
 
@@ -131,9 +150,9 @@ impl Net {
                 true => Buf::copy_of(data),
                 false => data.clone(),
             };
-            conn.queue(data.len());
+            conn.transport.queue(data.len());
             if own.is_leased() {
-                conn.pinned = u32::try_from(conn.unsent).unwrap_or(u32::MAX);
+                conn.pinned = u32::try_from(conn.transport.unsent()).unwrap_or(u32::MAX);
             }
             conn.is_committed = true;
             self.engine.send(conn.sock, own);
@@ -177,7 +196,7 @@ impl Net {
             && let Some(conn) = self.conns.get_mut(key)
         {
             conn.is_committed = true;
-            if conn.tls.is_some() {
+            if conn.transport.is_secure() {
                 self.seal(key);
             } else {
                 let bytes = self.blocks.write(&self.outbox.bytes);
@@ -194,16 +213,4 @@ fn must_copy(data: &Buf) -> bool {
     data.len() <= COPIED_BYTES_MAX
         || data.is_reserve()
         || (data.is_leased() && data.len() * 4 < data.pinned())
-}
-
-impl Conn {
-    pub(super) fn queue(&mut self, bytes: usize) {
-        self.unsent += bytes;
-        self.count_sent(bytes as u64);
-    }
-
-    /// Whether everything queued has left.
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.unsent == 0
-    }
 }

@@ -1,6 +1,7 @@
 //! What few connections have, and idle ones never: it takes memory only while it is there.
 
-use super::{Conn, ConnKey};
+use super::{Conn, ConnKey, client_cert::ClientCertText};
+use crate::transport_failure::TransportFailure;
 use engines::Buf;
 use std::time::Instant;
 
@@ -16,8 +17,12 @@ pub(super) struct Rare {
     awaits_pong: bool,
     /// The peer has finished without saying so in TLS: what has no other end is cut short.
     is_cut: bool,
-    /// Upstream: why TLS was not established.
-    fault: Option<&'static str>,
+    /// Why TLS failed.
+    failure: Option<TransportFailure>,
+    /// Downstream: when it was accepted, if its listener logs its connections.
+    opened: Option<Instant>,
+    /// Downstream: what endpoints are told of its client.
+    client_cert: Option<Box<ClientCertText>>,
     /// Upstream: everybody was told that it is lost.
     is_lost: bool,
     /// Downstream: upstream connections whose answers are complete but not yet out, see `pool`.
@@ -27,7 +32,8 @@ pub(super) struct Rare {
 impl Rare {
     fn is_empty(&self) -> bool {
         let is_owed = self.awaits_pong || self.head_since.is_some();
-        let is_noted = self.is_cut || self.fault.is_some() || self.is_lost;
+        let is_kept = self.client_cert.is_some() || self.opened.is_some();
+        let is_noted = self.is_cut || self.failure.is_some() || self.is_lost || is_kept;
         !is_noted && self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
@@ -92,14 +98,33 @@ impl Conn {
         self.rare.get_or_insert_default().is_cut = true;
     }
 
-    /// Why TLS was not established.
-    pub(super) fn fault(&self) -> Option<&'static str> {
-        self.rare.as_ref()?.fault
+    /// Why TLS failed.
+    pub(crate) fn failure(&self) -> Option<&TransportFailure> {
+        self.rare.as_ref()?.failure.as_ref()
     }
 
-    /// TLS was not established, and this is why.
-    pub(super) fn note_fault(&mut self, detail: &'static str) {
-        self.rare.get_or_insert_default().fault = Some(detail);
+    /// TLS has failed, and this is why.
+    pub(super) fn note_failure(&mut self, why: TransportFailure) {
+        self.rare.get_or_insert_default().failure = Some(why);
+    }
+
+    /// What endpoints are told of its client, if it was rendered and kept.
+    pub(super) fn kept_client_cert(&self) -> Option<&ClientCertText> {
+        self.rare.as_ref()?.client_cert.as_deref()
+    }
+
+    pub(super) fn keep_client_cert(&mut self, text: ClientCertText) {
+        self.rare.get_or_insert_default().client_cert = Some(Box::new(text));
+    }
+
+    /// When it was accepted, if it is to be logged.
+    pub(crate) fn opened(&self) -> Option<Instant> {
+        self.rare.as_ref()?.opened
+    }
+
+    /// It is to be logged when it ends; it was accepted at that time.
+    pub(super) fn note_opened(&mut self, at: Instant) {
+        self.rare.get_or_insert_default().opened = Some(at);
     }
 
     /// Everybody was told that it is lost.

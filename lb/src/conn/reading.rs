@@ -18,8 +18,7 @@ impl Worker {
             return;
         };
         let was_full = conn.is_full();
-        debug_assert!(conn.unsent >= bytes, "more was sent than queued");
-        conn.unsent = conn.unsent.saturating_sub(bytes);
+        conn.transport.on_sent(bytes);
         conn.pinned = conn
             .pinned
             .saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
@@ -29,7 +28,7 @@ impl Worker {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };
-        if conn.phase == ConnPhase::Flushing && conn.unsent == 0 {
+        if conn.phase == ConnPhase::Flushing && conn.is_flushed() {
             self.drop_conn(key);
         } else if matches!(conn.phase, ConnPhase::Flushing | ConnPhase::Lingering) {
             conn.since = self.now;

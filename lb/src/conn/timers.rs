@@ -1,7 +1,7 @@
 //! How long a connection may stay in each of its states.
 
 use super::{Conn, ConnKey, ConnPhase, Side};
-use crate::{limits, worker::Worker};
+use crate::{limits, transport_failure::TransportFailure, worker::Worker};
 use std::time::Instant;
 
 /// Which patience a connection is under.
@@ -122,6 +122,9 @@ impl Worker {
             }
             (Patience::Handshake, Side::Down { place, .. }) => {
                 self.listener_stats(*place).handshake_timeouts.inc();
+                if let Some(conn) = self.net.conns.get_mut(key) {
+                    conn.note_failure(TransportFailure::timeout());
+                }
                 self.drop_conn(key);
             }
             (Patience::Idle, Side::Up { .. }) => self.flush_and_close(key),

@@ -1,7 +1,11 @@
 //! Looking at the first bytes of a connection without answering them.
 
-use super::Arrived;
-use crate::worker::{Owner, Worker};
+use super::{Arrived, End};
+use crate::{
+    stream::Flags,
+    transport_failure::TransportFailure,
+    worker::{Owner, Worker},
+};
 use engines::{BufMut, SlotKey, slot_key};
 use tls::{
     Offer,
@@ -43,7 +47,7 @@ impl Worker {
             self.stats.listeners[listener as usize]
                 .inspect_overflows
                 .inc();
-            self.drop_arrival(oldest);
+            self.drop_arrival(oldest, &End::new(Flags::default(), "inspect_overflow"));
         }
         self.wheels.arrivals.set(key.index(), end);
         self.net.engine.resume(sock);
@@ -60,9 +64,14 @@ impl Worker {
             Hello::Offer(offer) => self.end_inspection(key, Some(&offer)),
             Hello::Plain => self.end_inspection(key, None),
             // It is for no chain: not for a plain one, and which other one nobody can tell.
-            Hello::Malformed(_) => {
-                self.stats.tls.count_fault("tls_bad_hello");
-                self.drop_arrival(key);
+            Hello::Malformed(reason) => {
+                let detail = "tls_bad_hello";
+                self.stats.tls.count_fault(detail);
+                let end = End {
+                    failure: Some(TransportFailure::new(detail, reason)),
+                    ..End::new(Flags::DOWNSTREAM_PROTOCOL, detail)
+                };
+                self.drop_arrival(key, &end);
             }
         }
     }
@@ -74,20 +83,27 @@ impl Worker {
         };
         arrival.arrived.is_finished = true;
         if arrival.bytes.is_empty() {
-            self.drop_arrival(key);
+            self.on_arrival_closed(key);
         } else {
             self.end_inspection(key, None);
         }
     }
 
     /// The client is gone.
-    pub(crate) fn drop_arrival(&mut self, key: ArrivalKey) {
-        let Some(arrival) = self.take_arrival(key) else {
-            return;
-        };
-        let stats = &self.stats.listeners[arrival.listener as usize];
-        stats.connections_active.dec();
-        self.close_sock(arrival.arrived.sock);
+    pub(crate) fn on_arrival_closed(&mut self, key: ArrivalKey) {
+        let flags = Flags::DOWNSTREAM_TERMINATION;
+        self.drop_arrival(key, &End::new(flags, "downstream_remote_disconnect"));
+    }
+
+    /// The worker drains.
+    pub(crate) fn drain_arrival(&mut self, key: ArrivalKey) {
+        self.drop_arrival(key, &End::new(Flags::default(), "draining"));
+    }
+
+    fn drop_arrival(&mut self, key: ArrivalKey, end: &End) {
+        if let Some(arrival) = self.take_arrival(key) {
+            self.end_arrival(arrival.listener, &arrival.arrived, end);
+        }
     }
 
     /// `listener_filters_timeout` has passed.
@@ -102,7 +118,7 @@ impl Worker {
         if self.epoch.listener(listener).chains.continue_on_timeout {
             self.end_inspection(key, None);
         } else {
-            self.drop_arrival(key);
+            self.drop_arrival(key, &End::new(Flags::default(), "listener_filters_timeout"));
         }
     }
 

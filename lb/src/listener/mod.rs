@@ -3,6 +3,7 @@
 //! A listener with one chain gives its connections to that at once. Where chains are told apart by what a
 //! ClientHello says, or by whether there is one, the first bytes are looked at before (`inspect`).
 
+mod access_log;
 mod inspect;
 
 pub(crate) use inspect::{Arrival, ArrivalKey};
@@ -10,6 +11,8 @@ pub(crate) use inspect::{Arrival, ArrivalKey};
 use crate::{
     config::{ChainFacts, Terminal, Transport},
     epoch::Place,
+    stream::Flags,
+    transport_failure::TransportFailure,
     worker::Worker,
 };
 use engines::{BufMut, Sock, SockAddr};
@@ -19,6 +22,8 @@ use tls::Offer;
 /// A connection that was accepted.
 pub(crate) struct Arrived {
     pub(crate) sock: Sock,
+    /// Its number.
+    pub(crate) id: u32,
     pub(crate) peer: SockAddr,
     pub(crate) local: SockAddr,
     /// When it was accepted.
@@ -31,6 +36,24 @@ pub(crate) struct Arrived {
     pub(crate) is_finished: bool,
     /// The name that it asks for, if that was looked at.
     pub(crate) sni: Option<Box<str>>,
+}
+
+/// Why a connection has come to no filter chain.
+struct End {
+    flags: Flags,
+    /// As in `%RESPONSE_CODE_DETAILS%`.
+    detail: &'static str,
+    failure: Option<TransportFailure>,
+}
+
+impl End {
+    fn new(flags: Flags, detail: &'static str) -> Self {
+        Self {
+            flags,
+            detail,
+            failure: None,
+        }
+    }
 }
 
 impl Worker {
@@ -46,6 +69,7 @@ impl Worker {
         stats.connections_active.inc();
         let arrived = Arrived {
             sock,
+            id: self.log.next_connection_id(),
             peer,
             local,
             since: self.now,
@@ -80,8 +104,8 @@ impl Worker {
         let Some(chain) = chains.choose(&facts) else {
             let stats = &self.stats.listeners[listener as usize];
             stats.no_chain.inc();
-            stats.connections_active.dec();
-            return self.close_sock(arrived.sock);
+            let end = End::new(Flags::NO_ROUTE, "filter_chain_not_found");
+            return self.end_arrival(listener, &arrived, &end);
         };
         let chain = u32::try_from(chain).unwrap_or(u32::MAX);
         let place = Place { listener, chain };
@@ -91,5 +115,14 @@ impl Worker {
             Terminal::Http(http) => self.open_downstream(place, http, context.as_ref(), arrived),
             Terminal::Tcp(tcp) => self.open_tunnel(place, tcp, context.as_ref(), arrived),
         }
+    }
+
+    /// Closes a connection that has come to no filter chain.
+    fn end_arrival(&mut self, listener: u32, arrived: &Arrived, end: &End) {
+        self.stats.listeners[listener as usize]
+            .connections_active
+            .dec();
+        self.log_arrival(listener, arrived, end);
+        self.close_sock(arrived.sock);
     }
 }

@@ -346,7 +346,7 @@ impl Worker {
     }
 
     /// A connection could not be opened: those that it was meant for are told, who have waited longest.
-    pub(crate) fn pool_connect_failed(&mut self, target: Target, why: Failure) {
+    pub(crate) fn pool_connect_failed(&mut self, target: Target, why: &Failure) {
         self.cluster_stats(target.cluster).connect_failures.inc();
         let meant = self.expected_streams(target);
         let pool = self.pool(target);
@@ -358,7 +358,7 @@ impl Worker {
                 return;
             };
             self.unqueue(stream, target);
-            self.on_upstream_failed(stream, why);
+            self.on_upstream_failed(stream, why.clone());
         }
     }
 }

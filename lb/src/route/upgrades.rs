@@ -13,6 +13,11 @@ impl Upgrades {
         }
     }
 
+    /// Lets through what others do too.
+    pub fn add(&mut self, others: &Self) {
+        others.0.iter().for_each(|name| self.set(name, true));
+    }
+
     /// Whether a request may ask for a protocol; case does not count.
     pub fn allows(&self, name: &[u8]) -> bool {
         self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
@@ -33,5 +38,16 @@ mod tests {
         assert!(!upgrades.allows(b"websocket2") && !upgrades.allows(b""));
         upgrades.set(b"WEBSOCKET", false);
         assert_eq!(upgrades, Upgrades::default());
+        let mut others = Upgrades::default();
+        for (own, theirs) in [("a", "a"), ("b", "c")] {
+            upgrades.set(own.as_bytes(), true);
+            others.set(theirs.as_bytes(), true);
+        }
+        upgrades.add(&others);
+        assert!(
+            ["a", "b", "c"]
+                .iter()
+                .all(|name| upgrades.allows(name.as_bytes()))
+        );
     }
 }

@@ -98,10 +98,11 @@ impl Worker {
         let Some(route) = id.map(|id| epoch.route(stream.place, id)) else {
             return Step::Wait;
         };
+        if !stream.settle_wish(self.now, &mut self.rng) {
+            self.answer(key, LocalReply::new(403, "upgrade_failed"), None);
+            return Step::Again;
+        }
         match &route.action {
-            Action::Forward(_) if !stream.may_upgrade() => {
-                self.answer(key, LocalReply::new(403, "upgrade_failed"), None);
-            }
             Action::Forward(forward) => {
                 let suppress = epoch.http(stream.place).suppress_envoy_headers;
                 let matched_len = route.condition.path.matched_len();

@@ -1,32 +1,54 @@
 //! `x-forwarded-client-cert`: what endpoints are told of a client's certificate.
 
-use crate::config::{ClientCertForwarding, ForwardMode};
+use crate::{
+    config::{ClientCertForwarding, ForwardMode},
+    conn::Conn,
+};
 use codecs::Fields;
 use tls::{Certificate, Facts, SanKind};
 
 const NAME: &[u8] = b"x-forwarded-client-cert";
 
-/// Brings the field in line with what is configured. `facts`: of the client's TLS, if it has any.
-pub(super) fn forward(fields: &mut Fields, config: &ClientCertForwarding, facts: Option<&Facts>) {
-    if config.mode == ForwardMode::AlwaysForwardOnly {
+/// Brings the field in line with what is configured. `facts`: of the client's TLS, if it has any. What is told of them is
+/// the same for all requests of `conn`, and rendered once.
+pub(super) fn forward(
+    fields: &mut Fields,
+    config: &ClientCertForwarding,
+    facts: Option<&Facts>,
+    conn: &mut Conn,
+) {
+    let Some((facts, chain)) = to_tell(fields, config.mode, facts) else {
         return;
-    }
-    let presented = facts.and_then(|facts| Some((facts, facts.peer.as_deref()?)));
-    let Some((facts, chain)) = presented.filter(|_| config.mode != ForwardMode::Sanitize) else {
-        return fields.retain(|name, _| name != NAME);
     };
-    if config.mode == ForwardMode::ForwardOnly {
-        return;
+    let render = || element(config, facts.local.as_deref(), chain);
+    let element = conn.client_cert(*config, render);
+    if config.mode == ForwardMode::SanitizeSet || fields.get(NAME).is_none() {
+        return fields.set(NAME, element.as_bytes());
     }
     let mut value = Vec::new();
-    if config.mode == ForwardMode::AppendForward {
-        for before in fields.all(NAME) {
-            value.extend_from_slice(before);
-            value.push(b',');
-        }
+    for before in fields.all(NAME) {
+        value.extend_from_slice(before);
+        value.push(b',');
     }
-    value.extend_from_slice(element(config, facts.local.as_deref(), chain).as_bytes());
+    value.extend_from_slice(element.as_bytes());
     fields.set(NAME, &value);
+}
+
+/// What there is to tell of a client; the field goes where it must not pass.
+fn to_tell<'a>(
+    fields: &mut Fields,
+    mode: ForwardMode,
+    facts: Option<&'a Facts>,
+) -> Option<(&'a Facts, &'a [Certificate])> {
+    if mode == ForwardMode::AlwaysForwardOnly {
+        return None;
+    }
+    let presented = facts.and_then(|facts| Some((facts, facts.peer.as_deref()?)));
+    if presented.is_none() || mode == ForwardMode::Sanitize {
+        fields.retain(|name, _| name != NAME);
+        return None;
+    }
+    presented.filter(|_| mode != ForwardMode::ForwardOnly)
 }
 
 /// What is told of one client, as Envoy writes it.
@@ -137,11 +159,7 @@ mod tests {
         ] {
             let mut fields = Fields::default();
             fields.append(NAME, b"Hash=forged");
-            let config = ClientCertForwarding {
-                mode,
-                ..ClientCertForwarding::default()
-            };
-            forward(&mut fields, &config, None);
+            assert!(to_tell(&mut fields, mode, None).is_none());
             assert_eq!(fields.get(NAME).is_some(), passes, "{mode:?}");
         }
     }

@@ -36,7 +36,7 @@ impl Worker {
         let requests = owner.requests;
         let is_multiplexed = owner.codec.is_multiplexed();
         let is_worn = owner.is_worn();
-        let tls = owner.tls.as_ref().and_then(|tls| tls.facts().cloned());
+        let tls = owner.transport.facts().cloned();
         let stats = self.listener_stats(place);
         stats.requests.inc();
         stats.requests_active.inc();
@@ -84,8 +84,10 @@ impl Worker {
             phase: Phase::Match,
             epoch: self.epoch.clone(),
             place: Place::default(),
+            gone: None,
             tls: None,
             up_tls: None,
+            up_failure: None,
             head: Box::default(),
             answer: None,
             request: Half::default(),
@@ -386,7 +388,7 @@ impl Worker {
     }
 
     pub(super) fn retry_or_fail(&mut self, key: StreamKey, failure: Failure) {
-        if self.try_again(key, failure) {
+        if self.try_again(key, &failure) {
             return;
         }
         let Some(stream) = self.streams.get_mut(key) else {

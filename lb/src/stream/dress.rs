@@ -1,6 +1,6 @@
 //! The fields that the connection manager adds to a request and to its answer.
 
-use super::{StreamKey, Upgrade, client_cert, upgrade::add_key};
+use super::{StreamKey, Upgrade, client_cert};
 use crate::{
     config::{HttpConfig, ServerHeader},
     conn::Side,
@@ -16,21 +16,22 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let Some(Side::Down { addresses, .. }) =
-            self.net.conns.get(stream.down.conn).map(|c| &c.side)
-        else {
+        let Some(conn) = self.net.conns.get_mut(stream.down.conn) else {
+            return;
+        };
+        let Side::Down { addresses, .. } = &conn.side else {
             return;
         };
         let head = &mut stream.head;
-        match stream.upgrade {
-            Upgrade::None => {
-                // It is not let through: the request goes on as it is without one (RFC 9110 §7.8).
-                head.set_upgrade(b"");
-            }
-            Upgrade::Asked | Upgrade::Open => add_key(head, &mut self.rng),
+        if stream.upgrade == Upgrade::None {
+            // It is not let through: the request goes on as it is without one (RFC 9110 §7.8).
+            head.set_upgrade(b"");
         }
         if http.use_remote_address {
-            head.fields.retain(|name, _| !name.starts_with(b"x-envoy-"));
+            let is_ours = |name: &[u8]| name.starts_with(b"x-envoy-");
+            if head.fields.names().any(is_ours) {
+                head.fields.retain(|name, _| !is_ours(name));
+            }
             if !http.skip_xff_append
                 && let Some(peer) = addresses.peer().inet()
             {
@@ -48,7 +49,12 @@ impl Worker {
         } else if head.fields.get(b"x-forwarded-proto").is_none() {
             head.fields.append(b"x-forwarded-proto", proto);
         }
-        client_cert::forward(&mut head.fields, &http.client_cert, stream.tls.as_deref());
+        client_cert::forward(
+            &mut head.fields,
+            &http.client_cert,
+            stream.tls.as_deref(),
+            conn,
+        );
         // The id of a client is replaced; one of a proxy before us names the same request.
         let is_clients = http.use_remote_address && !http.preserve_request_id;
         if http.generate_request_id && (is_clients || head.fields.get(b"x-request-id").is_none()) {

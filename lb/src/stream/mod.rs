@@ -19,16 +19,18 @@ pub(crate) use clocks::Deadlines;
 pub use half::Half;
 pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
-pub(crate) use retry::Failure;
+pub(crate) use retry::{CONNECTION_FAILURE, Failure};
 use upgrade::Upgrade;
 
 use crate::{
+    addresses::Addresses,
     conn::ConnKey,
     epoch::Place,
     filter::{Chain, Dir},
     limits,
     pool::Wire,
     route::ClientCert,
+    transport_failure::TransportFailure,
     worker::Epoch,
 };
 use codecs::{Head, StreamId};
@@ -86,10 +88,14 @@ pub(crate) struct Stream {
     /// The configuration that the request matched; kept to its end.
     pub(crate) epoch: Rc<Epoch>,
     pub(crate) place: Place,
+    /// Addresses and number of the client's connection, once that is gone; it has them until then.
+    pub(crate) gone: Option<Box<(Addresses, u32)>>,
     /// What TLS with the client has agreed on, if there is any.
     pub(crate) tls: Option<Arc<tls::Facts>>,
     /// The same of the endpoint's connection that carries it, or carried it last.
     pub(crate) up_tls: Option<Arc<tls::Facts>>,
+    /// Why TLS with the endpoint tried last was not established, if that failed the try.
+    pub(crate) up_failure: Option<Box<TransportFailure>>,
     /// The request's head, as the filters left it; a retry sends it again.
     pub(crate) head: Box<Head>,
     /// The final answer's head, once there is one.
@@ -142,8 +148,9 @@ impl Retry {
 impl Stream {
     /// Makes a blank stream that of a new request.
     fn reset(&mut self, down: Leg, place: Place, epoch: Rc<Epoch>, now: Instant) {
-        (self.tls, self.up_tls) = (None, None);
+        (self.tls, self.up_tls, self.up_failure) = (None, None, None);
         (self.down, self.place, self.epoch) = (down, place, epoch);
+        self.gone = None;
         (self.up, self.target, self.phase) = (None, None, Phase::Match);
         (self.is_local, self.is_marked, self.rematches) = (false, false, 0);
         (self.upgrade, self.record) = (Upgrade::None, Record::new(now));

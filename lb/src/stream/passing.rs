@@ -62,7 +62,7 @@ impl Worker {
         let (down, is_over) = (stream.down, stream.response.passing == 0);
         if let Some(to) = self.net.conns.get_mut(down.conn) {
             to.codec.pass_out(down.id, bytes);
-            to.count_sent(bytes);
+            to.transport.count_sent(bytes);
         }
         if is_over {
             self.mark_conn(key);
@@ -90,6 +90,6 @@ impl Stream {
 impl Conn {
     /// Its one stream is all that it carries.
     fn may_pass(&self) -> bool {
-        self.is_open() && self.tls.is_none() && self.streams.len() == 1
+        self.is_open() && !self.transport.is_secure() && self.streams.len() == 1
     }
 }

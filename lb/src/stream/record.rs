@@ -134,7 +134,7 @@ flags! {
     DELAY_INJECTED = 12, "DI";
     /// The fault filter answered.
     FAULT_INJECTED = 13, "FI";
-    /// A filter reset the stream.
+    /// A filter reset the stream, or TLS of a connection failed by a fault of ours.
     LOCAL_RESET = 14, "LR";
     /// The time that a stream may last in all has passed.
     DURATION_TIMEOUT = 15, "DT";

@@ -8,6 +8,7 @@ use crate::{
     cluster::Breaker,
     grpc, limits,
     route::{Action, RetryPolicy},
+    transport_failure::TransportFailure,
     worker::Worker,
 };
 use engines::Buf;
@@ -15,13 +16,17 @@ use engines::Buf;
 /// Tries that may follow pooled connections which turned out dead, and refused streams.
 const STALE_MAX: u8 = 3;
 
+/// Response code details where no connection could be opened.
+pub(crate) const CONNECTION_FAILURE: &str =
+    "upstream_reset_before_response_started{connection_failure}";
+
 /// Why a try came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// No connection could be opened.
     Connect,
     /// A connection was opened, but TLS was not established on it.
-    Handshake(&'static str),
+    Handshake(TransportFailure),
     /// The connection ended before the answer did.
     Lost { unsent: bool, reused: bool },
     /// The answer was not valid.
@@ -37,7 +42,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn flags(self) -> Flags {
+    pub(super) fn flags(&self) -> Flags {
         match self {
             Self::Connect | Self::Handshake(_) => Flags::UPSTREAM_CONNECT_FAILURE,
             Self::Lost { .. } => Flags::UPSTREAM_TERMINATION,
@@ -48,17 +53,18 @@ impl Failure {
         }
     }
 
-    pub(super) fn reply(self) -> LocalReply {
+    pub(super) fn reply(&self) -> LocalReply {
         match self {
-            Self::Connect => LocalReply::new(
-                503,
-                "upstream_reset_before_response_started{connection_failure}",
-            ),
+            Self::Connect => LocalReply::new(503, CONNECTION_FAILURE),
             Self::Lost { .. } => LocalReply::new(
                 503,
                 "upstream_reset_before_response_started{connection_termination}",
             ),
-            Self::Handshake(detail) => LocalReply::new(503, detail),
+            Self::Handshake(why) => {
+                let body = format!("no upstream could answer, transport failure reason: {why}\n");
+                let body = Buf::from(body.into_bytes());
+                LocalReply::with_body(503, CONNECTION_FAILURE, body)
+            }
             Self::Malformed(detail) => LocalReply::new(502, detail),
             Self::Refused | Self::Reset | Self::Status => {
                 LocalReply::new(503, "upstream_reset_before_response_started{remote_reset}")
@@ -68,7 +74,21 @@ impl Failure {
         }
     }
 
-    fn is_wanted(self, policy: &RetryPolicy) -> bool {
+    /// Why TLS was not established, if it was that.
+    pub(super) fn transport(&self) -> Option<&TransportFailure> {
+        match self {
+            Self::Handshake(why) => Some(why),
+            Self::Connect
+            | Self::Lost { .. }
+            | Self::Malformed(_)
+            | Self::Refused
+            | Self::Reset
+            | Self::Status
+            | Self::Timeout => None,
+        }
+    }
+
+    fn is_wanted(&self, policy: &RetryPolicy) -> bool {
         match self {
             Self::Connect | Self::Handshake(_) => {
                 policy.on_connect_failure || policy.on_reset || policy.on_5xx
@@ -131,7 +151,7 @@ impl Stream {
 
 impl Worker {
     /// Begins another try, if that is safe and allowed.
-    pub(super) fn try_again(&mut self, key: StreamKey, failure: Failure) -> bool {
+    pub(super) fn try_again(&mut self, key: StreamKey, failure: &Failure) -> bool {
         let Some(stream) = self.streams.get(key) else {
             return false;
         };
@@ -149,7 +169,7 @@ impl Worker {
             Failure::Lost {
                 unsent,
                 reused: true,
-            } => unsent || stream.is_idempotent(),
+            } => *unsent || stream.is_idempotent(),
             Failure::Refused => true,
             Failure::Reset => cfg!(planted = "double_retry"),
             Failure::Connect
@@ -188,7 +208,7 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        stream.retry.fresh = fresh;
+        (stream.retry.fresh, stream.up_failure) = (fresh, None);
         stream.deadlines.per_try = None;
         stream.record.retries = stream.record.retries.saturating_add(1);
         stream.rewind();
@@ -206,7 +226,7 @@ impl Worker {
         }
     }
 
-    fn allow_retry(&mut self, key: StreamKey, failure: Failure) -> bool {
+    fn allow_retry(&mut self, key: StreamKey, failure: &Failure) -> bool {
         let Some(stream) = self.streams.get_mut(key) else {
             return false;
         };
@@ -246,7 +266,7 @@ impl Worker {
         let wanted = (policy.on_5xx && status >= 500)
             || (policy.on_gateway_error && matches!(status, 502..=504));
         let endpoint = stream.target.map(|target| target.endpoint);
-        if !wanted || self.has_lost_body(key) || !self.allow_retry(key, Failure::Status) {
+        if !wanted || self.has_lost_body(key) || !self.allow_retry(key, &Failure::Status) {
             return false;
         }
         self.leave_upstream(key);

@@ -16,16 +16,26 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use codecs::{Head, Length, Version};
 use engines::Rng;
 use sha1::{Digest, Sha1};
+use std::time::Instant;
 
 /// Whether a stream is to be a tunnel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Upgrade {
-    /// The request asks for it, and the listener lets it.
+    /// The request asks for it, and some route of the listener lets it.
     Asked,
     #[default]
     None,
     /// It is one: bytes go both ways, and each side ends by itself.
     Open,
+}
+
+/// What becomes of a request's wish for an upgrade.
+enum Wish {
+    Granted,
+    Ignored,
+    /// There is none.
+    None,
+    Refused,
 }
 
 const KEY: &[u8] = b"sec-websocket-key";
@@ -37,7 +47,7 @@ impl Upgrade {
     /// What a request's head asks for. One with a body is no upgrade for us: it goes on without.
     pub(super) fn of(head: &Head, http: &HttpConfig) -> Self {
         let asks = !head.upgrade().is_empty() && head.length == Length::None;
-        match asks && http.upgrades.allows(head.upgrade()) {
+        match asks && http.route_upgrades.allows(head.upgrade()) {
             true => Self::Asked,
             false => Self::None,
         }
@@ -45,14 +55,41 @@ impl Upgrade {
 }
 
 impl Stream {
-    /// Its route has no objection to the upgrade that it asks for.
-    pub(super) fn may_upgrade(&self) -> bool {
+    /// What becomes of the upgrade that it asks for on the route that it takes. Other routes do not count.
+    #[inline]
+    fn wish(&self) -> Wish {
         let Some(id) = self.record.route.filter(|_| self.upgrade == Upgrade::Asked) else {
-            return true;
+            return Wish::None;
         };
-        self.epoch
-            .route(self.place, id)
-            .allows_upgrade(self.head.upgrade())
+        let (route, name) = (self.epoch.route(self.place, id), self.head.upgrade());
+        let is_ours = self.epoch.http(self.place).upgrades.allows(name);
+        match &route.action {
+            _ if route.allows_upgrade(name) => Wish::Granted,
+            // RFC 8441 §5: a success would tell the client that it has its tunnel.
+            _ if self.head.version == Version::Http2 => Wish::Refused,
+            Action::Forward(_) if is_ours => Wish::Refused,
+            Action::Forward(_) | Action::Direct { .. } => Wish::Ignored,
+        }
+    }
+
+    /// Settles the wish for an upgrade by the route; false: it is refused.
+    #[inline]
+    pub(super) fn settle_wish(&mut self, now: Instant, rng: &mut Rng) -> bool {
+        if self.upgrade != Upgrade::Asked {
+            return true;
+        }
+        match self.wish() {
+            Wish::None => {}
+            Wish::Granted => add_key(&mut self.head, rng),
+            Wish::Ignored => {
+                // The request goes on as it is without one (RFC 9110 §7.8); it has no body.
+                self.head.set_upgrade(b"");
+                self.give_upgrade_up();
+                self.record.request_done = self.record.moment(now);
+            }
+            Wish::Refused => return false,
+        }
+        true
     }
 
     /// Nothing of the request follows its head.
@@ -149,7 +186,7 @@ impl Worker {
 }
 
 /// A WebSocket request for HTTP/1 has a key; one that came by HTTP/2 has none that counts (RFC 8441 §5).
-pub(super) fn add_key(head: &mut Head, rng: &mut Rng) {
+fn add_key(head: &mut Head, rng: &mut Rng) {
     let lacks_key = head.version == Version::Http2 || head.fields.get(KEY).is_none();
     if head.upgrade().eq_ignore_ascii_case(b"websocket") && lacks_key {
         let nonce = [rng.next_u64().to_le_bytes(), rng.next_u64().to_le_bytes()].concat();

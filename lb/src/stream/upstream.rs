@@ -40,7 +40,7 @@ impl Worker {
         leg.is_committed &= !was_idle;
         leg.streams.push(id, key);
         let (target, is_multiplexed) = (leg.target(), leg.codec.is_multiplexed());
-        let tls = leg.tls.as_ref().and_then(|tls| tls.facts().cloned());
+        let tls = leg.transport.facts().cloned();
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
@@ -306,6 +306,7 @@ impl Worker {
         self.leave_upstream(key);
         if let Some(stream) = self.streams.get_mut(key) {
             stream.retry.avoid = endpoint;
+            stream.up_failure = failure.transport().cloned().map(Box::new);
         }
         self.retry_or_fail(key, failure);
         self.wake_stream(key);

@@ -1,9 +1,9 @@
 //! How a tunnel with TLS ends: each direction by itself, or both because a session failed.
 
 use super::TunnelKey;
-use crate::{secure, stream::Flags, worker::Worker};
+use crate::{stream::Flags, transport_failure::TransportFailure, worker::Worker};
 use engines::Sock;
-use tls::{Fault, Session};
+use tls::Fault;
 
 impl Worker {
     /// A socket brings no more.
@@ -14,17 +14,14 @@ impl Worker {
         let is_down = sock == tunnel.down;
         let Some(pump) = &mut tunnel.pump else { return };
         let end = pump.end(is_down);
-        end.is_read = false;
-        let ended = end.tls.as_ref().map_or(Ok(()), Session::on_eof);
+        (end.is_read, end.is_done) = (false, true);
+        let ended = end.transport.on_eof();
         // Who only looks whether anybody is there breaks nothing off.
-        let is_silent = is_down && end.tls.as_ref().is_some_and(secure::is_unused);
+        let is_silent = is_down && end.transport.is_unused();
         match ended {
-            _ if pump.has_failed => {
-                pump.down.is_done = true;
-                self.end_spent_pump(key);
-            }
+            _ if pump.has_failed => self.end_spent_pump(key),
             Err(_) if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
-            Err(fault) if !pump.end(is_down).is_open() => {
+            Err(fault) if !pump.end(is_down).transport.is_open() => {
                 self.on_tunnel_fault(key, is_down, &fault);
             }
             ended => self.end_pump_half(key, is_down, ended.is_err()),
@@ -47,20 +44,17 @@ impl Worker {
         if !tunnel.connected || std::mem::replace(&mut pump.end(!from_down).is_ended, true) {
             return;
         }
-        let mut records = Vec::new();
-        if let Some(session) = &mut pump.end(!from_down).tls
-            && !is_cut
-        {
-            session.close(&mut records);
-        }
-        let sock = if from_down {
+        let to = if from_down {
             tunnel.up
         } else {
             Some(tunnel.down)
         };
-        self.send_tunnel_records(key, !from_down, &records);
-        if let Some(sock) = sock {
-            self.net.engine.finish(sock);
+        if let Some(to) = to {
+            if !is_cut {
+                let transport = &mut pump.end(!from_down).transport;
+                transport.close(to, &mut self.net.io());
+            }
+            self.net.engine.finish(to);
         }
         self.end_spent_pump(key);
     }
@@ -71,10 +65,10 @@ impl Worker {
             return;
         };
         let Some(pump) = &tunnel.pump else { return };
-        let is_flushed = pump.down.unsent == 0 && pump.up.unsent == 0;
+        let is_flushed = pump.down.transport.is_flushed() && pump.up.transport.is_flushed();
         let is_over = tunnel.finished == (true, true) && is_flushed;
-        if pump.has_failed && pump.down.is_done && pump.down.unsent == 0 {
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+        if pump.has_failed && pump.down.is_done && pump.down.transport.is_flushed() {
+            self.end_failed_tunnel(key);
         } else if is_over && !pump.has_failed {
             self.end_tunnel(key, Flags::default());
         }
@@ -89,6 +83,11 @@ impl Worker {
         let (place, is_new) = (tunnel.place, !tunnel.connected);
         let cluster = tunnel.config.cluster;
         tunnel.record.detail = fault.detail;
+        if is_down {
+            tunnel.failure = Some(fault.into());
+        } else if is_new {
+            tunnel.up_failure = Some(fault.into());
+        }
         match (is_down, is_new) {
             (true, _) => {
                 if tunnel.target.is_none() {
@@ -104,8 +103,20 @@ impl Worker {
             }
             (false, false) => {
                 self.part_endpoint(key);
-                self.end_tunnel(key, Flags::UPSTREAM_PROTOCOL);
+                let flag = match fault.is_ours {
+                    true => Flags::LOCAL_RESET,
+                    false => Flags::UPSTREAM_PROTOCOL,
+                };
+                self.end_tunnel(key, flag);
             }
+        }
+    }
+
+    /// TLS with the client has failed for a reason of ours.
+    pub(super) fn note_tunnel_failure(&mut self, key: TunnelKey, why: TransportFailure) {
+        if let Some(tunnel) = self.tunnels.get_mut(key) {
+            tunnel.record.detail = why.detail();
+            tunnel.failure = Some(why);
         }
     }
 
@@ -119,6 +130,9 @@ impl Worker {
         tunnel.since = self.now;
         if let Some(pump) = &mut tunnel.pump {
             pump.has_failed = true;
+            if std::mem::take(&mut pump.is_handshaking) {
+                self.tunnel_handshakes.end();
+            }
         }
         self.net.engine.finish(down);
         self.end_spent_pump(key);
@@ -126,17 +140,25 @@ impl Worker {
         self.sync_tunnel(key);
     }
 
+    /// A tunnel is over with whose client TLS has failed.
+    pub(super) fn end_failed_tunnel(&mut self, key: TunnelKey) {
+        let failure = self.tunnels.get(key).and_then(|t| t.failure.as_ref());
+        let flag = failure.map_or(Flags::DOWNSTREAM_PROTOCOL, TransportFailure::flag);
+        self.end_tunnel(key, flag);
+    }
+
     /// The endpoint's socket lasts until the endpoint was told why it is refused; the tunnel does not wait for that.
     fn part_endpoint(&mut self, key: TunnelKey) {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        let unsent = tunnel.pump.as_ref().map_or(0, |pump| pump.up.unsent);
-        if unsent == 0 {
+        let Some(pump) = &mut tunnel.pump else { return };
+        if pump.up.transport.is_flushed() {
             return;
         }
         if let (Some(sock), Some(target)) = (tunnel.up.take(), tunnel.target) {
-            self.part_sock(sock, target.cluster, target.endpoint, unsent);
+            let transport = std::mem::take(&mut pump.up.transport);
+            self.part_sock(sock, target.cluster, target.endpoint, transport);
         }
     }
 }

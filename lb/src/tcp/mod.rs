@@ -14,6 +14,7 @@ use crate::{
     epoch::Place,
     listener::Arrived,
     stream::{Flags, Record},
+    transport_failure::TransportFailure,
     worker::{Epoch, Owner, Worker},
 };
 use engines::{BufList, Class, ConnectOptions, SlotKey, Sock, slot_key};
@@ -43,6 +44,12 @@ pub(crate) struct Tunnel {
     pub(crate) epoch: Rc<Epoch>,
     pub(crate) addresses: Addresses,
     pub(crate) record: Record,
+    /// The number of the client's connection.
+    pub(crate) id: u32,
+    /// Why TLS with the client failed.
+    pub(crate) failure: Option<TransportFailure>,
+    /// Why TLS with the endpoint tried last was not established.
+    pub(crate) up_failure: Option<TransportFailure>,
     connected: bool,
     attempts: u32,
     credit: bool,
@@ -65,8 +72,8 @@ impl Tunnel {
 
     /// The name that the client asked for.
     pub(crate) fn server_name(&self) -> Option<&str> {
-        let agreed = self.facts().and_then(|facts| facts.sni.as_deref());
-        agreed.or(self.sni.as_deref())
+        let asked = self.pump.as_ref().and_then(|pump| pump.server_name());
+        asked.or(self.sni.as_deref())
     }
 
     /// What TLS with the endpoint has agreed on.
@@ -99,6 +106,9 @@ impl Worker {
             epoch: self.epoch.clone(),
             addresses: Addresses::new(arrived.peer, arrived.local),
             record: Record::new(arrived.since),
+            id: arrived.id,
+            failure: None,
+            up_failure: None,
             connected: false,
             attempts: 0,
             credit: false,
@@ -133,6 +143,7 @@ impl Worker {
             return;
         };
         let cluster = tunnel.config.cluster;
+        (tunnel.up_failure, tunnel.record.detail) = (None, "");
         tunnel.record.cluster = u32::try_from(cluster).ok();
         let upstream = &mut self.upstreams[cluster];
         if !upstream.cluster.breakers.acquire(Breaker::Connections) {
@@ -284,7 +295,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn end_tunnel(&mut self, key: TunnelKey, why: Flags) {
+    pub(crate) fn end_tunnel(&mut self, key: TunnelKey, why: Flags) {
         self.leave_endpoint(key);
         let Some(mut tunnel) = self.tunnels.remove(key) else {
             return;
@@ -331,13 +342,14 @@ impl Worker {
             return;
         };
         if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed) {
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.end_failed_tunnel(key);
         } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
         } else if tunnel.target.is_none() {
             self.listener_stats(tunnel.place).handshake_timeouts.inc();
-            self.end_tunnel(key, Flags::DOWNSTREAM_PROTOCOL);
+            self.note_tunnel_failure(key, TransportFailure::timeout());
+            self.end_failed_tunnel(key);
         } else {
             let stats = &self.stats.clusters[tunnel.config.cluster];
             stats.connect_timeouts.inc();

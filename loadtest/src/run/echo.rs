@@ -66,7 +66,7 @@ impl Codec for Echo {
         }
     }
 
-    fn refuse(&mut self, _: &Malformed, _: &mut Vec<u8>) {
+    fn refuse(&mut self, _: &Malformed, _: &[u8], _: &mut Vec<u8>) {
         self.is_closed = true;
     }
 

@@ -130,7 +130,7 @@ impl Codec for Pipeline {
         Ok(frame?.map(|frame| self.rename(frame)))
     }
 
-    fn refuse(&mut self, _: &Malformed, _: &mut Vec<u8>) {
+    fn refuse(&mut self, _: &Malformed, _: &[u8], _: &mut Vec<u8>) {
         self.is_closed = true;
     }
 

@@ -52,6 +52,29 @@ fn the_oldest_handshake_gives_way_when_there_are_too_many() {
 }
 
 #[test]
+fn a_handshake_that_has_failed_is_none_of_too_many() {
+    for is_tunnel in [false, true] {
+        let mut stage = Stage::new(&Script {
+            chain: &secure_front(""),
+            is_tunnel,
+            ..Script::default()
+        });
+        let refused = stage.client();
+        stage.send(refused, GET);
+        stage.settle();
+        assert_eq!(fault(&stage, "tls_no_hello"), 1);
+        for _ in 0..HANDSHAKES_MAX {
+            stage.client();
+        }
+        stage.settle();
+        assert_eq!(stage.stats.listeners[0].handshake_overflows.get(), 0);
+        stage.client();
+        stage.settle();
+        assert_eq!(stage.stats.listeners[0].handshake_overflows.get(), 1);
+    }
+}
+
+#[test]
 fn a_hello_may_come_byte_by_byte() {
     let inspected = "filter_chain_match: {server_names: [a.test]}";
     for more in ["", inspected] {

@@ -2,6 +2,7 @@
 
 mod endings;
 mod handshakes;
+mod logs;
 
 use crate::{
     secure::{

@@ -1,7 +1,7 @@
 //! What the sessions of one listener share.
 
 use super::key_log;
-use crate::limits::EARLY_DATA_TRIED_BYTES_MAX;
+use crate::limits::{EARLY_DATA_TRIED_BYTES_MAX, EARLY_DATA_TRIED_SM_BYTES_MAX};
 use crate::provider::{Choice, code};
 use crate::store::{Store, is_usable};
 use crate::verify::{Believed, ClientVerifier, Signatures};
@@ -311,7 +311,10 @@ fn config(
     config.ignore_client_order = true;
     config.enable_secret_extraction = true;
     // None is taken where tickets are stateless, or there are none (TLS 1.3): this is how much is passed over.
-    config.max_early_data_size = EARLY_DATA_TRIED_BYTES_MAX;
+    config.max_early_data_size = match is_sm {
+        true => EARLY_DATA_TRIED_SM_BYTES_MAX,
+        false => EARLY_DATA_TRIED_BYTES_MAX,
+    };
     config.key_log = key_log::bridge(settings.key_log.as_ref());
     config.session_storage = sessions::storage(settings.sessions_max, settings.session_time);
     match &settings.tickets {

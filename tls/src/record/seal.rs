@@ -93,7 +93,11 @@ impl Sealer {
             };
         }
         (self.pace, self.is_due) = (plan.pace, plan.is_due);
-        Ok(())
+        // What would stay of it is whatever the memory held before.
+        match out.is_empty() {
+            true => Ok(()),
+            false => Err(Refused::Failed("records are shorter than planned".into())),
+        }
     }
 
     /// Appends a record of another type; it does not count against the limit.

@@ -86,6 +86,12 @@ impl Handshake {
         self.offer.as_deref()
     }
 
+    /// The name that the client asks for, as far as it is known.
+    pub(super) fn server_name(&self) -> Option<&str> {
+        let offered = self.offer().and_then(|offer| offer.sni.as_deref());
+        offered.or(self.sni.as_deref())
+    }
+
     pub(super) fn is_partial(&self) -> bool {
         !self.held.bytes().is_empty()
     }
@@ -127,6 +133,7 @@ impl Handshake {
                 },
                 Ok(offer) if context.lacks_staple(&offer, now) => {
                     out.extend_from_slice(&Alert::INTERNAL_ERROR.plain_record());
+                    self.offer = Some(offer.into());
                     return Err(Fault {
                         detail: "tls_no_staple",
                         reason: "the OCSP response of the certificate is outdated".into(),

@@ -149,7 +149,7 @@ impl Codec for Client {
         }
     }
 
-    fn refuse(&mut self, _why: &Malformed, _out: &mut Vec<u8>) {
+    fn refuse(&mut self, _why: &Malformed, _date: &[u8], _out: &mut Vec<u8>) {
         self.is_closed = true;
     }
 

@@ -185,7 +185,7 @@ impl Codec for Server {
         }
     }
 
-    fn refuse(&mut self, why: &Malformed, out: &mut Vec<u8>) {
+    fn refuse(&mut self, why: &Malformed, date: &[u8], out: &mut Vec<u8>) {
         (self.is_closed, self.is_last) = (true, false);
         if why.status == 0 || !matches!(self.answer, Answer::None | Answer::Awaited) {
             return;
@@ -194,6 +194,9 @@ impl Codec for Server {
         self.request = Request::Ended;
         self.expect = Expect::None;
         encode::status_line(why.status, out);
+        if !date.is_empty() {
+            encode::write_field(b"date", date, out);
+        }
         // RFC 9110 §15.5.22: 426 names the protocol that is wanted.
         let wants_upgrade = why.status == 426;
         encode::write_connection([("close", true), ("upgrade", wants_upgrade)], out);

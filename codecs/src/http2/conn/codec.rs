@@ -29,7 +29,7 @@ impl Codec for Connection {
         self.on_fin()
     }
 
-    fn refuse(&mut self, _why: &Malformed, out: &mut Vec<u8>) {
+    fn refuse(&mut self, _why: &Malformed, _date: &[u8], out: &mut Vec<u8>) {
         self.write_last(out);
     }
 

@@ -45,6 +45,20 @@ pub struct SecretStats {
     pub staple_expires: Option<tls::Now>,
 }
 
+impl SecretStats {
+    /// Takes in another use of the same file: what changed, changed for both; what expires first counts.
+    fn join(&mut self, other: Self) {
+        self.updates = self.updates.max(other.updates);
+        self.update_failures = self.update_failures.max(other.update_failures);
+        self.expires = first(self.expires, other.expires);
+        self.staple_expires = first(self.staple_expires, other.staple_expires);
+    }
+}
+
+fn first(one: Option<tls::Now>, other: Option<tls::Now>) -> Option<tls::Now> {
+    one.into_iter().chain(other).min()
+}
+
 impl Secrets {
     pub(super) fn new(store: Store) -> Self {
         Self(Mutex::new(store))

@@ -239,8 +239,9 @@ impl Store {
         directories.flatten().collect()
     }
 
+    /// Entries of one name, such as a file that several listeners name, are told as one.
     pub(super) fn stats(&self) -> Vec<SecretStats> {
-        let stats = |entry: &Entry| SecretStats {
+        let of_entry = |entry: &Entry| SecretStats {
             secret: entry.name.clone(),
             updates: entry.updates,
             update_failures: entry.failures,
@@ -253,7 +254,14 @@ impl Store {
                 Value::Tickets(_) | Value::Trust(_) => None,
             },
         };
-        self.entries.iter().map(stats).collect()
+        let mut stats: Vec<SecretStats> = Vec::new();
+        for one in self.entries.iter().map(of_entry) {
+            match stats.iter_mut().find(|other| other.secret == one.secret) {
+                Some(other) => other.join(one),
+                None => stats.push(one),
+            }
+        }
+        stats
     }
 
     pub(super) fn rotate_tickets(&self, now: tls::Now) {

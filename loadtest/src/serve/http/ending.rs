@@ -40,7 +40,7 @@ impl Http {
         desk.counters.malformed += 1;
         self.exchanges.clear();
         if let Some(codec) = &mut self.codec {
-            codec.refuse(why, &mut desk.out);
+            codec.refuse(why, b"", &mut desk.out);
         }
         self.finish(link, desk);
     }

@@ -98,3 +98,29 @@ fn nothing_is_shown_of_keys() {
     let recipe = Recipe::of(&named("a", 77)).unwrap();
     assert_eq!(format!("{recipe:?}"), "Recipe(tickets)");
 }
+
+#[test]
+fn what_has_one_name_is_told_once() {
+    let day = |days: u64| Some(std::time::Duration::from_secs(86_400 * days));
+    let of = |updates, update_failures, expires, staple_expires| SecretStats {
+        secret: "cert.pem".into(),
+        updates,
+        update_failures,
+        expires,
+        staple_expires,
+    };
+    let mut one = of(2, 0, day(9), None);
+    one.join(of(1, 3, day(8), day(1)));
+    assert_eq!((one.updates, one.update_failures), (2, 3));
+    assert_eq!((one.expires, one.staple_expires), (day(8), day(1)));
+    one.join(of(0, 0, None, None));
+    assert_eq!((one.expires, one.staple_expires), (day(8), day(1)));
+
+    let mut store = store();
+    store.entries[1].name = store.entries[0].name.clone();
+    let stats = store.stats();
+    assert_eq!(
+        stats.iter().map(|one| &*one.secret).collect::<Vec<_>>(),
+        ["a"]
+    );
+}

@@ -5,13 +5,19 @@
 //! its own call stack (a pooled connection for another stream, a held connection's next request) is put
 //! on `todo` and done before the next event, so nothing recurses.
 
+mod census;
+mod events;
+mod wheels;
+
 pub use crate::epoch::Epoch;
+pub use census::Census;
+pub(crate) use wheels::Wheels;
 
 use crate::{
     access_log::LogRing,
     cluster::{Cluster, SharedBreakers},
     config::Snapshot,
-    conn::{Conn, ConnKey, Net},
+    conn::{ConnKey, Net},
     drain::Drain,
     epoch::Place,
     limits,
@@ -25,7 +31,7 @@ use crate::{
     tcp::{Tunnel, TunnelKey},
     waiting::Waiting,
 };
-use engines::{Carried, Engine, Event, Rng, Slots, Sock, Wheel};
+use engines::{Carried, Engine, Event, Rng, Slots, Sock};
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Instant};
 
 /// Whose a socket is.
@@ -35,34 +41,6 @@ pub(crate) enum Owner {
     Conn(ConnKey),
     Listener(u32),
     Tunnel(TunnelKey),
-}
-
-/// The deadlines of a worker: one for each slot of its tables.
-pub(crate) struct Wheels {
-    pub(crate) arrivals: Wheel,
-    pub(crate) conns: Wheel,
-    pub(crate) pings: Wheel,
-    pub(crate) streams: Wheel,
-    pub(crate) tunnels: Wheel,
-}
-
-impl Wheels {
-    fn new(now: Instant) -> Self {
-        let [arrivals, conns, pings, streams, tunnels] = std::array::from_fn(|_| Wheel::new(now));
-        Self {
-            arrivals,
-            conns,
-            pings,
-            streams,
-            tunnels,
-        }
-    }
-
-    fn next(&self) -> Option<Instant> {
-        let quick = [&self.arrivals, &self.conns, &self.pings];
-        let all = quick.into_iter().chain([&self.streams, &self.tunnels]);
-        all.into_iter().filter_map(Wheel::next).min()
-    }
 }
 
 /// Work that an event set free beyond its own call stack.
@@ -247,35 +225,6 @@ impl Worker {
         Ok(())
     }
 
-    /// What a turn tells of connections that wait in pools comes first, so that none that has ended is
-    /// given to a request of this turn.
-    fn put_pools_first(&self, events: &mut [Event]) {
-        let is_late = |event: &Event| !self.tells_of_pool(event);
-        if !events.is_sorted_by_key(is_late) {
-            events.sort_by_key(is_late);
-        }
-    }
-
-    fn tells_of_pool(&self, event: &Event) -> bool {
-        let sock = match event {
-            Event::Received { sock, .. }
-            | Event::Finished { sock }
-            | Event::Closed { sock, .. } => *sock,
-            Event::AcceptFailed { .. }
-            | Event::Accepted { .. }
-            | Event::Connected { .. }
-            | Event::Datagram { .. }
-            | Event::Detached { .. }
-            | Event::Relayed { .. }
-            | Event::Sent { .. }
-            | Event::Woken => return false,
-        };
-        match self.owner(sock) {
-            Some(Owner::Conn(key)) => self.net.conns.get(key).is_some_and(Conn::is_pooled),
-            Some(Owner::Arrival(_) | Owner::Listener(_) | Owner::Tunnel(_)) | None => false,
-        }
-    }
-
     /// The earliest moment at which a turn has something to do by itself.
     pub fn next_deadline(&self) -> Option<Instant> {
         let drain = self.drain.deadline();
@@ -292,67 +241,6 @@ impl Worker {
         self.drain.is_over()
     }
 
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::AcceptFailed { listener, .. } => {
-                if let Some(Owner::Listener(index)) = self.owner(listener) {
-                    self.stats.listeners[index as usize].accept_failures.inc();
-                }
-            }
-            Event::Accepted {
-                listener,
-                sock,
-                peer,
-                local,
-            } => match self.owner(listener) {
-                Some(Owner::Listener(index)) => self.on_accepted(index, sock, peer, local),
-                Some(Owner::Arrival(_) | Owner::Conn(_) | Owner::Tunnel(_)) | None => {
-                    self.net.engine.close(sock);
-                }
-            },
-            Event::Received { sock, data } => match self.owner(sock) {
-                Some(Owner::Arrival(key)) => self.on_arriving(key, &data),
-                Some(Owner::Conn(key)) => self.on_received(key, data),
-                Some(Owner::Tunnel(key)) => self.on_tunnel_received(key, sock, data),
-                Some(Owner::Listener(_)) | None => {}
-            },
-            Event::Sent { sock, bytes } => match self.owner(sock) {
-                Some(Owner::Conn(key)) => self.on_sent(key, bytes),
-                Some(Owner::Tunnel(key)) => self.on_tunnel_sent(key, sock, bytes),
-                Some(Owner::Arrival(_) | Owner::Listener(_)) | None => {}
-            },
-            Event::Connected { sock } => match self.owner(sock) {
-                Some(Owner::Conn(key)) => self.on_connected(key),
-                Some(Owner::Tunnel(key)) => self.on_tunnel_connected(key),
-                Some(Owner::Arrival(_) | Owner::Listener(_)) | None => {}
-            },
-            Event::Finished { sock } => match self.owner(sock) {
-                Some(Owner::Arrival(key)) => self.on_arrival_finished(key),
-                Some(Owner::Conn(key)) => self.on_finished(key),
-                Some(Owner::Tunnel(key)) => self.on_tunnel_finished(key, sock),
-                Some(Owner::Listener(_)) | None => {}
-            },
-            Event::Closed { sock, cause } => {
-                let owner = self.owner(sock);
-                self.disown(sock);
-                match owner {
-                    Some(Owner::Arrival(key)) => self.drop_arrival(key),
-                    Some(Owner::Conn(key)) => self.on_closed(key, cause),
-                    Some(Owner::Tunnel(key)) => self.on_tunnel_closed(key, sock),
-                    Some(Owner::Listener(_)) | None => {}
-                }
-            }
-            Event::Relayed { from, bytes } => match self.owner(from) {
-                Some(Owner::Conn(key)) => self.on_passed(key, bytes),
-                Some(Owner::Tunnel(key)) => self.on_relayed(key, from, bytes),
-                Some(Owner::Arrival(_) | Owner::Listener(_)) | None => {}
-            },
-            Event::Woken => self.read_mailbox(),
-            // No socket of ours is detached, none speaks UDP.
-            Event::Detached { .. } | Event::Datagram { .. } => {}
-        }
-    }
-
     pub(crate) fn do_todo(&mut self) {
         while let Some(todo) = self.todo.pop_front() {
             match todo {
@@ -363,45 +251,6 @@ impl Worker {
                 Todo::Serve(target) => self.serve_pool(target),
             }
         }
-    }
-
-    fn fire_timers(&mut self) {
-        let mut due = std::mem::take(&mut self.due);
-        self.wheels.arrivals.expire(self.now, &mut due);
-        for index in due.drain(..) {
-            if let Some(key) = self.arrivals.key_at(index) {
-                self.on_arrival_timer(key);
-                self.do_todo();
-            }
-        }
-        self.wheels.conns.expire(self.now, &mut due);
-        for index in due.drain(..) {
-            if let Some(key) = self.net.conns.key_at(index) {
-                self.on_conn_timer(key);
-                self.do_todo();
-            }
-        }
-        self.wheels.pings.expire(self.now, &mut due);
-        for index in due.drain(..) {
-            if let Some(key) = self.net.conns.key_at(index) {
-                self.on_ping_timer(key);
-                self.do_todo();
-            }
-        }
-        self.wheels.streams.expire(self.now, &mut due);
-        for index in due.drain(..) {
-            if let Some(key) = self.streams.key_at(index) {
-                self.on_stream_timer(key);
-                self.do_todo();
-            }
-        }
-        self.wheels.tunnels.expire(self.now, &mut due);
-        for index in due.drain(..) {
-            if let Some(key) = self.tunnels.key_at(index) {
-                self.on_tunnel_timer(key);
-            }
-        }
-        self.due = due;
     }
 
     fn read_mailbox(&mut self) {
@@ -452,38 +301,4 @@ impl Worker {
     pub(crate) fn cluster_stats(&self, cluster: usize) -> &ClusterStats {
         &self.stats.clusters[cluster]
     }
-
-    /// What is still open, for tests that check that all came home.
-    pub fn census(&self) -> Census {
-        Census {
-            arrivals: self.arrivals.len(),
-            conns: self.net.conns.len(),
-            streams: self.streams.len(),
-            tunnels: self.tunnels.len(),
-            leased_blocks: self.net.blocks.leased(),
-            idle_upstreams: self
-                .upstreams
-                .iter()
-                .flat_map(|u| u.pools.iter().flatten())
-                .map(|pool| pool.free().len())
-                .sum(),
-        }
-    }
-}
-
-/// How much of each kind a worker holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Connections whose first bytes are awaited.
-    pub arrivals: usize,
-    /// HTTP connections, downstream and upstream.
-    pub conns: usize,
-    /// Requests under way.
-    pub streams: usize,
-    /// TCP tunnels.
-    pub tunnels: usize,
-    /// Receive blocks that are leased.
-    pub leased_blocks: usize,
-    /// Upstream connections in pools that can take one more request.
-    pub idle_upstreams: usize,
 }
