@@ -104,9 +104,12 @@ impl Fields {
 
     /// Removes all fields of that (lower-case) name; true if there was one.
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        let before = self.len();
-        self.retain(|other, _| other != name);
-        self.len() < before
+        // Mostly there is none, which is told by lengths.
+        let is_there = self.position(name).is_some();
+        if is_there {
+            self.retain(|other, _| other != name);
+        }
+        is_there
     }
 
     /// Keeps the fields for which `keep(name, value)` holds.

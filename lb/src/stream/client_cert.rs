@@ -45,7 +45,7 @@ fn to_tell<'a>(
     }
     let presented = facts.and_then(|facts| Some((facts, facts.peer.as_deref()?)));
     if presented.is_none() || mode == ForwardMode::Sanitize {
-        fields.retain(|name, _| name != NAME);
+        fields.remove(NAME);
         return None;
     }
     presented.filter(|_| mode != ForwardMode::ForwardOnly)

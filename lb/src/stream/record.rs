@@ -64,6 +64,10 @@ pub struct RouteId {
 impl Record {
     /// That moment, as the record keeps it.
     pub fn moment(&self, now: Instant) -> Moment {
+        // Most requests are whole, and have their connection, in the turn they come in.
+        if now == self.started {
+            return Moment::after(Duration::ZERO);
+        }
         Moment::after(now.saturating_duration_since(self.started))
     }
 
