@@ -208,6 +208,11 @@ impl Stage {
         self.peers.connect(&to, &ConnectOptions::default())
     }
 
+    /// That peer reads no more until it is told to `hear`.
+    pub(crate) fn deafen(&mut self, sock: Sock) {
+        self.peers.pause(sock);
+    }
+
     pub(crate) fn hear(&mut self, sock: Sock) {
         self.peers.resume(sock);
     }

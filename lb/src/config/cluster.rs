@@ -3,12 +3,10 @@
 use super::{
     ClusterConfig,
     compile::{Compiler, at},
+    listener::buffer_limit,
     tls::Sockets,
 };
-use crate::{
-    cluster::{Endpoint, LbPolicy, Thresholds},
-    limits,
-};
+use crate::cluster::{Endpoint, LbPolicy, Thresholds};
 use std::{sync::Arc, time::Duration};
 use xds::api::envoy::config::{
     cluster::v3::{CircuitBreakers, Cluster, cluster},
@@ -42,9 +40,7 @@ impl Compiler {
             ),
             idle_timeout: self.timeout(&http.idle_path, options.idle_timeout.as_ref(), hour),
             requests_max: options.max_requests_per_connection.unwrap_or(0),
-            buffer_limit: from
-                .per_connection_buffer_limit_bytes
-                .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
+            buffer_limit: buffer_limit(from.per_connection_buffer_limit_bytes),
             thresholds: self.thresholds(path, from.circuit_breakers.as_ref()),
             endpoints: self.endpoints(path, from, &sockets),
             protocol: http.protocol,

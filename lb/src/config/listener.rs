@@ -33,6 +33,14 @@ const TCP: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 const ONE_HOUR: Duration = Duration::from_secs(3600);
 
+/// `per_connection_buffer_limit_bytes` of a listener or a cluster, kept within 1 byte and
+/// [`limits::UNSENT_HIGH_BYTES`].
+pub(super) fn buffer_limit(bytes: Option<u32>) -> usize {
+    bytes.map_or(limits::UNSENT_HIGH_BYTES, |bytes| {
+        (bytes as usize).clamp(1, limits::UNSENT_HIGH_BYTES)
+    })
+}
+
 impl Compiler {
     pub(super) fn listener(&mut self, path: &str, from: &Listener) -> Option<Arc<ListenerConfig>> {
         let wrong = Self::unique(path, &from.name, 0, &mut self.listener_names);
@@ -45,9 +53,7 @@ impl Compiler {
             address: address?,
             backlog: from.tcp_backlog_size.unwrap_or(u32::from(u16::MAX)),
             reuse_port: from.enable_reuse_port.unwrap_or(true),
-            buffer_limit: from
-                .per_connection_buffer_limit_bytes
-                .map_or(limits::UNSENT_HIGH_BYTES, |n| n as usize),
+            buffer_limit: buffer_limit(from.per_connection_buffer_limit_bytes),
             access_logs,
             chains: chains?,
         }))

@@ -127,7 +127,7 @@ impl Conn {
             rare: None,
             streams: Streams::default(),
             pinned: 0,
-            high: high.clamp(1, limits::UNSENT_HIGH_BYTES) as u32,
+            high: high as u32,
             requests: 0,
             is_committed: false,
             bound: 0,

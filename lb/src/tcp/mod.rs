@@ -113,7 +113,7 @@ impl Worker {
             attempts: 0,
             credit: false,
             finished: (arrived.is_finished && tls.is_none(), false),
-            since: self.now,
+            since: arrived.since,
             early: BufList::default(),
             sni: arrived.sni,
             pump: tls.map(|context| Box::new(Pump::accept(context, arrived.is_read))),

@@ -242,7 +242,10 @@ impl Worker {
         let is_down = sock == tunnel.down;
         let Some(pump) = &mut tunnel.pump else { return };
         pump.end(is_down).transport.on_sent(bytes);
-        tunnel.since = self.now;
+        // A handshake has all of its time once, whatever it sends.
+        if tunnel.connected || pump.has_failed {
+            tunnel.since = self.now;
+        }
         self.end_spent_pump(key);
         self.sync_pump(key);
         self.sync_tunnel(key);
@@ -253,12 +256,14 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        let high = tunnel.epoch.listener(tunnel.place.listener).buffer_limit;
+        let (epoch, target) = (&tunnel.epoch, tunnel.target);
+        let down_high = epoch.listener(tunnel.place.listener).buffer_limit;
+        let up_high = target.map_or(down_high, |at| epoch.cluster(at.cluster).buffer_limit);
         let (down, up, connected) = (tunnel.down, tunnel.up, tunnel.connected);
         let Some(pump) = &mut tunnel.pump else { return };
         let has_failed = pump.has_failed;
-        for is_down in [true, false] {
-            let far_has_room = pump.end(!is_down).transport.unsent() < high;
+        for (is_down, far_high) in [(true, up_high), (false, down_high)] {
+            let far_has_room = pump.end(!is_down).transport.unsent() < far_high;
             let end = pump.end(is_down);
             let is_useful = has_failed || !end.transport.is_open() || connected && far_has_room;
             let is_wanted = !end.is_done && is_useful;

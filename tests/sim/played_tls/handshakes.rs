@@ -24,6 +24,26 @@ fn a_handshake_that_takes_too_long_is_given_up() {
 }
 
 #[test]
+fn a_handshake_of_a_tunnel_has_its_time_once() {
+    let mut stage = Stage::new(&Script {
+        chain: &secure_front("transport_socket_connect_timeout: 3s"),
+        is_tunnel: true,
+        ..Script::default()
+    });
+    let (context, mut hello) = (asks(&stage, asking()), Vec::new());
+    Talk::connect(&context, "a.test", stage.wall(), &mut hello);
+    let client = stage.client();
+    stage.run(seconds(2));
+    // What is sent in answer to the hello is no reason to wait longer.
+    stage.send(client, &hello);
+    stage.run(Duration::from_millis(900));
+    assert!(!stage.bytes(client).is_empty() && !stage.has_ended(client));
+    stage.run(Duration::from_millis(200));
+    assert!(stage.has_ended(client));
+    assert_eq!(stage.stats.listeners[0].handshake_timeouts.get(), 1);
+}
+
+#[test]
 fn the_oldest_handshake_gives_way_when_there_are_too_many() {
     let mut stage = Stage::new(&Script {
         chain: &secure_front(""),

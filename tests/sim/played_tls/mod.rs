@@ -2,6 +2,7 @@
 
 mod endings;
 mod handshakes;
+mod limits;
 mod logs;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     },
     stage::{Script, Stage},
 };
+use engines::Sock;
 use ringlb::limits::HANDSHAKES_MAX;
 use std::{sync::Arc, time::Duration};
 use tls::{ClientContext, ClientSettings, ServerContext, ServerSettings, Version};
