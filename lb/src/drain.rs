@@ -2,6 +2,7 @@
 //! `Connection: close`, and after a time the rest cut.
 
 use crate::{
+    limits,
     stream::{Flags, Phase},
     worker::Worker,
 };
@@ -14,6 +15,7 @@ pub(crate) const CUT: &str = "drain_timeout";
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
     phase: DrainPhase,
+    began: Option<Instant>,
     /// When what is left is cut.
     deadline: Option<Instant>,
 }
@@ -35,6 +37,13 @@ impl Drain {
         self.deadline.filter(|_| self.is_draining())
     }
 
+    /// Until when a drain lets a client be that was silent from `since` on and cannot be told of it: it is in
+    /// its handshake, or has come out of one and not asked for anything.
+    pub(crate) fn patience(&self, since: Instant) -> Option<Instant> {
+        let began = self.began.filter(|_| self.is_draining())?;
+        since.max(began).checked_add(limits::LINGER_TIME)
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.phase == DrainPhase::Over
     }
@@ -50,6 +59,7 @@ impl Worker {
             return;
         }
         self.drain.phase = DrainPhase::Draining;
+        self.drain.began = Some(self.now);
         self.drain.deadline = self.now.checked_add(within);
         for sock in std::mem::take(&mut self.listeners) {
             self.close_sock(sock);
@@ -59,6 +69,9 @@ impl Worker {
         }
         for key in self.net.conns.keys() {
             self.drain_conn(key);
+        }
+        for key in self.tunnels.keys() {
+            self.sync_tunnel(key);
         }
         self.do_todo();
     }

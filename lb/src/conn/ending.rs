@@ -198,7 +198,9 @@ impl Worker {
             return;
         };
         if conn.phase == ConnPhase::Handshaking {
-            return;
+            // From now on it has less time.
+            conn.alarm = None;
+            return self.mark_conn(key);
         }
         let idle = conn.streams.is_empty() && conn.phase == ConnPhase::Open;
         if idle && conn.is_down() && !conn.has_inbox() && !conn.codec.is_multiplexed() {

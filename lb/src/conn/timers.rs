@@ -73,7 +73,14 @@ impl Worker {
             | Patience::Idle
             | Patience::Linger => conn.since,
         };
-        since.checked_add(time?)
+        let is_silent = patience == Patience::Handshake
+            || patience == Patience::Idle && !conn.codec.is_multiplexed();
+        let drain = self
+            .drain
+            .patience(since)
+            .filter(|_| is_silent && conn.is_down());
+        let end = time.and_then(|time| since.checked_add(time));
+        [end, drain].into_iter().flatten().min()
     }
 
     /// Tells the peer of a connection without streams that it ends, where the protocol can.

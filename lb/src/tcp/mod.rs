@@ -314,7 +314,7 @@ impl Worker {
         self.log_tunnel(&tunnel);
     }
 
-    pub(super) fn sync_tunnel(&mut self, key: TunnelKey) {
+    pub(crate) fn sync_tunnel(&mut self, key: TunnelKey) {
         let deadline = self.tunnel_deadline(key);
         self.wheels.tunnels.set(key.index(), deadline);
     }
@@ -327,7 +327,10 @@ impl Worker {
             tunnel.config.idle_timeout
         } else if tunnel.target.is_none() {
             let tls = tunnel.epoch.chain(tunnel.place).tls.as_ref();
-            tls.and_then(|tls| tls.handshake_timeout)
+            let time = tls.and_then(|tls| tls.handshake_timeout);
+            let end = time.and_then(|time| tunnel.since.checked_add(time));
+            let drain = self.drain.patience(tunnel.since);
+            return [end, drain].into_iter().flatten().min();
         } else {
             Some(tunnel.epoch.cluster(tunnel.config.cluster).connect_timeout)
         };

@@ -227,3 +227,36 @@ fn a_draining_worker_ends_what_is_encrypted_properly() {
     stage.run(seconds(3));
     assert!(stage.is_worker_over());
 }
+
+#[test]
+fn silent_clients_do_not_hold_a_drain_up() {
+    for is_tunnel in [false, true] {
+        let mut stage = Stage::new(&Script {
+            chain: &secure_front("transport_socket_connect_timeout: 0s"),
+            is_tunnel,
+            ..Script::default()
+        });
+        let (context, mut hello) = (asks(&stage, asking()), Vec::new());
+        Talk::connect(&context, "a.test", stage.wall(), &mut hello);
+        let (mute, halting) = (stage.client(), stage.client());
+        stage.send(halting, &hello[..hello.len() / 2]);
+        // It says nothing after its handshake, which ends while the worker drains.
+        let mut late = Scripted::client(&mut stage, &context, "a.test");
+        stage.run(Duration::from_millis(1));
+        stage.drain(seconds(60));
+        settle(&mut stage, &mut [&mut late]);
+        assert!(late.is_open(), "{:?}", late.fault);
+        stage.run(LINGER_TIME - Duration::from_millis(100));
+        assert!(!stage.has_ended(mute) && !stage.has_ended(halting));
+        stage.run(Duration::from_millis(200));
+        assert!(stage.has_ended(mute) && stage.has_ended(halting));
+        // A tunnel that is open goes on.
+        assert_eq!(stage.has_ended(late.sock), !is_tunnel);
+        stage.close(late.sock);
+        if is_tunnel {
+            stage.close(stage.accepted(0));
+        }
+        stage.settle();
+        assert!(stage.is_worker_over());
+    }
+}

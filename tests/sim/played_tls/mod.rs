@@ -16,7 +16,7 @@ use crate::{
     stage::{Script, Stage},
 };
 use engines::Sock;
-use ringlb::limits::HANDSHAKES_MAX;
+use ringlb::limits::{HANDSHAKES_MAX, LINGER_TIME};
 use std::{sync::Arc, time::Duration};
 use tls::{ClientContext, ClientSettings, ServerContext, ServerSettings, Version};
 
