@@ -16,6 +16,9 @@ use rustls::{
 };
 use std::{mem, net::Ipv4Addr, sync::Arc};
 
+/// `ProtocolVersion` of the oldest version that there is here.
+const TLS12: u16 = 0x0303;
+
 /// A handshake under way.
 pub(super) struct Handshake {
     held: Held,
@@ -129,6 +132,14 @@ impl Handshake {
         let cause = match gather.read(self.held.bytes()) {
             Gathered::Incomplete => return Ok(()),
             Gathered::Message(message) => match hello::read_message(&message) {
+                Ok(offer) if offer.version_max < TLS12 => {
+                    self.offer = Some(offer.into());
+                    Cause {
+                        alert: Alert::PROTOCOL_VERSION,
+                        detail: "tls_no_shared_version",
+                        reason: "TLS 1.1 or older is offered",
+                    }
+                }
                 Ok(offer) if offer.sni.is_none() && context.requires_sni() => Cause {
                     alert: Alert::UNRECOGNIZED_NAME,
                     detail: "tls_sni_required",
@@ -180,7 +191,7 @@ impl Handshake {
         }
     }
 
-    /// What rustls does not tell apart.
+    /// What rustls does not tell apart, or tells by what it came upon first.
     fn explain(&self, fault: Fault) -> Fault {
         let (Side::Server(context, _), Some(offer)) = (&self.side, self.offer()) else {
             return fault;
@@ -189,6 +200,12 @@ impl Handshake {
         let told = match fault.detail {
             "tls_bad_record" if offer.has_early_data && self.tried > early_data_max => {
                 Some(("tls_early_data_too_long", "early data without end"))
+            }
+            // Groups and signatures are chosen before a suite that they are needed for.
+            "tls_incompatible" | "tls_no_shared_group" | "tls_no_shared_signature"
+                if !context.has_suite_of(offer) =>
+            {
+                Some(("tls_no_shared_cipher", "no cipher suite in common"))
             }
             _ => None,
         };
