@@ -168,7 +168,7 @@ fn a_tunnel_tells_of_the_endpoint_tried_last() {
     let lines = lines(&path);
     assert_eq!(lines[0], "- - -");
     assert!(
-        lines[1].starts_with("UPE tls_") && lines[1].ends_with(" -"),
+        lines[1].starts_with("UPE tls_unexpected_message tls_unexpected_message:_"),
         "{lines:?}"
     );
     assert!(
