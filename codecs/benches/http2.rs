@@ -176,6 +176,7 @@ fn decode(
             Some(
                 Frame::GoAway
                 | Frame::Pong
+                | Frame::Refused { .. }
                 | Frame::Reset { .. }
                 | Frame::Trailers { .. }
                 | Frame::Window { .. },

@@ -11,7 +11,8 @@ use std::time::Instant;
 ///   with a later step.
 /// * Input is left unused only inside a head or trailers; smaller framing is taken piecemeal into state
 ///   of the codec's own.
-/// * An error of one stream is no [`Malformed`]: `decode` yields [`Frame::Reset`], `control` writes.
+/// * An error of one stream is no [`Malformed`]: `decode` yields [`Frame::Reset`], `control` writes; or
+///   [`Frame::Refused`], which the caller answers.
 pub trait Codec: Send {
     /// Takes bytes off the front of `input`. Heads come from (and go back to) the worker's free list.
     ///
@@ -26,6 +27,15 @@ pub trait Codec: Send {
     /// Writes what a refused peer is told last: a status answer, GOAWAY, or nothing. Closed afterwards. `date`: the field's
     /// value in a status answer (RFC 9110 §6.6.1); empty: the caller has no clock.
     fn refuse(&mut self, why: &Malformed, date: &[u8], out: &mut Vec<u8>);
+    /// Answers a request that came as [`Frame::Refused`] with a status alone. `date`: as in [`Codec::refuse`].
+    fn refuse_stream(&mut self, id: StreamId, status: u16, date: &[u8], out: &mut Vec<u8>) {
+        let mut head = Head::default();
+        head.status = status;
+        if !date.is_empty() {
+            head.fields.append(b"date", date);
+        }
+        self.head(id, &head, true, out);
+    }
     /// Opens a stream towards the peer; `None`: the connection carries no more streams now.
     fn open(&mut self) -> Option<StreamId>;
     /// Encodes a head; `end`: neither body nor trailers follow. A 1xx head is not the last.
@@ -182,8 +192,11 @@ pub enum Frame {
     },
     /// The answer to `ping`.
     Pong,
+    /// A request that is not taken, and has no other frame: [`Codec::refuse_stream`] is to answer it with
+    /// the status, before the next `decode`.
+    Refused { id: StreamId, why: Malformed },
     /// The peer gave the stream up, or broke its rules; `detail` says how, as in [`Malformed`]. A
-    /// message that is refused before its head was complete has no other frame.
+    /// message that is reset before its head was complete has no other frame.
     Reset {
         id: StreamId,
         reason: Reason,

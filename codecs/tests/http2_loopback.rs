@@ -215,6 +215,7 @@ impl World {
             }
             // Opened before the client knew how many it may.
             Told::Reset(_, Reason::Refused, _) => it.is_reset = true,
+            Told::Refused(_, status, detail) => panic!("{status} {detail}"),
             Told::Reset(_, _, detail) => assert!(it.is_reset, "{detail}"),
             Told::GoAway | Told::Pong | Told::Window(_) => {}
         }

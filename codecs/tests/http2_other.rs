@@ -100,7 +100,7 @@ impl Exchange {
                 true
             }
             Told::Window(_) => false,
-            Told::GoAway | Told::Pong | Told::Reset(..) => panic!("{told:?}"),
+            Told::GoAway | Told::Pong | Told::Refused(..) | Told::Reset(..) => panic!("{told:?}"),
         }
     }
 }
@@ -123,6 +123,7 @@ fn stream(told: &Told) -> u64 {
     match told {
         Told::Data(id, ..)
         | Told::Head(id, ..)
+        | Told::Refused(id, ..)
         | Told::Reset(id, ..)
         | Told::Trailers(id, _)
         | Told::Window(id) => *id,

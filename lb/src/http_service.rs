@@ -251,6 +251,7 @@ impl Wire {
                 Frame::Head { .. }
                 | Frame::GoAway
                 | Frame::Pong
+                | Frame::Refused { .. }
                 | Frame::Reset { .. }
                 | Frame::Window { .. },
             )

@@ -221,6 +221,12 @@ impl TransportSocket {
         session.is_none_or(|session| session.is_established())
     }
 
+    /// A handshake has begun, and is neither over nor given up. A client may not have said anything yet.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| !session.is_established() && !session.has_failed())
+    }
+
     /// Nothing has come from a client with which TLS is to be.
     pub(crate) fn is_unused(&self) -> bool {
         let is_unused = |session: &Session| {

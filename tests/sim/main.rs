@@ -9,6 +9,7 @@ mod client;
 mod endpoint;
 mod h2;
 mod ledger;
+mod log;
 mod message;
 mod party;
 mod passing;

@@ -37,6 +37,8 @@ pub(crate) struct Stage {
     driver: Driver,
     told: BTreeMap<Sock, Told>,
     accepted: Vec<Sock>,
+    /// Endpoints do not read what they accept until they are told to `hear`.
+    pub(crate) is_deaf: bool,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Where all TLS of the scene has its draws from.
@@ -188,6 +190,7 @@ impl Stage {
             peers,
             told: BTreeMap::new(),
             accepted: Vec::new(),
+            is_deaf: false,
             stats,
             snapshot,
             provider,
@@ -326,7 +329,9 @@ impl Stage {
         match event {
             Event::Accepted { sock, .. } => {
                 self.accepted.push(sock);
-                self.peers.resume(sock);
+                if !self.is_deaf {
+                    self.peers.resume(sock);
+                }
             }
             Event::Received { sock, data } => {
                 self.told

@@ -97,11 +97,11 @@ fn take_hello(stream: &mut TcpStream) {
     }
 }
 
-fn endpoints_that_do_not_go_on_are_left(engine: EngineKind) {
+/// What breaks a handshake off in its own way, and how that is told.
+fn wayward() -> [(&'static str, Origin, &'static str); 5] {
     let silent = Origin::raw(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let plain = Origin::echo("plain");
     let garbage = Origin::raw(|mut stream| {
         take_hello(&mut stream);
         let _ = stream.write_all(&bulk(50_000));
@@ -110,6 +110,10 @@ fn endpoints_that_do_not_go_on_are_left(engine: EngineKind) {
         take_hello(&mut stream);
         // The beginning of a ServerHello.
         let _ = stream.write_all(&[22, 3, 3, 0, 100, 2, 0, 0, 96, 3, 3]);
+    });
+    let curt = Origin::raw(|mut stream| {
+        // What it leaves unread makes this a reset.
+        let _ = stream.read_exact(&mut [0; 5]);
     });
     let endless = Origin::raw(|mut stream| {
         take_hello(&mut stream);
@@ -122,16 +126,21 @@ fn endpoints_that_do_not_go_on_are_left(engine: EngineKind) {
         .concat();
         while stream.write_all(&record).is_ok() {}
     });
+    [
+        ("silent", silent, "tls_handshake_timeout: "),
+        ("garbage", garbage, "tls_"),
+        ("rude", rude, "tls_truncated: "),
+        ("curt", curt, "tls_truncated: "),
+        ("endless", endless, "tls_handshake_too_long: "),
+    ]
+}
+
+fn endpoints_that_do_not_go_on_are_left(engine: EngineKind) {
     let context = format!("connect_timeout: 0.3s\n    {}", trusting("origin.test"));
     let mut setup = Setup::default();
-    let endpoints = [
-        ("silent", &silent),
-        ("plain", &plain),
-        ("garbage", &garbage),
-        ("rude", &rude),
-        ("endless", &endless),
-    ];
-    for (name, origin) in endpoints {
+    let mut endpoints = Vec::from(wayward());
+    endpoints.push(("plain", Origin::echo("plain"), "tls_"));
+    for (name, origin, _) in &endpoints {
         let tunnel = format!("{name}-tcp");
         let cluster = Cluster {
             name,
@@ -152,16 +161,25 @@ fn endpoints_that_do_not_go_on_are_left(engine: EngineKind) {
         .cluster(&cluster, &[good.at()]);
     let proxy = Proxy::start(engine, &setup.yaml());
     let mut neighbour = Client::any(proxy.at("good"));
-    for (name, _) in endpoints {
-        assert_eq!(Client::new(proxy.at(name)).get("/").status, 503, "{name}");
+    for (name, _, why) in &endpoints {
+        let answer = Client::new(proxy.at(name)).get("/");
+        assert_eq!(answer.status, 503, "{name}");
+        let told = answer.text();
+        assert!(
+            told.contains(&format!("failure reason: {why}")),
+            "{name}: {told}"
+        );
         let mut tunnel = Client::new(proxy.at(&format!("{name}-tcp")));
         tunnel.send("early");
         assert!(tunnel.is_closed(), "{name}");
         assert_eq!(neighbour.get("/").text(), "hello");
     }
-    assert!(plain.requests().is_empty(), "nothing was said in the clear");
+    let asked = endpoints
+        .iter()
+        .map(|(_, origin, _)| origin.requests().len());
+    assert_eq!(asked.sum::<usize>(), 0, "nothing was said in the clear");
     assert_eq!(proxy.metric("ringlb_cluster_connect_timeouts_total"), 2);
-    assert!(proxy.metric("ringlb_cluster_handshake_failures_total") >= 8);
+    assert!(proxy.metric("ringlb_cluster_handshake_failures_total") >= 10);
     assert!(proxy.resident_bytes() < 100 << 20);
     drop(neighbour);
     proxy.settle();

@@ -126,7 +126,8 @@ fn early_data_is_passed_over_up_to_a_limit_of_bytes_and_one_of_records() {
         (20, 10_000, Some("tls_early_data_too_long")),
         (400, 40, None),
         (16_400, 2, None),
-        (4000, 40, Some("tls_bad_record")),
+        (16_400, 9, Some("tls_early_data_too_long")),
+        (4000, 40, Some("tls_early_data_too_long")),
     ] {
         for step in [7, usize::MAX] {
             let mut session = Session::accept(&server);
@@ -143,6 +144,63 @@ fn early_data_is_passed_over_up_to_a_limit_of_bytes_and_one_of_records() {
     assert_eq!(feed(&mut session, &hello, usize::MAX).fault, None);
     let got = feed(&mut session, &record(20), usize::MAX);
     assert_eq!(got.detail(), Some("tls_bad_record"));
+}
+
+/// A ClientHello in one record.
+fn hello(version: u16, suites: &[u16], extensions: &[u8]) -> Vec<u8> {
+    let suites: Vec<u8> = suites
+        .iter()
+        .flat_map(|suite| suite.to_be_bytes())
+        .collect();
+    let with_len = |part: &[u8]| [&(part.len() as u16).to_be_bytes(), part].concat();
+    let random = [7; 32];
+    let mut body = [
+        &version.to_be_bytes()[..],
+        &random,
+        &[0],
+        &with_len(&suites),
+        &[1, 0],
+    ]
+    .concat();
+    if !extensions.is_empty() {
+        body.extend(with_len(extensions));
+    }
+    let message = [&[1, 0][..], &with_len(&body)].concat();
+    [&[22, 3, 1][..], &with_len(&message)].concat()
+}
+
+#[test]
+fn who_has_no_version_or_no_suite_for_us_is_told_so() {
+    const STATIC_RSA: &[u16] = &[0x002f, 0x009c, 0x00ff];
+    // rsa_pkcs1_sha256, ecdsa_secp256r1_sha256; x25519, secp256r1.
+    let schemes = [0, 13, 0, 6, 0, 4, 4, 1, 4, 3];
+    let groups = [0, 10, 0, 6, 0, 4, 0, 29, 0, 23];
+    let both = [&schemes[..], &groups].concat();
+    let context = server_context(server_config(&[]));
+    for (version, suites, extensions, detail, alert) in [
+        (0x0300, STATIC_RSA, &[][..], "tls_no_shared_version", 70),
+        (0x0301, STATIC_RSA, &[], "tls_no_shared_version", 70),
+        (0x0302, &[0xc014], &groups, "tls_no_shared_version", 70),
+        (0x0303, STATIC_RSA, &[], "tls_no_shared_cipher", 40),
+        (0x0303, STATIC_RSA, &schemes, "tls_no_shared_cipher", 40),
+        (0x0303, STATIC_RSA, &both, "tls_no_shared_cipher", 40),
+        (
+            0x0303,
+            &[0xc02b, 0xc02f],
+            &schemes,
+            "tls_no_shared_group",
+            40,
+        ),
+    ] {
+        let hello = hello(version, suites, extensions);
+        let got = feed(&mut Session::accept(&context), &hello, usize::MAX);
+        assert_eq!(
+            got.detail(),
+            Some(detail),
+            "{version:x} {suites:x?} {extensions:?}"
+        );
+        assert_eq!(got.out, [21, 3, 3, 0, 2, 2, alert], "{detail}");
+    }
 }
 
 #[test]

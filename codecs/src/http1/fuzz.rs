@@ -240,7 +240,11 @@ impl Trace {
                 message.is_whole = true;
                 heads.put_fields(fields);
             }
-            Frame::GoAway | Frame::Pong | Frame::Reset { .. } | Frame::Window { .. } => {
+            Frame::GoAway
+            | Frame::Pong
+            | Frame::Refused { .. }
+            | Frame::Reset { .. }
+            | Frame::Window { .. } => {
                 unreachable!("HTTP/1 has no such frame")
             }
         }

@@ -15,6 +15,7 @@ pub enum Seen {
     GoAway,
     Head(u64, String, bool),
     Pong,
+    Refused(u64, Malformed),
     Reset(u64, Reason, &'static str),
     Trailers(u64, String),
     Window(u64),
@@ -128,6 +129,10 @@ fn see(
             return end.then_some(id);
         }
         Frame::Pong => seen.push(Seen::Pong),
+        Frame::Refused { id, why } => {
+            codec.refuse_stream(id, why.status, b"", out);
+            seen.push(Seen::Refused(id.0, why));
+        }
         Frame::Reset { id, reason, detail } => seen.push(Seen::Reset(id.0, reason, detail)),
         Frame::Trailers { id, fields } => {
             seen.push(Seen::Trailers(id.0, format!("{fields:?}")));

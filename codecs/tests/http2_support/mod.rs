@@ -16,6 +16,9 @@ use codecs::{
 };
 use std::time::{Duration, Instant};
 
+/// RFC 9110 §5.6.7.
+pub(crate) const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
 /// What a frame said, its payload with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -23,6 +26,8 @@ pub(crate) enum Told {
     GoAway,
     Head(u64, Text, bool),
     Pong,
+    /// Answered as it is to be.
+    Refused(u64, u16, &'static str),
     Reset(u64, Reason, &'static str),
     Trailers(u64, Vec<(String, String)>),
     Window(u64),
@@ -162,6 +167,11 @@ impl Side {
                 told
             }
             Frame::Pong => Told::Pong,
+            Frame::Refused { id, why } => {
+                self.codec
+                    .refuse_stream(id, why.status, DATE, &mut self.out);
+                Told::Refused(id.0, why.status, why.detail)
+            }
             Frame::Reset { id, reason, detail } => Told::Reset(id.0, reason, detail),
             Frame::Trailers { id, fields } => {
                 let told = Told::Trailers(id.0, pairs(&fields));

@@ -48,7 +48,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) connection_id: Option<u32>,
     /// Why the downstream connection's TLS failed.
     pub(crate) failure: Option<&'a TransportFailure>,
-    /// Why TLS with the endpoint tried last was not established.
+    /// Why TLS with the endpoint tried last was not established, or broke.
     pub(crate) up_failure: Option<&'a TransportFailure>,
     /// When the entry is made, and how long after the start that is.
     pub(crate) wall: UnixTime,
@@ -104,9 +104,14 @@ impl Worker {
         }
         let (wall, record) = (self.net.engine.wall(), &stream.record);
         let duration = self.now.saturating_duration_since(record.started);
-        let gone = stream.gone.as_ref().map(|gone| (&gone.0, gone.1));
-        let of_conn = || of_side(self.net.conns.get(stream.down.conn)?);
-        let (addresses, connection_id) = gone.or_else(of_conn).unzip();
+        let (whose, failure) = match &stream.gone {
+            Some(gone) => (Some((&gone.addresses, gone.id)), gone.failure.as_ref()),
+            None => {
+                let conn = self.net.conns.get(stream.down.conn);
+                (conn.and_then(of_side), conn.and_then(Conn::failure))
+            }
+        };
+        let (addresses, connection_id) = whose.unzip();
         self.log.add(&Facts {
             request: Some(&stream.head),
             response: stream.answer.as_deref(),
@@ -115,6 +120,7 @@ impl Worker {
             server_name: stream.tls.as_ref().and_then(|tls| tls.sni.as_deref()),
             addresses,
             connection_id,
+            failure,
             up_failure: stream.up_failure.as_deref(),
             ..Facts::new(record, &stream.epoch, stream.place, wall, duration)
         });

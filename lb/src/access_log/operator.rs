@@ -6,7 +6,9 @@ use super::{
     tls_value::TlsValue,
 };
 use crate::{
-    addresses::Addresses, stream::CONNECTION_FAILURE, transport_failure::TransportFailure,
+    addresses::Addresses,
+    stream::{CONNECTION_FAILURE, CONNECTION_TERMINATION},
+    transport_failure::TransportFailure,
 };
 use codecs::Head;
 use engines::SockAddr;
@@ -214,11 +216,13 @@ fn failure(out: &mut Vec<u8>, failure: Option<&TransportFailure>) {
     text(out, reason.unwrap_or_default().as_bytes());
 }
 
-/// Where TLS with the endpoint was not established, they tell why.
+/// Where TLS with the endpoint was not established or broke, they tell why.
 fn details(out: &mut Vec<u8>, facts: &Facts<'_>) {
     let detail = facts.record.detail;
     match (facts.up_failure, detail.strip_suffix('}')) {
-        (Some(failure), Some(open)) if detail == CONNECTION_FAILURE => {
+        (Some(failure), Some(open))
+            if [CONNECTION_FAILURE, CONNECTION_TERMINATION].contains(&detail) =>
+        {
             let whole = format!("{open}|{}}}", failure.in_one_word());
             text(out, whole.as_bytes());
         }

@@ -3,7 +3,8 @@
 use super::{Conn, ConnKey, ConnPhase, Side, streams::Streams};
 use crate::{
     pool::Wire,
-    stream::{Failure, Target},
+    stream::{Failure, Gone, Target},
+    transport_failure::TransportFailure,
     transport_socket::TransportSocket,
     worker::{Owner, Todo, Worker},
 };
@@ -20,7 +21,8 @@ struct Loss {
     has_answered: bool,
     /// None of what its streams asked for was sent.
     is_unsent: bool,
-    failure: Failure,
+    /// Why its TLS failed.
+    why: Option<TransportFailure>,
     streams: Streams,
 }
 
@@ -45,10 +47,7 @@ impl Conn {
             is_retired,
             has_answered,
             is_unsent: !self.is_committed,
-            failure: self
-                .failure()
-                .cloned()
-                .map_or(Failure::Connect, Failure::Handshake),
+            why: self.failure().cloned(),
             streams: std::mem::take(&mut self.streams),
         })
     }
@@ -77,6 +76,9 @@ impl Worker {
     /// A connection is no more: what it carried is told, pool and counters are settled.
     fn lose_conn(&mut self, key: ConnKey) {
         self.net.forget(key);
+        if let Some(fault) = self.net.take_fault(key) {
+            self.note_fault(key, &fault);
+        }
         let Some(mut conn) = self.net.conns.remove(key) else {
             return;
         };
@@ -113,7 +115,11 @@ impl Worker {
         };
         for (_, stream) in conn.streams.iter() {
             if let Some(stream) = self.streams.get_mut(*stream) {
-                stream.gone = Some(Box::new((addresses.clone(), *id)));
+                stream.gone = Some(Box::new(Gone {
+                    addresses: addresses.clone(),
+                    id: *id,
+                    failure: conn.failure().cloned(),
+                }));
             }
         }
     }
@@ -159,10 +165,12 @@ impl Worker {
         let target = loss.target;
         self.pool_lost(key, target, loss.credit, loss.is_connected, loss.is_retired);
         if !loss.is_connected {
-            self.pool_connect_failed(target, &loss.failure);
+            let why = loss.why.clone();
+            let failure = why.map_or(Failure::Connect, Failure::Handshake);
+            self.pool_connect_failed(target, &failure);
         }
         for (_, stream) in loss.streams.iter() {
-            self.on_upstream_lost(*stream, loss.is_unsent, loss.has_answered);
+            self.on_upstream_lost(*stream, loss.is_unsent, loss.has_answered, loss.why.clone());
         }
     }
 

@@ -17,7 +17,7 @@ impl Worker {
             | Frame::Reset { id, .. }
             | Frame::Trailers { id, .. }
             | Frame::Window { id } => conn.streams.find(*id),
-            Frame::GoAway | Frame::Pong => None,
+            Frame::GoAway | Frame::Pong | Frame::Refused { .. } => None,
         };
         match frame {
             Frame::Head { id, head, end } => match stream {
@@ -36,6 +36,7 @@ impl Worker {
                 Some(stream) => self.on_trailers(stream, down, fields),
                 None => self.on_discarded(key, id, 0, true),
             },
+            Frame::Refused { id, why } => self.refuse_request(key, id, &why),
             Frame::Reset { reason, detail, .. } => {
                 self.stats.count_limit(detail);
                 match stream {
@@ -43,7 +44,7 @@ impl Worker {
                     Some(_) if !down && detail.starts_with("eof") => {}
                     Some(stream) if down => self.on_downstream_reset(stream, reason, detail),
                     Some(stream) => self.on_upstream_reset(stream, reason, detail),
-                    None if down => self.on_refused_head(key, detail),
+                    None if down => self.on_refused(key, &Malformed { status: 0, detail }),
                     None => {}
                 }
             }
@@ -65,12 +66,22 @@ impl Worker {
         }
     }
 
-    /// The codec has refused a request before its head was complete.
-    fn on_refused_head(&mut self, key: ConnKey, detail: &'static str) {
+    /// Answers a request that the codec does not take; the connection goes on.
+    fn refuse_request(&mut self, key: ConnKey, id: StreamId, why: &Malformed) {
+        self.stats.count_limit(why.detail);
+        let date = self.date.at(self.net.engine.wall());
+        self.net.write(key, |codec, out| {
+            codec.refuse_stream(id, why.status, &date, out);
+        });
+        self.on_refused(key, why);
+    }
+
+    /// The codec has refused a request before it became a stream.
+    fn on_refused(&mut self, key: ConnKey, why: &Malformed) {
         if let Some(Side::Down { place, .. }) = self.net.conns.get(key).map(|conn| &conn.side) {
             let place = *place;
             self.listener_stats(place).malformed.inc();
-            self.count_refused(key, place, &Malformed { status: 0, detail });
+            self.count_refused(key, place, why);
         }
     }
 

@@ -29,6 +29,14 @@ impl Worker {
         }
     }
 
+    /// The time of a connection's handshake is over, if it is in one.
+    pub(super) fn time_handshake_out(&mut self, key: ConnKey) {
+        let conn = self.net.conns.get_mut(key);
+        if let Some(conn) = conn.filter(|conn| conn.is_handshaking()) {
+            conn.note_failure(TransportFailure::timeout());
+        }
+    }
+
     /// The peer of a connection went away during the handshake.
     pub(super) fn on_cut_handshake(&mut self, key: ConnKey) {
         let Some(conn) = self.net.conns.get_mut(key) else {

@@ -4,6 +4,7 @@ use super::{Conn, ConnKey, client_cert::ClientCertText};
 use crate::transport_failure::TransportFailure;
 use engines::Buf;
 use std::time::Instant;
+use tls::Fault;
 
 /// Lies apart from its connection.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Rare {
     is_cut: bool,
     /// Why TLS failed.
     failure: Option<TransportFailure>,
+    /// The same, found while sending: neither counted nor told yet.
+    fault: Option<Box<Fault>>,
     /// Downstream: when it was accepted, if its listener logs its connections.
     opened: Option<Instant>,
     /// Downstream: what endpoints are told of its client.
@@ -33,7 +36,8 @@ impl Rare {
     fn is_empty(&self) -> bool {
         let is_owed = self.awaits_pong || self.head_since.is_some();
         let is_kept = self.client_cert.is_some() || self.opened.is_some();
-        let is_noted = self.is_cut || self.failure.is_some() || self.is_lost || is_kept;
+        let has_failed = self.failure.is_some() || self.fault.is_some();
+        let is_noted = self.is_cut || has_failed || self.is_lost || is_kept;
         !is_noted && self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
@@ -106,6 +110,15 @@ impl Conn {
     /// TLS has failed, and this is why.
     pub(super) fn note_failure(&mut self, why: TransportFailure) {
         self.rare.get_or_insert_default().failure = Some(why);
+    }
+
+    /// Sending has come upon a fault of TLS.
+    pub(super) fn keep_fault(&mut self, fault: Fault) {
+        self.rare.get_or_insert_default().fault = Some(fault.into());
+    }
+
+    pub(super) fn take_fault(&mut self) -> Option<Box<Fault>> {
+        self.take(|rare| &mut rare.fault)
     }
 
     /// What endpoints are told of its client, if it was rendered and kept.

@@ -40,14 +40,21 @@ impl Net {
         }
         pieces[count] = &outbox.bytes[from..];
         if let Some((conn, mut io)) = self.split(key)
-            && let Err(_used_up) = conn
+            && let Err(fault) = conn
                 .transport
                 .seal(conn.sock, &mut pieces[..=count], &mut io)
         {
-            // Nothing can be said any more. `Closed` tells the worker.
+            // Nothing can be said any more. `Closed` tells the worker, which takes the fault then.
             io.engine.close(conn.sock);
+            conn.keep_fault(fault);
         }
         self.outbox = outbox;
+    }
+
+    /// What sending has come upon.
+    pub(super) fn take_fault(&mut self, key: ConnKey) -> Option<Fault> {
+        let fault = self.conns.get_mut(key)?.take_fault();
+        fault.map(|fault| *fault)
     }
 
     /// Tells the peer that nothing more is sent, where the connection can.

@@ -1,7 +1,7 @@
 //! How long a connection may stay in each of its states.
 
 use super::{Conn, ConnKey, ConnPhase, Side};
-use crate::{limits, transport_failure::TransportFailure, worker::Worker};
+use crate::{limits, worker::Worker};
 use std::time::Instant;
 
 /// Which patience a connection is under.
@@ -125,13 +125,12 @@ impl Worker {
             }
             (Patience::Connect, Side::Up { target, .. }) => {
                 self.cluster_stats(target.cluster).connect_timeouts.inc();
+                self.time_handshake_out(key);
                 self.drop_conn(key);
             }
             (Patience::Handshake, Side::Down { place, .. }) => {
                 self.listener_stats(*place).handshake_timeouts.inc();
-                if let Some(conn) = self.net.conns.get_mut(key) {
-                    conn.note_failure(TransportFailure::timeout());
-                }
+                self.time_handshake_out(key);
                 self.drop_conn(key);
             }
             (Patience::Idle, Side::Up { .. }) => self.flush_and_close(key),

@@ -77,7 +77,7 @@ fn element(
         parts.push(format!("Chain=\"{all}\""));
     }
     if config.subject {
-        parts.push(quoted("Subject", &leaf.subject()));
+        parts.push(subject(&leaf.subject()));
     }
     if config.uri {
         parts.extend(leaf.sans(SanKind::Uri).iter().map(|uri| plain("URI", uri)));
@@ -86,6 +86,12 @@ fn element(
         parts.extend(leaf.sans(SanKind::Dns).iter().map(|dns| plain("DNS", dns)));
     }
     parts.join(";")
+}
+
+/// RFC 2253 escapes quotes and backslashes by a backslash, which is what a quoted value needs: the text goes between
+/// quotes as it is, and means the same where they are taken off again (`name::write` in `tls`).
+fn subject(rfc2253: &str) -> String {
+    format!("Subject=\"{rfc2253}\"")
 }
 
 /// What could be taken for the end of the value, or of the field, is quoted.
@@ -141,6 +147,49 @@ mod tests {
         ] {
             assert_eq!(plain("URI", value), want);
         }
+    }
+
+    /// What Envoy's documentation says of quoted values: they end with the first quote that no backslash is before,
+    /// itself not escaped.
+    fn unquoted(element: &str) -> &str {
+        let value = element.strip_prefix("Subject=\"").unwrap();
+        let mut is_escaped = false;
+        let end = value.find(|letter| {
+            let is_end = letter == '"' && !is_escaped;
+            is_escaped = letter == '\\' && !is_escaped;
+            is_end
+        });
+        let end = end.unwrap();
+        assert_eq!(&value[end..], "\"", "nothing is behind it");
+        &value[..end]
+    }
+
+    #[test]
+    fn a_subject_is_escaped_once() {
+        for (name, told) in [
+            ("alice", "CN=alice"),
+            (r"a\b", r"CN=a\\b"),
+            (r"ends with \", r"CN=ends with \\"),
+            (r#"a"b"#, r#"CN=a\"b"#),
+            (r#"a\";Hash=1,"#, r#"CN=a\\\"\;Hash=1\,"#),
+            ("a\r\nb ", r"CN=a\0D\0Ab\ "),
+            ("ä", r"CN=\C3\A4"),
+        ] {
+            let certificate = certificate(name);
+            let element = subject(&certificate.subject());
+            assert_eq!(unquoted(&element), told);
+        }
+    }
+
+    /// A certificate of that common name.
+    fn certificate(name: &str) -> Certificate {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        Certificate::new(params.self_signed(&key).unwrap().der())
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     grpc::{self, Outcome},
     limits,
     short_text::ShortText,
+    transport_failure::TransportFailure,
     worker::{Todo, Worker},
 };
 use codecs::{Fields, Head, Reason, StreamId};
@@ -218,15 +219,33 @@ impl Worker {
         }
     }
 
-    /// The client is gone or has given the request up.
+    /// The client is gone or has given the request up, or TLS with it has failed.
     pub(crate) fn on_downstream_lost(&mut self, key: StreamKey) {
+        let failure = self.downstream_failure(key);
+        let failure = failure.map(|why| (why.flag(), why.detail()));
         if let Some(stream) = self.streams.get_mut(key) {
-            stream.record.flags.set(Flags::DOWNSTREAM_TERMINATION);
-            if stream.record.detail.is_empty() {
-                stream.record.detail = "downstream_remote_disconnect";
+            let record = &mut stream.record;
+            match failure {
+                Some((flag, detail)) => {
+                    record.flags.set(flag);
+                    record.detail = detail;
+                }
+                None => record.flags.set(Flags::DOWNSTREAM_TERMINATION),
+            }
+            if record.detail.is_empty() {
+                record.detail = "downstream_remote_disconnect";
             }
         }
         self.abandon(key);
+    }
+
+    /// Why TLS with the client has failed, if it has.
+    fn downstream_failure(&self, key: StreamKey) -> Option<&TransportFailure> {
+        let stream = self.streams.get(key)?;
+        match &stream.gone {
+            Some(gone) => gone.failure.as_ref(),
+            None => self.net.conns.get(stream.down.conn)?.failure(),
+        }
     }
 
     /// The client has given the request up, or broke the rules within it.

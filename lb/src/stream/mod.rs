@@ -19,7 +19,7 @@ pub(crate) use clocks::Deadlines;
 pub use half::Half;
 pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
-pub(crate) use retry::{CONNECTION_FAILURE, Failure};
+pub(crate) use retry::{CONNECTION_FAILURE, CONNECTION_TERMINATION, Failure};
 use upgrade::Upgrade;
 
 use crate::{
@@ -88,13 +88,13 @@ pub(crate) struct Stream {
     /// The configuration that the request matched; kept to its end.
     pub(crate) epoch: Rc<Epoch>,
     pub(crate) place: Place,
-    /// Addresses and number of the client's connection, once that is gone; it has them until then.
-    pub(crate) gone: Option<Box<(Addresses, u32)>>,
+    /// What is told of the client's connection, once that is gone; it has that until then.
+    pub(crate) gone: Option<Box<Gone>>,
     /// What TLS with the client has agreed on, if there is any.
     pub(crate) tls: Option<Arc<tls::Facts>>,
     /// The same of the endpoint's connection that carries it, or carried it last.
     pub(crate) up_tls: Option<Arc<tls::Facts>>,
-    /// Why TLS with the endpoint tried last was not established, if that failed the try.
+    /// Why TLS with the endpoint tried last was not established or broke, if that failed the try.
     pub(crate) up_failure: Option<Box<TransportFailure>>,
     /// The request's head, as the filters left it; a retry sends it again.
     pub(crate) head: Box<Head>,
@@ -116,6 +116,15 @@ pub(crate) struct Stream {
     pub(crate) rematches: u8,
     /// Among what is settled at the end of the turn.
     pub(crate) is_marked: bool,
+}
+
+/// A client's connection that is gone.
+pub(crate) struct Gone {
+    pub(crate) addresses: Addresses,
+    /// Its number.
+    pub(crate) id: u32,
+    /// Why its TLS failed.
+    pub(crate) failure: Option<TransportFailure>,
 }
 
 /// What a further try would need, and how many there were.

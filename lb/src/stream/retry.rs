@@ -20,6 +20,10 @@ const STALE_MAX: u8 = 3;
 pub(crate) const CONNECTION_FAILURE: &str =
     "upstream_reset_before_response_started{connection_failure}";
 
+/// Response code details where a connection ended before the answer did.
+pub(crate) const CONNECTION_TERMINATION: &str =
+    "upstream_reset_before_response_started{connection_termination}";
+
 /// Why a try came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -27,8 +31,12 @@ pub(crate) enum Failure {
     Connect,
     /// A connection was opened, but TLS was not established on it.
     Handshake(TransportFailure),
-    /// The connection ended before the answer did.
-    Lost { unsent: bool, reused: bool },
+    /// The connection ended before the answer did; `why`: its TLS failed.
+    Lost {
+        unsent: bool,
+        reused: bool,
+        why: Option<TransportFailure>,
+    },
     /// The answer was not valid.
     Malformed(&'static str),
     /// The upstream did not take the request: it can go to another.
@@ -56,15 +64,9 @@ impl Failure {
     pub(super) fn reply(&self) -> LocalReply {
         match self {
             Self::Connect => LocalReply::new(503, CONNECTION_FAILURE),
-            Self::Lost { .. } => LocalReply::new(
-                503,
-                "upstream_reset_before_response_started{connection_termination}",
-            ),
-            Self::Handshake(why) => {
-                let body = format!("no upstream could answer, transport failure reason: {why}\n");
-                let body = Buf::from(body.into_bytes());
-                LocalReply::with_body(503, CONNECTION_FAILURE, body)
-            }
+            Self::Handshake(why) => insecure(CONNECTION_FAILURE, why),
+            Self::Lost { why: Some(why), .. } => insecure(CONNECTION_TERMINATION, why),
+            Self::Lost { why: None, .. } => LocalReply::new(503, CONNECTION_TERMINATION),
             Self::Malformed(detail) => LocalReply::new(502, detail),
             Self::Refused | Self::Reset | Self::Status => {
                 LocalReply::new(503, "upstream_reset_before_response_started{remote_reset}")
@@ -74,12 +76,12 @@ impl Failure {
         }
     }
 
-    /// Why TLS was not established, if it was that.
+    /// Why TLS was not established or broke, if it was that.
     pub(super) fn transport(&self) -> Option<&TransportFailure> {
         match self {
             Self::Handshake(why) => Some(why),
+            Self::Lost { why, .. } => why.as_ref(),
             Self::Connect
-            | Self::Lost { .. }
             | Self::Malformed(_)
             | Self::Refused
             | Self::Reset
@@ -102,6 +104,12 @@ impl Failure {
             Self::Timeout => policy.on_5xx || policy.on_gateway_error || policy.on_reset,
         }
     }
+}
+
+/// The answer where TLS with the endpoint failed.
+fn insecure(detail: &'static str, why: &TransportFailure) -> LocalReply {
+    let body = format!("no upstream could answer, transport failure reason: {why}\n");
+    LocalReply::with_body(503, detail, Buf::from(body.into_bytes()))
 }
 
 impl Stream {
@@ -169,6 +177,7 @@ impl Worker {
             Failure::Lost {
                 unsent,
                 reused: true,
+                ..
             } => *unsent || stream.is_idempotent(),
             Failure::Refused => true,
             Failure::Reset => cfg!(planted = "double_retry"),

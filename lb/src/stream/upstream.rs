@@ -8,6 +8,7 @@ use crate::{
     grpc::Outcome,
     pool::may_reuse,
     short_text::ShortText,
+    transport_failure::TransportFailure,
     worker::{Todo, Worker},
 };
 use codecs::{Head, Malformed, Reason};
@@ -252,8 +253,14 @@ impl Worker {
     }
 
     /// The stream's connection ended. `unsent`: no byte of the request had left; `reused`: it had
-    /// carried other requests before.
-    pub(crate) fn on_upstream_lost(&mut self, key: StreamKey, unsent: bool, reused: bool) {
+    /// carried other requests before; `why`: its TLS failed.
+    pub(crate) fn on_upstream_lost(
+        &mut self,
+        key: StreamKey,
+        unsent: bool,
+        reused: bool,
+        why: Option<TransportFailure>,
+    ) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
@@ -262,7 +269,12 @@ impl Worker {
         if let Some(target) = stream.target {
             self.stats.clusters[target.cluster].resets.inc();
         }
-        self.on_upstream_failed(key, Failure::Lost { unsent, reused });
+        let failure = Failure::Lost {
+            unsent,
+            reused,
+            why,
+        };
+        self.on_upstream_failed(key, failure);
     }
 
     /// The upstream gave the stream up, or broke the rules within it.

@@ -1,9 +1,23 @@
 //! How a tunnel with TLS ends: each direction by itself, or both because a session failed.
 
-use super::TunnelKey;
+use super::{Tunnel, TunnelKey};
 use crate::{stream::Flags, transport_failure::TransportFailure, worker::Worker};
 use engines::Sock;
 use tls::Fault;
+
+impl Tunnel {
+    /// What it is that a side goes away now, if it is in its handshake. Who only looks whether anybody is there breaks
+    /// nothing off.
+    pub(super) fn cut_handshake(&self, is_down: bool) -> Option<Fault> {
+        let pump = self.pump.as_ref()?;
+        let transport = match is_down {
+            true => &pump.down.transport,
+            false => &pump.up.transport,
+        };
+        let is_cut = transport.is_handshaking() && !(is_down && transport.is_unused());
+        is_cut.then(|| transport.on_eof().err()).flatten()
+    }
+}
 
 impl Worker {
     /// A socket brings no more.
@@ -12,19 +26,17 @@ impl Worker {
             return;
         };
         let is_down = sock == tunnel.down;
+        let cut = tunnel.cut_handshake(is_down);
         let Some(pump) = &mut tunnel.pump else { return };
         let end = pump.end(is_down);
         (end.is_read, end.is_done) = (false, true);
-        let ended = end.transport.on_eof();
-        // Who only looks whether anybody is there breaks nothing off.
+        let is_cut = end.transport.on_eof().is_err();
         let is_silent = is_down && end.transport.is_unused();
-        match ended {
+        match cut {
             _ if pump.has_failed => self.end_spent_pump(key),
-            Err(_) if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
-            Err(fault) if !pump.end(is_down).transport.is_open() => {
-                self.on_tunnel_fault(key, is_down, &fault);
-            }
-            ended => self.end_pump_half(key, is_down, ended.is_err()),
+            Some(fault) => self.on_tunnel_fault(key, is_down, &fault),
+            None if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
+            None => self.end_pump_half(key, is_down, is_cut),
         }
     }
 
@@ -74,30 +86,60 @@ impl Worker {
         }
     }
 
-    /// TLS has failed on one side; the alert that says so was queued.
-    pub(super) fn on_tunnel_fault(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
+    /// Counts a fault, and keeps it for the log.
+    fn note_tunnel_fault(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
         self.stats.tls.count_fault(fault.detail);
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        let (place, is_new) = (tunnel.place, !tunnel.connected);
-        let cluster = tunnel.config.cluster;
+        let (place, cluster) = (tunnel.place, tunnel.config.cluster);
         tunnel.record.detail = fault.detail;
         if is_down {
             tunnel.failure = Some(fault.into());
-        } else if is_new {
+            let is_new = tunnel.target.is_none();
+            let stats = self.listener_stats(place);
+            stats.handshake_failures.add(is_new.into());
+        } else {
             tunnel.up_failure = Some(fault.into());
+            let is_new = !tunnel.connected;
+            let stats = self.cluster_stats(cluster);
+            stats.handshake_failures.add(is_new.into());
+            stats.connect_failures.add(is_new.into());
         }
-        match (is_down, is_new) {
-            (true, _) => {
-                if tunnel.target.is_none() {
-                    self.listener_stats(place).handshake_failures.inc();
-                }
-                self.fail_pump(key);
-            }
+    }
+
+    /// A socket is gone within its handshake.
+    pub(super) fn on_cut_tunnel(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
+        self.note_tunnel_fault(key, is_down, fault);
+        if is_down {
+            self.end_failed_tunnel(key);
+        } else {
+            self.retry_tunnel(key);
+        }
+    }
+
+    /// The endpoint has not said enough in time: in its handshake, if it is in one.
+    pub(super) fn time_endpoint_out(&mut self, key: TunnelKey) {
+        let Some(tunnel) = self.tunnels.get_mut(key) else {
+            return;
+        };
+        let pump = tunnel.pump.as_ref();
+        if pump.is_some_and(|pump| pump.up.transport.is_handshaking()) {
+            let why = TransportFailure::timeout();
+            tunnel.record.detail = why.detail();
+            tunnel.up_failure = Some(why);
+        }
+    }
+
+    /// TLS has failed on one side; the alert that says so was queued.
+    pub(super) fn on_tunnel_fault(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
+        self.note_tunnel_fault(key, is_down, fault);
+        let Some(tunnel) = self.tunnels.get(key) else {
+            return;
+        };
+        match (is_down, !tunnel.connected) {
+            (true, _) => self.fail_pump(key),
             (false, true) => {
-                self.cluster_stats(cluster).handshake_failures.inc();
-                self.cluster_stats(cluster).connect_failures.inc();
                 self.part_endpoint(key);
                 self.retry_tunnel(key);
             }

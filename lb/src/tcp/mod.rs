@@ -18,7 +18,7 @@ use crate::{
     worker::{Epoch, Owner, Worker},
 };
 use engines::{BufList, Class, ConnectOptions, SlotKey, Sock, slot_key};
-use pump::Pump;
+use pump::{End, Pump};
 use std::{rc::Rc, sync::Arc, time::Instant};
 use tls::{Facts, ServerContext};
 
@@ -48,7 +48,7 @@ pub(crate) struct Tunnel {
     pub(crate) id: u32,
     /// Why TLS with the client failed.
     pub(crate) failure: Option<TransportFailure>,
-    /// Why TLS with the endpoint tried last was not established.
+    /// Why TLS with the endpoint tried last was not established, or broke.
     pub(crate) up_failure: Option<TransportFailure>,
     connected: bool,
     attempts: u32,
@@ -144,6 +144,9 @@ impl Worker {
         };
         let cluster = tunnel.config.cluster;
         (tunnel.up_failure, tunnel.record.detail) = (None, "");
+        if let Some(pump) = &mut tunnel.pump {
+            pump.up = End::default();
+        }
         tunnel.record.cluster = u32::try_from(cluster).ok();
         let upstream = &mut self.upstreams[cluster];
         if !upstream.cluster.breakers.acquire(Breaker::Connections) {
@@ -249,10 +252,19 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        if sock == tunnel.down {
+        let is_down = sock == tunnel.down;
+        if !is_down {
+            tunnel.up = None;
+        }
+        if let Some(fault) = tunnel.cut_handshake(is_down) {
+            return self.on_cut_tunnel(key, is_down, &fault);
+        }
+        if is_down && tunnel.failure.is_some() {
+            return self.end_failed_tunnel(key);
+        }
+        if is_down {
             return self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION);
         }
-        tunnel.up = None;
         if tunnel.connected {
             return self.end_tunnel(key, Flags::UPSTREAM_TERMINATION);
         }
@@ -357,6 +369,7 @@ impl Worker {
             let stats = &self.stats.clusters[tunnel.config.cluster];
             stats.connect_timeouts.inc();
             stats.connect_failures.inc();
+            self.time_endpoint_out(key);
             self.retry_tunnel(key);
         }
     }

@@ -107,7 +107,6 @@ impl Worker {
             return;
         };
         let pump = tunnel.pump.get_or_insert_default();
-        pump.up = End::default();
         match (tls, tunnel.up) {
             (Some(tls), Some(up)) => {
                 let io = &mut self.net.io();

@@ -78,7 +78,7 @@ impl Pipeline {
                 *id = outer;
                 *end
             }
-            Frame::Trailers { id, .. } | Frame::Reset { id, .. } => {
+            Frame::Trailers { id, .. } | Frame::Refused { id, .. } | Frame::Reset { id, .. } => {
                 *id = outer;
                 true
             }

@@ -56,7 +56,9 @@ impl Streams {
                     None
                 }
                 Some(Frame::Trailers { id, .. }) => Some(id),
-                Some(Frame::GoAway | Frame::Pong | Frame::Window { .. }) => None,
+                Some(
+                    Frame::GoAway | Frame::Pong | Frame::Refused { .. } | Frame::Window { .. },
+                ) => None,
             };
             if let Some(id) = ended {
                 let (head, body) = self.asked.remove(&id).unwrap();

@@ -145,6 +145,13 @@ impl Scripted {
         found.map(|(_, head)| head.status())
     }
 
+    /// A field of the last head that came on a stream.
+    pub(crate) fn field(&self, stream: u32, name: &str) -> Option<&str> {
+        let mut heads = self.heads().rev();
+        let found = heads.find(|(id, _)| *id == stream);
+        found.and_then(|(_, head)| head.field(name))
+    }
+
     /// The streams on which requests came.
     pub(crate) fn asked(&self) -> Vec<u32> {
         self.heads().map(|(id, _)| id).collect()

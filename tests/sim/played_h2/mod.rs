@@ -1,5 +1,6 @@
 //! Played scenes of connections that carry many streams.
 
+mod refusals;
 mod tunnels;
 
 use crate::{

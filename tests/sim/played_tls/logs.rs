@@ -1,34 +1,8 @@
 //! What is told of sessions that do not come about.
 
 use super::*;
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
-
-/// A file for a log.
-fn file() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    env::temp_dir().join(format!("ringlb-played-{}-{number}.log", process::id()))
-}
-
-/// An access log, as a field of whatever has one.
-fn log_to(path: &Path, format: &str) -> String {
-    let kind = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
-    format!(
-        "access_log: [{{name: l, typed_config: {{\"@type\": {kind}, path: {}, log_format: {{text_format: \"{format}\\n\"}}}}}}]",
-        path.display()
-    )
-}
-
-fn lines(path: &Path) -> Vec<String> {
-    let text = fs::read_to_string(path).unwrap();
-    fs::remove_file(path).unwrap();
-    text.lines().map(str::to_owned).collect()
-}
+use crate::log::{file, lines, log_to};
+use std::fs;
 
 const CONNECTION: &str = "%CONNECTION_ID% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DURATION% \
      %REQUESTED_SERVER_NAME% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %DOWNSTREAM_TRANSPORT_FAILURE_REASON% \
@@ -194,7 +168,7 @@ fn a_tunnel_tells_of_the_endpoint_tried_last() {
     let lines = lines(&path);
     assert_eq!(lines[0], "- - -");
     assert!(
-        lines[1].starts_with("UPE tls_") && lines[1].ends_with(" -"),
+        lines[1].starts_with("UPE tls_unexpected_message tls_unexpected_message:_"),
         "{lines:?}"
     );
     assert!(

@@ -1,6 +1,7 @@
 //! Played scenes of encrypted connections.
 
 mod endings;
+mod failures;
 mod handshakes;
 mod limits;
 mod logs;
@@ -18,7 +19,7 @@ use crate::{
 use engines::Sock;
 use ringlb::limits::{HANDSHAKES_MAX, LINGER_TIME};
 use std::{sync::Arc, time::Duration};
-use tls::{ClientContext, ClientSettings, ServerContext, ServerSettings, Version};
+use tls::{ClientAuth, ClientContext, ClientSettings, ServerContext, ServerSettings, Version};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";

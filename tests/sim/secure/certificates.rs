@@ -17,7 +17,7 @@ const PKCS8: [u8; 16] = [
 /// A certificate with its key, PEM.
 pub(crate) struct Issued {
     pub(crate) pem: String,
-    key: String,
+    pub(crate) key: String,
 }
 
 /// All of them. The calendar of a run begins with 2026.

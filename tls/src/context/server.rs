@@ -86,6 +86,12 @@ impl ServerContext {
         }
     }
 
+    /// A suite that the client offers is one of ours.
+    pub(crate) fn has_suite_of(&self, offer: &Offer) -> bool {
+        let family = self.family(offer);
+        offer.suites.iter().any(|suite| family.has(*suite))
+    }
+
     /// The certificate that a client gets; it makes the choice of the handshake again.
     pub(crate) fn local(&self, offer: &Offer) -> Option<Arc<Certificate>> {
         let identity = self.family(offer).store.choose(offer)?;
@@ -122,9 +128,9 @@ impl ServerContext {
         let standard = Family {
             store: self.standard.store.clone(),
             verifier: self.standard.verifier.clone(),
+            suites: suites_of(&config),
             config: Arc::new(config),
             chacha: None,
-            suites: self.standard.suites.clone(),
         };
         Arc::new(Self {
             standard,
@@ -199,12 +205,7 @@ impl Family {
             Arc::new(config)
         });
         Ok(Self {
-            suites: config
-                .crypto_provider()
-                .cipher_suites
-                .iter()
-                .map(code)
-                .collect(),
+            suites: suites_of(&config),
             store,
             verifier,
             config: Arc::new(config),
@@ -227,6 +228,11 @@ impl Family {
         let first = offer.suites.iter().find(|suite| self.has(**suite));
         first.is_some_and(|suite| Suite(*suite).is_chacha())
     }
+}
+
+fn suites_of(config: &ServerConfig) -> Vec<Suite> {
+    let all = &config.crypto_provider().cipher_suites;
+    all.iter().map(code).collect()
 }
 
 fn choice(settings: &ServerSettings) -> Choice<'_> {

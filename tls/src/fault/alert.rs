@@ -54,6 +54,7 @@ impl Alert {
     pub(crate) const RECORD_OVERFLOW: Self = Self(22);
     pub(crate) const ACCESS_DENIED: Self = Self(49);
     pub(crate) const DECODE_ERROR: Self = Self(50);
+    pub(crate) const PROTOCOL_VERSION: Self = Self(70);
     pub(crate) const INTERNAL_ERROR: Self = Self(80);
     pub(crate) const USER_CANCELED: Self = Self(90);
     pub(crate) const NO_RENEGOTIATION: Self = Self(100);

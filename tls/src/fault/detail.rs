@@ -6,7 +6,9 @@
 
 use super::Alert;
 use crate::verify::Refusal;
-use rustls::{CertificateError, Error, OtherError, PeerIncompatible, PeerMisbehaved};
+use rustls::{
+    CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved,
+};
 
 pub(super) fn of(error: &Error) -> &'static str {
     match error {
@@ -14,6 +16,7 @@ pub(super) fn of(error: &Error) -> &'static str {
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
             "tls_unexpected_message"
         }
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => "tls_handshake_too_long",
         Error::InvalidMessage(_) => "tls_bad_message",
         Error::InvalidCertificate(why) => of_certificate(why),
         Error::InvalidCertRevocationList(_) => "tls_certificate_revocation_unknown",
@@ -113,6 +116,11 @@ mod tests {
                 "tls_no_shared_cipher",
             ),
             (PeerMisbehaved::IncorrectBinder.into(), "tls_misbehaved"),
+            (
+                InvalidMessage::HandshakePayloadTooLarge.into(),
+                "tls_handshake_too_long",
+            ),
+            (InvalidMessage::MissingData("x").into(), "tls_bad_message"),
             (Error::DecryptError, "tls_bad_record"),
             (Error::FailedToGetRandomBytes, "tls_internal"),
         ] {

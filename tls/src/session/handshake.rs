@@ -16,6 +16,9 @@ use rustls::{
 };
 use std::{mem, net::Ipv4Addr, sync::Arc};
 
+/// `ProtocolVersion` of the oldest version that there is here.
+const TLS12: u16 = 0x0303;
+
 /// A handshake under way.
 pub(super) struct Handshake {
     held: Held,
@@ -26,6 +29,8 @@ pub(super) struct Handshake {
     sni: Option<Box<str>>,
     /// A client has presented its certificate.
     has_presented: bool,
+    /// Bytes of records that were tried since a message was taken: at a server, of a client that sends early data.
+    tried: usize,
 }
 
 enum Side {
@@ -79,6 +84,7 @@ impl Handshake {
             offer: None,
             sni,
             has_presented: false,
+            tried: 0,
         }
     }
 
@@ -126,6 +132,14 @@ impl Handshake {
         let cause = match gather.read(self.held.bytes()) {
             Gathered::Incomplete => return Ok(()),
             Gathered::Message(message) => match hello::read_message(&message) {
+                Ok(offer) if offer.version_max < TLS12 => {
+                    self.offer = Some(offer.into());
+                    Cause {
+                        alert: Alert::PROTOCOL_VERSION,
+                        detail: "tls_no_shared_version",
+                        reason: "TLS 1.1 or older is offered",
+                    }
+                }
                 Ok(offer) if offer.sni.is_none() && context.requires_sni() => Cause {
                     alert: Alert::UNRECOGNIZED_NAME,
                     detail: "tls_sni_required",
@@ -168,6 +182,7 @@ impl Handshake {
                 Ok(Wants::Call) => {}
                 Ok(Wants::Record) => return self.check_held(),
                 Err(fault) => {
+                    let fault = self.explain(fault);
                     // Not once more than there is to write: rustls would go on with the bytes it failed at.
                     while self.has_alert() && self.advance(out).is_ok() {}
                     return Err(fault);
@@ -176,7 +191,38 @@ impl Handshake {
         }
     }
 
+    /// What rustls does not tell apart, or tells by what it came upon first.
+    fn explain(&self, fault: Fault) -> Fault {
+        let (Side::Server(context, _), Some(offer)) = (&self.side, self.offer()) else {
+            return fault;
+        };
+        let early_data_max = context.config(offer).max_early_data_size as usize;
+        let told = match fault.detail {
+            "tls_bad_record" if offer.has_early_data && self.tried > early_data_max => {
+                Some(("tls_early_data_too_long", "early data without end"))
+            }
+            // Groups and signatures are chosen before a suite that they are needed for.
+            "tls_incompatible" | "tls_no_shared_group" | "tls_no_shared_signature"
+                if !context.has_suite_of(offer) =>
+            {
+                Some(("tls_no_shared_cipher", "no cipher suite in common"))
+            }
+            _ => None,
+        };
+        match told {
+            Some((detail, reason)) => Fault {
+                detail,
+                reason: reason.into(),
+                ..fault
+            },
+            None => fault,
+        }
+    }
+
     fn advance(&mut self, out: &mut Vec<u8>) -> Result<Wants, Fault> {
+        if self.offer().is_some_and(|offer| offer.has_early_data) {
+            self.tried = self.tried.saturating_add(self.held.payload_len());
+        }
         let records = self.held.records();
         let (len, wants) = match &mut self.side {
             Side::Hello(..) | Side::Done => return Ok(Wants::Record),
@@ -188,6 +234,9 @@ impl Handshake {
             }
         };
         self.held.discard(len);
+        if len > 0 {
+            self.tried = 0;
+        }
         wants
     }
 
@@ -201,14 +250,13 @@ impl Handshake {
 
     fn check_held(&mut self) -> Result<(), Fault> {
         let has_early_data = self.offer().is_some_and(|offer| offer.has_early_data);
-        let (detail, reason) = if self.held.records().len() > HANDSHAKE_BYTES_MAX {
-            let reason = "a handshake message is too long";
-            ("tls_handshake_too_long", reason)
-        } else if has_early_data && self.held.count() > EARLY_DATA_RECORDS_MAX {
-            // rustls holds what it passes over as if it were part of a message.
-            ("tls_early_data_too_long", "early data without end")
-        } else {
-            return Ok(());
+        let is_long = self.held.records().len() > HANDSHAKE_BYTES_MAX;
+        // rustls holds what it passes over as if it were part of a message.
+        let is_much = has_early_data && self.held.count() > EARLY_DATA_RECORDS_MAX;
+        let (detail, reason) = match has_early_data {
+            _ if !is_long && !is_much => return Ok(()),
+            true => ("tls_early_data_too_long", "early data without end"),
+            false => ("tls_handshake_too_long", "a handshake message is too long"),
         };
         Err(Cause {
             alert: Alert::UNEXPECTED_MESSAGE,

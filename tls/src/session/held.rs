@@ -60,6 +60,11 @@ impl Held {
         &mut self.bytes[..self.whole]
     }
 
+    /// Bytes within the whole records, their headers left out.
+    pub(super) fn payload_len(&self) -> usize {
+        self.whole.saturating_sub(self.count * HEADER_BYTES)
+    }
+
     /// Records since all were done with.
     pub(super) fn count(&self) -> usize {
         self.count

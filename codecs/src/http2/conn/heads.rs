@@ -1,14 +1,14 @@
 //! Header blocks to frames: requests, answers, trailers, and those that nobody wants.
 
 use super::super::code::{Code, Wrong};
-use super::super::frame::{self, END_STREAM, HEADER, Header};
+use super::super::frame::{END_STREAM, HEADER, Header};
 use super::super::guard;
 use super::super::head::{Bounds, Fault, Nothing, Request, Sink, Trailers};
 use super::super::hpack::HpackError;
 use super::super::streams::{Flags, Stream};
 use super::output::finish_block;
-use super::{Connection, Role, reset_frame, stream_id};
-use crate::{Frame, Head, Heads};
+use super::{Connection, Role, stream_id};
+use crate::{Frame, Head, Heads, Malformed};
 
 /// Heads of all streams of a connection together may have so many times the bytes of the largest. A
 /// few bytes of a block can mean a whole head, and streams whose windows are shut keep theirs.
@@ -158,7 +158,7 @@ impl Connection {
         self.guard.on_stream();
         self.guard.on_work();
         if waits {
-            self.owe_status(id, 100, 0);
+            self.owe_continue(id);
         }
         Ok(Some(head_frame(id, head, end)))
     }
@@ -211,14 +211,11 @@ impl Connection {
             }
             Fault::Status(status, detail) => {
                 self.guard.on_answered()?;
-                self.owe_status(id, status, END_STREAM);
-                if !end {
-                    // RFC 9113 §8.1: the rest of the request is not needed.
-                    self.bury(id, self.first_window());
-                    let reset = frame::reset(id, Code::NO_ERROR);
-                    self.owed.extend_from_slice(&reset);
+                self.begin_refused(id, end);
+                Frame::Refused {
+                    id: stream_id(id),
+                    why: Malformed { status, detail },
                 }
-                reset_frame(id, Code::ENHANCE_YOUR_CALM.reason(), detail)
             }
         };
         if end {
@@ -227,13 +224,22 @@ impl Connection {
         Ok(frame)
     }
 
-    /// Answers by ourselves with a status alone.
-    fn owe_status(&mut self, id: u32, status: u16, flags: u8) {
+    /// Opens the stream of a request of which nothing is told but that it is refused.
+    fn begin_refused(&mut self, id: u32, end: bool) {
+        let mut stream = Stream::new(id, self.peer.window, self.first_window(), Flags::HEAD_CAME);
+        if end {
+            stream.set(Flags::REMOTE_END);
+        }
+        self.streams.push(stream);
+    }
+
+    /// The client may go on with its request.
+    fn owe_continue(&mut self, id: u32) {
         let start = self.owed.len();
         self.owed.extend_from_slice(&[0; HEADER]);
         self.encoder.begin(&mut self.owed);
-        self.encoder.status(status, &mut self.owed);
-        finish_block(&mut self.owed, start, id, flags, self.peer.frame_max);
+        self.encoder.status(100, &mut self.owed);
+        finish_block(&mut self.owed, start, id, 0, self.peer.frame_max);
     }
 
     fn on_trailers(

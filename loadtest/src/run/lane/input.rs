@@ -147,8 +147,8 @@ impl Lane {
             }
             Frame::Reset { id, reason, .. } => self.on_reset(index, id, of_reset(reason)),
             Frame::Window { .. } => self.push_bodies(index),
-            // Both show in the codec's life.
-            Frame::GoAway | Frame::Pong => {}
+            // Two show in the codec's life; no answer is refused with a status.
+            Frame::GoAway | Frame::Pong | Frame::Refused { .. } => {}
         }
     }
 

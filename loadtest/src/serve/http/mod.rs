@@ -311,6 +311,11 @@ impl Http {
                 }
                 index
             }
+            Frame::Refused { id, why } => {
+                desk.counters.malformed += 1;
+                codec.refuse_stream(id, why.status, b"", &mut desk.out);
+                None
+            }
             Frame::Reset { id, .. } => {
                 if let Some(index) = place(id) {
                     self.exchanges.remove(index).on_reset(desk, codec);
