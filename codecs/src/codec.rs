@@ -102,8 +102,9 @@ pub trait Codec: Send {
 pub trait Protocol: Sync {
     /// The name used in configuration, statistics and logs.
     fn name(&self) -> &'static str;
-    /// Its name in ALPN (RFC 7301), if a TLS handshake can choose it.
-    fn alpn(&self) -> Option<&'static [u8]>;
+    /// Its names in ALPN (RFC 7301), none if a TLS handshake cannot choose it: what it is offered by, then those that
+    /// older versions of it have, which its server speaks as well.
+    fn alpn(&self) -> &'static [&'static [u8]];
     /// Whether a connection that begins with `prefix` speaks it.
     fn detect(&self, prefix: &[u8]) -> Detected;
     /// The codec of a downstream connection.

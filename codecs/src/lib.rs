@@ -25,8 +25,24 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[&http2::Http2, &http1::Http1];
 
 /// The protocol that TLS has agreed on (RFC 7301 §6); `None`: no protocol of ours.
 pub fn by_alpn(name: &[u8]) -> Option<&'static dyn Protocol> {
-    let found = PROTOCOLS.iter().find(|one| one.alpn() == Some(name));
+    let found = PROTOCOLS.iter().find(|one| one.alpn().contains(&name));
     found.copied()
+}
+
+/// What a server takes that offers these protocols by ALPN: behind all of them the older versions of each, so that a
+/// client that has nothing else is served.
+pub fn with_older_alpn(mut offered: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    for protocol in PROTOCOLS {
+        let Some((name, older)) = protocol.alpn().split_first() else {
+            continue;
+        };
+        if offered.iter().any(|one| one == name) {
+            let known = |one: &[u8]| offered.iter().any(|known| known == one);
+            let missing: Vec<_> = older.iter().filter(|one| !known(one)).collect();
+            offered.extend(missing.into_iter().map(|one| one.to_vec()));
+        }
+    }
+    offered
 }
 
 #[cfg(test)]
@@ -38,10 +54,29 @@ mod tests {
         for (name, want) in [
             (&b"h2"[..], Some("http2")),
             (b"http/1.1", Some("http1")),
+            (b"http/1.0", Some("http1")),
             (b"H2", None),
             (b"", None),
         ] {
             assert_eq!(by_alpn(name).map(Protocol::name), want);
+        }
+    }
+
+    #[test]
+    fn older_versions_are_taken_behind_what_is_offered() {
+        for (offered, want) in [
+            (&["http/1.1", "h2"][..], &["http/1.1", "h2", "http/1.0"][..]),
+            (&["http/1.1"], &["http/1.1", "http/1.0"]),
+            (&["h2", "http/1.0"], &["h2", "http/1.0"]),
+            (&["http/1.0", "http/1.1"], &["http/1.0", "http/1.1"]),
+            (&["h2"], &["h2"]),
+            (&["spdy/3"], &["spdy/3"]),
+            (&[], &[]),
+        ] {
+            let bytes = |names: &[&str]| -> Vec<Vec<u8>> {
+                names.iter().map(|name| (*name).into()).collect()
+            };
+            assert_eq!(with_older_alpn(bytes(offered)), bytes(want), "{offered:?}");
         }
     }
 }

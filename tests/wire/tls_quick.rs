@@ -80,6 +80,35 @@ fn a_line_is_enough_for_https() {
 }
 
 #[test]
+fn clients_of_http_1_0_are_served() {
+    let origin = Origin::echo("a");
+    let pair = format!("--cert {} --key {}", file("any.pem"), file("any.key"));
+    let line = format!("--listen https://127.0.0.1:0 {pair} --to {}", origin.at());
+    let proxy = start(&line);
+    for (alpn, agreed) in [
+        (&["http/1.0"][..], "http/1.0"),
+        (&["http/1.0", "http/1.1"], "http/1.1"),
+        (&["http/0.9", "http/1.0"], "http/1.0"),
+    ] {
+        let offer = offering(&Offer {
+            alpn,
+            ..Offer::default()
+        });
+        let mut client = Client::secure(at(&proxy), &offer, "localhost");
+        assert_eq!(client.agreed().alpn.as_deref(), Some(agreed), "{alpn:?}");
+        let answer = client.ask("GET /old HTTP/1.0\r\nhost: h\r\n\r\n");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "a /old "));
+    }
+    if has("curl") {
+        let url = format!("https://localhost:{}/curl", at(&proxy).port());
+        let args = ["-sSv", "--http1.0", "--cacert", &file("ca.pem"), &url];
+        let (good, answer, said) = run("curl", &args, b"");
+        assert!(good && answer == b"a /curl ", "{said}");
+        assert!(said.contains("server accepted http/1.0"), "{said}");
+    }
+}
+
+#[test]
 fn endpoints_with_https_are_verified() {
     let endpoint = |certificate: &str| {
         Origin::secure(

@@ -59,8 +59,8 @@ impl Protocol for Http1 {
         "http1"
     }
 
-    fn alpn(&self) -> Option<&'static [u8]> {
-        Some(b"http/1.1")
+    fn alpn(&self) -> &'static [&'static [u8]] {
+        &[b"http/1.1", b"http/1.0"]
     }
 
     fn detect(&self, prefix: &[u8]) -> Detected {

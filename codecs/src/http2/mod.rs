@@ -37,8 +37,8 @@ impl Protocol for Http2 {
         "http2"
     }
 
-    fn alpn(&self) -> Option<&'static [u8]> {
-        Some(b"h2")
+    fn alpn(&self) -> &'static [&'static [u8]] {
+        &[b"h2"]
     }
 
     fn detect(&self, prefix: &[u8]) -> Detected {

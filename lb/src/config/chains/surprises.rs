@@ -4,6 +4,7 @@ use crate::config::{
     CodecType, Terminal,
     compile::{Compiler, at},
 };
+use codecs::{PROTOCOLS, Protocol, http1::Http1, http2::Http2};
 use xds::api::envoy::config::listener::v3 as api;
 
 impl Compiler {
@@ -12,15 +13,15 @@ impl Compiler {
         let Terminal::Http(http) = terminal else {
             return;
         };
-        let (spoken, name): (&[&[u8]], _) = match http.codec {
-            CodecType::Auto => (&[b"h2", b"http/1.1", b"http/1.0"], "AUTO"),
-            CodecType::Http1 => (&[b"http/1.1", b"http/1.0"], "HTTP1"),
-            CodecType::Http2 => (&[b"h2"], "HTTP2"),
+        let (spoken, name): (&[&dyn Protocol], _) = match http.codec {
+            CodecType::Auto => (PROTOCOLS, "AUTO"),
+            CodecType::Http1 => (&[&Http1], "HTTP1"),
+            CodecType::Http2 => (&[&Http2], "HTTP2"),
         };
         let path =
             format!("{path}.transport_socket.typed_config.common_tls_context.alpn_protocols");
         for (index, offered) in alpn.iter().enumerate() {
-            if !spoken.contains(&&**offered) {
+            if !spoken.iter().any(|one| one.alpn().contains(&&**offered)) {
                 let offered = offered.escape_ascii();
                 let reason =
                     format!("offers `{offered}`, which `codec_type: {name}` does not speak");

@@ -225,7 +225,7 @@ impl Server {
     ) -> Result<Arc<ServerContext>, SettingsError> {
         let settings = ServerSettings {
             identities: super::identities(&self.certificates, values),
-            alpn: self.params.alpn.clone(),
+            alpn: codecs::with_older_alpn(self.params.alpn.clone()),
             versions: self.params.versions,
             suites: self.params.suites.clone(),
             groups: self.params.groups.clone(),
