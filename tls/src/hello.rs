@@ -6,7 +6,8 @@ mod name;
 mod records;
 
 pub(crate) use message::read as read_message;
-pub(crate) use records::{Gather, Gathered, TOO_LONG};
+use records::TOO_LONG;
+pub(crate) use records::{Gather, Gathered};
 
 /// What a ClientHello says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,27 @@ pub enum Hello {
     /// The connection does not begin with a TLS handshake record.
     Plain,
     /// It does, but what follows is no ClientHello, or one longer than [`crate::limits::HELLO_BYTES_MAX`].
-    Malformed(&'static str),
+    Malformed {
+        /// One of [`crate::DETAILS`].
+        detail: &'static str,
+        /// The same in words.
+        reason: &'static str,
+    },
+}
+
+impl Hello {
+    fn malformed(reason: &'static str) -> Self {
+        let detail = detail(reason);
+        Self::Malformed { detail, reason }
+    }
+}
+
+/// What the reason that a hello is malformed counts as.
+pub(crate) fn detail(reason: &'static str) -> &'static str {
+    match reason {
+        TOO_LONG => "tls_hello_too_long",
+        _ => "tls_bad_hello",
+    }
 }
 
 /// Reads the first bytes of a connection as they come; the ClientHello may be split over records.
@@ -50,10 +71,10 @@ impl Reader {
         match self.0.read(bytes) {
             Gathered::Incomplete => Hello::Incomplete,
             Gathered::Plain => Hello::Plain,
-            Gathered::Malformed(reason) => Hello::Malformed(reason),
+            Gathered::Malformed(reason) => Hello::malformed(reason),
             Gathered::Message(message) => match message::read(&message) {
                 Ok(offer) => Hello::Offer(offer.into()),
-                Err(reason) => Hello::Malformed(reason),
+                Err(reason) => Hello::malformed(reason),
             },
         }
     }

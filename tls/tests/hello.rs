@@ -117,7 +117,7 @@ fn offer() -> Offer {
 
 fn malformed(bytes: &[u8]) -> Option<&'static str> {
     match read(bytes) {
-        Hello::Malformed(reason) => Some(reason),
+        Hello::Malformed { reason, .. } => Some(reason),
         Hello::Incomplete | Hello::Offer(_) | Hello::Plain => None,
     }
 }

@@ -44,9 +44,11 @@ impl Worker {
         let arrivals = &self.arrivals;
         let is_waiting = |key| arrivals.get(key).is_some();
         if let Some(oldest) = self.inspections.add(key, is_waiting) {
-            self.stats.listeners[listener as usize]
-                .inspect_overflows
-                .inc();
+            if let Some(arrival) = arrivals.get(oldest) {
+                self.stats.listeners[arrival.listener as usize]
+                    .inspect_overflows
+                    .inc();
+            }
             self.drop_arrival(oldest, &End::new(Flags::default(), "inspect_overflow"));
         }
         self.wheels.arrivals.set(key.index(), end);
@@ -64,8 +66,9 @@ impl Worker {
             Hello::Offer(offer) => self.end_inspection(key, Some(&offer)),
             Hello::Plain => self.end_inspection(key, None),
             // It is for no chain: not for a plain one, and which other one nobody can tell.
-            Hello::Malformed(reason) => {
-                let detail = "tls_bad_hello";
+            Hello::Malformed { detail, reason } => {
+                let listener = arrival.listener as usize;
+                self.stats.listeners[listener].handshake_failures.inc();
                 self.stats.tls.count_fault(detail);
                 let end = End {
                     failure: Some(TransportFailure::new(detail, reason)),

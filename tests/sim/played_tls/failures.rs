@@ -54,7 +54,7 @@ fn asker(stage: &mut Stage) -> Scripted {
 }
 
 /// A client that reads nothing: its close is a reset.
-fn deaf(stage: &mut Stage, bytes: &[u8]) -> engines::Sock {
+fn deaf(stage: &mut Stage, bytes: &[u8]) -> Sock {
     let client = stage.deaf_client();
     stage.send(client, bytes);
     stage.settle();

@@ -122,6 +122,28 @@ fn a_hello_may_come_byte_by_byte() {
 }
 
 #[test]
+fn a_bad_hello_counts_the_same_wherever_it_is_read() {
+    let inspected = "filter_chain_match: {server_names: [a.test]}";
+    // A message that is no ClientHello, and one of 64 KiB.
+    let (bad, long) = ([22, 3, 1, 0, 4, 2, 0, 0, 0], [22, 3, 1, 0, 4, 1, 1, 0, 0]);
+    for more in ["", inspected] {
+        let mut stage = Stage::new(&Script {
+            chain: &secure_front(more),
+            is_inspecting: !more.is_empty(),
+            ..Script::default()
+        });
+        for (hello, detail) in [(bad, "tls_bad_hello"), (long, "tls_hello_too_long")] {
+            let client = stage.client();
+            stage.send(client, hello);
+            stage.settle();
+            assert!(stage.has_ended(client));
+            assert_eq!(fault(&stage, detail), 1, "{more} {detail}");
+        }
+        assert_eq!(stage.stats.listeners[0].handshake_failures.get(), 2);
+    }
+}
+
+#[test]
 fn who_is_refused_is_told_why_before_the_connection_ends() {
     for version in [Version::Tls12, Version::Tls13] {
         let mut stage = Stage::new(&Script {

@@ -258,12 +258,12 @@ impl Handshake {
             true => ("tls_early_data_too_long", "early data without end"),
             false => ("tls_handshake_too_long", "a handshake message is too long"),
         };
-        Err(Cause {
-            alert: Alert::UNEXPECTED_MESSAGE,
+        // The peer is not told: only rustls has the keys for an alert.
+        Err(Fault {
             detail,
-            reason,
-        }
-        .into())
+            reason: reason.into(),
+            is_ours: false,
+        })
     }
 
     fn is_over(&self) -> bool {
@@ -331,13 +331,8 @@ fn presented(
 }
 
 fn bad_hello(reason: &'static str) -> Cause {
-    let is_long = reason == hello::TOO_LONG;
     Cause {
-        detail: if is_long {
-            "tls_hello_too_long"
-        } else {
-            "tls_bad_hello"
-        },
+        detail: hello::detail(reason),
         ..Cause::undecodable(reason)
     }
 }
