@@ -342,7 +342,7 @@ fn heads_that_are_late_end_a_connection_whatever_else_it_carries(engine: EngineK
 }
 
 fn answers_share_the_window_of_their_connection(engine: EngineKind) {
-    use crate::support::h2::{DATA, WINDOW_UPDATE};
+    use crate::support::h2::{DATA, HEADERS, WINDOW_UPDATE};
     let origin = sized();
     for proxy in &chain(engine, &origin) {
         // INITIAL_WINDOW_SIZE: the connection's window is what they have to share.
@@ -351,14 +351,23 @@ fn answers_share_the_window_of_their_connection(engine: EngineKind) {
             .map(|_| client.request("GET", "/b/3000000", &[], true))
             .collect();
         let mut bytes = std::collections::BTreeMap::new();
-        let mut sum = 0;
+        let (mut sum, mut heads, mut owed) = (0, 0, 0);
         while sum < 3_000_000 {
             let frame = client.next().unwrap();
-            if frame.kind == DATA && !frame.payload.is_empty() {
+            heads += usize::from(frame.kind == HEADERS);
+            if frame.kind == DATA {
                 *bytes.entry(frame.id).or_insert(0) += frame.payload.len();
                 sum += frame.payload.len();
-                let more = (frame.payload.len() as u32).to_be_bytes();
-                client.send(WINDOW_UPDATE, 0, 0, &more);
+                owed += frame.payload.len() as u32;
+            }
+            // None of them is late when they begin to share.
+            if heads == ids.len() && owed > 0 {
+                client.send(
+                    WINDOW_UPDATE,
+                    0,
+                    0,
+                    &std::mem::take(&mut owed).to_be_bytes(),
+                );
             }
         }
         for id in ids {
