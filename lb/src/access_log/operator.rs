@@ -5,11 +5,7 @@ use super::{
     grpc_status::{self, GrpcStyle},
     tls_value::TlsValue,
 };
-use crate::{
-    addresses::Addresses,
-    stream::{CONNECTION_FAILURE, CONNECTION_TERMINATION},
-    transport_failure::TransportFailure,
-};
+use crate::{addresses::Addresses, stream::is_of_connection, transport_failure::TransportFailure};
 use codecs::Head;
 use engines::SockAddr;
 use std::{
@@ -220,9 +216,7 @@ fn failure(out: &mut Vec<u8>, failure: Option<&TransportFailure>) {
 fn details(out: &mut Vec<u8>, facts: &Facts<'_>) {
     let detail = facts.record.detail;
     match (facts.up_failure, detail.strip_suffix('}')) {
-        (Some(failure), Some(open))
-            if [CONNECTION_FAILURE, CONNECTION_TERMINATION].contains(&detail) =>
-        {
+        (Some(failure), Some(open)) if is_of_connection(detail) => {
             let whole = format!("{open}|{}}}", failure.in_one_word());
             text(out, whole.as_bytes());
         }

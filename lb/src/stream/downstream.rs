@@ -414,6 +414,7 @@ impl Worker {
             return;
         };
         stream.record.flags.set(failure.flags());
-        self.fail(key, failure.reply());
+        let has_begun = stream.response.head_sent;
+        self.fail(key, failure.reply(has_begun));
     }
 }

@@ -19,7 +19,7 @@ pub(crate) use clocks::Deadlines;
 pub use half::Half;
 pub use local_reply::LocalReply;
 pub use record::{Flags, Moment, Record, RouteId};
-pub(crate) use retry::{CONNECTION_FAILURE, CONNECTION_TERMINATION, Failure};
+pub(crate) use retry::{Failure, is_of_connection};
 use upgrade::Upgrade;
 
 use crate::{

@@ -17,12 +17,23 @@ use engines::Buf;
 const STALE_MAX: u8 = 3;
 
 /// Response code details where no connection could be opened.
-pub(crate) const CONNECTION_FAILURE: &str =
-    "upstream_reset_before_response_started{connection_failure}";
+const CONNECTION_FAILURE: &str = "upstream_reset_before_response_started{connection_failure}";
 
-/// Response code details where a connection ended before the answer did.
-pub(crate) const CONNECTION_TERMINATION: &str =
-    "upstream_reset_before_response_started{connection_termination}";
+/// Response code details of what an endpoint did not answer to its end: before the answer's head went out,
+/// and behind it.
+const CONNECTION_TERMINATION: [&str; 2] = [
+    "upstream_reset_before_response_started{connection_termination}",
+    "upstream_reset_after_response_started{connection_termination}",
+];
+const REMOTE_RESET: [&str; 2] = [
+    "upstream_reset_before_response_started{remote_reset}",
+    "upstream_reset_after_response_started{remote_reset}",
+];
+
+/// Whether these details tell of a connection, so that the reason why its TLS failed belongs to them.
+pub(crate) fn is_of_connection(detail: &str) -> bool {
+    detail == CONNECTION_FAILURE || CONNECTION_TERMINATION.contains(&detail)
+}
 
 /// Why a try came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +72,17 @@ impl Failure {
         }
     }
 
-    pub(super) fn reply(&self) -> LocalReply {
+    /// `has_begun`: the answer's head went out.
+    pub(super) fn reply(&self, has_begun: bool) -> LocalReply {
+        let [termination, reset] =
+            [CONNECTION_TERMINATION, REMOTE_RESET].map(|details| details[usize::from(has_begun)]);
         match self {
             Self::Connect => LocalReply::new(503, CONNECTION_FAILURE),
             Self::Handshake(why) => insecure(CONNECTION_FAILURE, why),
-            Self::Lost { why: Some(why), .. } => insecure(CONNECTION_TERMINATION, why),
-            Self::Lost { why: None, .. } => LocalReply::new(503, CONNECTION_TERMINATION),
+            Self::Lost { why: Some(why), .. } => insecure(termination, why),
+            Self::Lost { why: None, .. } => LocalReply::new(503, termination),
             Self::Malformed(detail) => LocalReply::new(502, detail),
-            Self::Refused | Self::Reset | Self::Status => {
-                LocalReply::new(503, "upstream_reset_before_response_started{remote_reset}")
-            }
+            Self::Refused | Self::Reset | Self::Status => LocalReply::new(503, reset),
             Self::Timeout => LocalReply::new(504, "upstream_per_try_timeout")
                 .with_grpc_status(grpc::DEADLINE_EXCEEDED),
         }

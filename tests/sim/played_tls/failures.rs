@@ -238,3 +238,22 @@ fn keys_that_are_used_up_are_our_fault_and_told() {
         assert_eq!(lines(&path), [at_client("LR", USED_UP)]);
     }
 }
+
+#[test]
+fn an_answer_that_ends_early_is_told_to_have_begun() {
+    let path = file();
+    let mut stage = stage(false, &path);
+    let mut client = asker(&mut stage);
+    let mut endpoint = endpoint(&mut stage, 0);
+    endpoint.say(
+        &mut stage,
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+    );
+    settle(&mut stage, &mut [&mut client]);
+    stage.close(endpoint.sock);
+    settle(&mut stage, &mut [&mut client]);
+    assert!(client.text().ends_with("half") && stage.has_ended(client.sock));
+    stage.end();
+    let line = "UC upstream_reset_after_response_started{connection_termination} - -";
+    assert_eq!(lines(&path), [line]);
+}
