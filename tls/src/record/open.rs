@@ -66,6 +66,11 @@ impl Opener {
         self.header_len > 0
     }
 
+    #[cfg(feature = "simulation")]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// Takes the bytes of at most one record from the front; returns how many that were, and the record if they
     /// end it.
     pub(crate) fn next(&mut self, input: &mut [u8]) -> Result<(usize, Option<Record>), Cause> {
