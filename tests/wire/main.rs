@@ -30,6 +30,7 @@ mod tls_declined;
 mod tls_endpoints;
 mod tls_gmssl;
 mod tls_grpc;
+mod tls_hellos;
 mod tls_identity;
 mod tls_key_log;
 mod tls_log;

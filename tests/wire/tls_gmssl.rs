@@ -247,16 +247,18 @@ fn what_does_not_fit_is_refused(engine: EngineKind) {
     let other = suite
         .clone()
         .with(&Chain::made_by("openssl", Some(CERTIFICATE_ID)));
-    // Whom it does not believe it leaves without a word.
-    for (context, asked, is_refused) in [
-        (suite.open(), &other, false),
-        (suite.open(), &sm4_ccm().with(&gmssl.ours), true),
-        (standard().open(), &suite, true),
+    for (context, asked, is_cut) in [
+        // Whom it does not believe it leaves without a word.
+        (suite.open(), &other, true),
+        (suite.open(), &sm4_ccm().with(&gmssl.ours), false),
+        (standard().open(), &suite, false),
     ] {
         let proxy = serve(engine, &context, origin.at());
         let got = gmssl.client(&proxy, "http", asked, &["-get", "/x"]);
         assert!(!ends_with(&got, "a /x "));
-        until("it is counted", || faults(&proxy) == u64::from(is_refused));
+        until("it is counted", || faults(&proxy) == 1);
+        let cut = proxy.labelled("ringlb_tls_faults_total{detail=\"tls_truncated\"}");
+        assert_eq!(cut, u64::from(is_cut));
         proxy.settle();
     }
     assert_eq!(origin.connections(), 0);

@@ -86,13 +86,12 @@ fn long_bodies_pass_both_ways(engine: EngineKind) {
     for suite in [sm4_gcm(), sm4_ccm()] {
         let origin = Origin::echo("a");
         let proxy = serve(engine, &suite.open(), origin.at());
-        let (at, ca) = (proxy.at("http").to_string(), &suite.chain.ca);
-        let target = ["s_client", "-connect", &at, "-servername", "localhost"];
-        let args = [&target, suite.args, &["-quiet", "-CAfile", ca]].concat();
+        let at = proxy.at("http").to_string();
         let head = format!(
             "PUT / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             data.len()
         );
+        let args = suite.client(&at, &["-quiet"]);
         let (_, answer, said) = run(&program, &args, &[head.as_bytes(), &data].concat());
         assert!(answer.ends_with(&data), "{} {said}", answer.len());
         assert!(!said.contains("unexpected eof"), "{said}");
@@ -118,17 +117,8 @@ fn keys_change_under_way(engine: EngineKind) {
     for suite in [standard(), sm4_gcm(), sm4_ccm()] {
         let origin = echo();
         let proxy = serve(engine, &suite.open(), origin.at());
-        let (at, ca) = (proxy.at("tcp").to_string(), &suite.chain.ca);
-        let target = [
-            "s_client",
-            "-connect",
-            &at,
-            "-servername",
-            "localhost",
-            "-CAfile",
-            ca,
-        ];
-        let mut client = Program::start(&program, &[&target, suite.args].concat());
+        let at = proxy.at("tcp").to_string();
+        let mut client = Program::start(&program, &suite.client(&at, &[]));
         // `K` asks for new keys of the other direction too.
         for (number, command) in ["K", "k", "K", "K"].iter().enumerate() {
             client.line_with(if number == 0 {

@@ -80,18 +80,9 @@ fn a_changed_byte_is_noticed(engine: EngineKind) {
         let origin = echo();
         let proxy = serve(engine, &suite.open(), origin.at());
         let between = changing(proxy.at("tcp"), 4500, true);
-        let (at, ca) = (between.at().to_string(), &suite.chain.ca);
-        let target = [
-            "s_client",
-            "-connect",
-            &at,
-            "-servername",
-            "localhost",
-            "-quiet",
-            "-CAfile",
-            ca,
-        ];
-        let (_, got, said) = run(&program, &[&target, suite.args].concat(), line.as_bytes());
+        let at = between.at().to_string();
+        let args = suite.client(&at, &["-quiet"]);
+        let (_, got, said) = run(&program, &args, line.as_bytes());
         assert!(got.is_empty());
         assert!(said.contains("bad record mac"), "{said}");
         let fault = "ringlb_tls_faults_total{detail=\"tls_bad_record\"}";
@@ -133,18 +124,8 @@ fn a_drain_lets_transfers_end(engine: EngineKind) {
         .cluster(&Cluster::default(), &[origin.at()])
         .yaml();
     let mut proxy = Proxy::start(engine, &yaml);
-    let (at, ca) = (proxy.at("http").to_string(), &suite.chain.ca);
-    let target = [
-        "s_client",
-        "-connect",
-        &at,
-        "-servername",
-        "localhost",
-        "-quiet",
-        "-CAfile",
-        ca,
-    ];
-    let args = [&target, suite.args].concat();
+    let at = proxy.at("http").to_string();
+    let args = suite.client(&at, &["-quiet"]);
     let (mut down, mut up) = (
         Program::start(&program, &args),
         Program::start(&program, &args),

@@ -233,6 +233,16 @@ impl Session {
         }
     }
 
+    /// Memory for what was received and waits.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Handshake(handshake) => handshake.held_bytes(),
+            State::Traffic(traffic) => traffic.held_bytes(),
+            State::Failed(_) => 0,
+        }
+    }
+
     pub(crate) fn traffic_mut(&mut self) -> Option<&mut Traffic> {
         match &mut self.state {
             State::Traffic(traffic) => Some(traffic),

@@ -89,6 +89,32 @@ fn a_record_in_parts_takes_one_buffer_as_long_as_it_is() {
 }
 
 #[test]
+fn a_stream_of_records_that_end_in_the_next_block_takes_a_buffer_for_each_and_keeps_none() {
+    const RECORDS: usize = 64;
+    /// `BlockLimits::large_bytes` of the engines.
+    const BLOCK_BYTES: usize = 32 << 10;
+    for suite in support::suites() {
+        let mut pair = Pair::new(&[suite]);
+        let data = pattern(RECORDS * RECORD_BYTES_MAX);
+        // The first records of a stream are small.
+        let mut first = seal(&mut pair.client, NOW, &[&data]);
+        open(&mut pair.server, &mut first);
+        let mut wire = seal(&mut pair.client, NOW, &[&data]);
+        let cuts = wire.len() / BLOCK_BYTES;
+        let info = allocation_counter::measure(|| {
+            let blocks = wire.chunks_mut(BLOCK_BYTES);
+            let opened: usize = blocks.map(|block| open(&mut pair.server, block)).sum();
+            assert_eq!(opened, data.len());
+        });
+        // One more where less than a quarter of a record came first.
+        let counts = cuts as u64..=2 * cuts as u64;
+        assert!(counts.contains(&info.count_total), "{suite:?}: {info:?}");
+        assert_eq!(info.bytes_current, 0, "{suite:?}");
+        assert!(info.bytes_max <= 2 * (RECORD_BYTES_MAX as u64 + 256));
+    }
+}
+
+#[test]
 fn a_record_takes_memory_by_what_has_come_of_it_not_by_its_header() {
     let mut pair = Pair::new(&[ring::cipher_suite::TLS13_AES_128_GCM_SHA256]);
     let data = pattern(4 * 4096 + RECORD_BYTES_MAX);

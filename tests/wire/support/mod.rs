@@ -14,6 +14,7 @@ pub(crate) mod tls_config;
 pub(crate) mod tls_openssl;
 pub(crate) mod tls_pki;
 pub(crate) mod tls_programs;
+pub(crate) mod tls_scene;
 
 pub(crate) use certificates::certificates;
 pub(crate) use client::{Answer, Client};

@@ -115,6 +115,14 @@ impl Suite {
         ))
     }
 
+    /// Arguments of `s_client` that believes the chain and shows nothing.
+    pub(crate) fn client<'a>(&'a self, at: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        s_client(
+            at,
+            &[self.args, &["-CAfile", &self.chain.ca], more].concat(),
+        )
+    }
+
     /// Whom `s_client` and `s_server` believe and who they are.
     pub(crate) fn identity(&self) -> Vec<&str> {
         let Chain {
@@ -166,9 +174,13 @@ pub(crate) fn tongsuo() -> Option<String> {
 
 /// Asks for a page of a listener.
 pub(crate) fn ask(program: &str, at: SocketAddr, args: &[&str]) -> String {
-    let at = at.to_string();
-    let target = ["s_client", "-connect", &at, "-servername", "localhost"];
-    Program::start(program, &[&target, args].concat()).ask()
+    Program::start(program, &s_client(&at.to_string(), args)).ask()
+}
+
+/// Of a client that asks for `localhost`.
+fn s_client<'a>(at: &'a str, args: &[&'a str]) -> Vec<&'a str> {
+    let target = ["s_client", "-connect", at, "-servername", "localhost"];
+    [&target, args].concat()
 }
 
 /// Of `s_server`: the program and where it listens.

@@ -1,11 +1,16 @@
 //! What must hold for any bytes; for the fuzz targets and the property tests.
 
+mod choices;
+#[cfg(feature = "simulation")]
+mod handshake;
 mod records;
 
 use crate::{
     Session,
     hello::{self, Gather, Gathered, Hello},
 };
+#[cfg(feature = "simulation")]
+pub use handshake::fuzz_handshake;
 pub use records::fuzz_records;
 
 /// No input panics; once something is told it stays so whatever follows, and it does not matter in which pieces the

@@ -1,5 +1,6 @@
 //! Records of a session: whatever they hold, however they are cut and damaged.
 
+use super::choices::Choices;
 use crate::{
     Facts, Now, Step, Suite, Version, What,
     record::{Keys, kind},
@@ -12,34 +13,10 @@ use rustls::{
 
 const NOW: Now = Now::from_secs(1);
 
-/// Bytes of the input that are left.
-struct Choices<'a>(&'a [u8]);
-
-impl<'a> Choices<'a> {
-    /// The next byte; 0 at the end.
-    fn byte(&mut self) -> u8 {
-        let byte = self.0.split_first().map(|(first, rest)| (*first, rest));
-        byte.map_or(0, |(first, rest)| {
-            self.0 = rest;
-            first
-        })
-    }
-
-    fn number(&mut self) -> usize {
-        usize::from(u16::from_be_bytes([self.byte(), self.byte()]))
-    }
-
-    fn bytes(&mut self, len: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(len.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-}
-
 /// Two sessions with keys that are always the same: one seals what the bytes say, the other gets it damaged and cut as
 /// they say. No input panics, data that comes out is what went in, and none comes out behind damage.
 pub fn fuzz_records(bytes: &[u8]) {
-    let mut choices = Choices(bytes);
+    let mut choices = Choices::new(bytes);
     let mode = choices.byte();
     let (mut from, mut to) = (traffic(mode, true), traffic(mode, false));
     let (mut wire, mut sent) = (Vec::new(), Vec::new());

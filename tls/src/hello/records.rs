@@ -59,6 +59,11 @@ impl Gather {
         }
     }
 
+    #[cfg(feature = "simulation")]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.message.capacity()
+    }
+
     /// The body of the message, taken, if all of it is there.
     fn body(&mut self) -> Result<Option<Vec<u8>>, &'static str> {
         if self.message.first().is_some_and(|kind| *kind != 1) {

@@ -25,6 +25,9 @@ pub struct Provider {
     pub(crate) sm: Option<Arc<CryptoProvider>>,
     /// Signatures have to follow from the seed too.
     pub(crate) is_seeded: bool,
+    /// What the seed decides.
+    #[cfg(feature = "simulation")]
+    draws: Option<&'static seeded::Draws>,
 }
 
 impl Provider {
@@ -40,7 +43,19 @@ impl Provider {
     /// only Ed25519 (and SM2) keys sign, as the other signatures draw from the system.
     #[cfg(feature = "simulation")]
     pub fn seeded(seed: u64) -> Self {
-        Self::of(seeded::provider(standard(), seed), true)
+        let draws = seeded::Draws::of(seed);
+        Self {
+            draws: Some(draws),
+            ..Self::of(seeded::provider(standard(), draws), true)
+        }
+    }
+
+    /// Begins its draws anew, as another of the same seed would, without what each of them leaks.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn rewind(&self) {
+        if let Some(draws) = self.draws {
+            draws.rewind();
+        }
     }
 
     fn of(standard: CryptoProvider, is_seeded: bool) -> Self {
@@ -48,6 +63,8 @@ impl Provider {
             sm: sm(&standard),
             standard: Arc::new(standard),
             is_seeded,
+            #[cfg(feature = "simulation")]
+            draws: None,
         }
     }
 

@@ -10,7 +10,7 @@ use std::{fmt, sync::Mutex};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 /// The key stream of ChaCha20 under a seed. Never for anything but simulation.
-struct Draws {
+pub(super) struct Draws {
     key: aead::LessSafeKey,
     count: Mutex<u64>,
 }
@@ -23,15 +23,26 @@ struct Exchange {
     public: PublicKey,
 }
 
-/// `crypto` with other draws; what it leaks, a hundred bytes, is for the life of the process.
-pub(super) fn provider(mut crypto: CryptoProvider, seed: u64) -> CryptoProvider {
-    let draws: &'static Draws = Box::leak(Box::new(Draws::new(seed)));
+/// `crypto` with other draws.
+pub(super) fn provider(mut crypto: CryptoProvider, draws: &'static Draws) -> CryptoProvider {
     crypto.secure_random = draws;
     crypto.kx_groups = vec![Box::leak(Box::new(X25519(draws)))];
     crypto
 }
 
 impl Draws {
+    /// What it leaks, some hundred bytes, is for the life of the process.
+    pub(super) fn of(seed: u64) -> &'static Self {
+        Box::leak(Box::new(Self::new(seed)))
+    }
+
+    /// Begins anew.
+    pub(super) fn rewind(&self) {
+        if let Ok(mut count) = self.count.lock() {
+            *count = 0;
+        }
+    }
+
     fn new(seed: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_be_bytes());

@@ -19,6 +19,10 @@ use std::{mem, net::Ipv4Addr, sync::Arc};
 /// `ProtocolVersion` of the oldest version that there is here.
 const TLS12: u16 = 0x0303;
 
+/// Calls of rustls for one record: one for each that it has to write, and one when all are sent. A flight is a chain
+/// of certificates in records of 16 KiB, and few other messages.
+const CALLS_MAX: usize = 64;
+
 /// A handshake under way.
 pub(super) struct Handshake {
     held: Held,
@@ -102,6 +106,15 @@ impl Handshake {
         !self.held.bytes().is_empty()
     }
 
+    #[cfg(feature = "simulation")]
+    pub(super) fn held_bytes(&self) -> usize {
+        let gathered = match &self.side {
+            Side::Hello(_, gather) => gather.held_bytes(),
+            Side::Server(..) | Side::Client(..) | Side::Done => 0,
+        };
+        self.held.held_bytes() + gathered
+    }
+
     /// Takes records until the handshake is over; returns how many bytes they were.
     pub(super) fn receive(
         &mut self,
@@ -177,7 +190,10 @@ impl Handshake {
 
     /// Lets rustls take the records that are whole, and writes what it has to say.
     fn drive(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut calls = 0;
         loop {
+            calls += 1;
+            debug_assert!(calls <= CALLS_MAX, "rustls is asked without end");
             match self.advance(out) {
                 Ok(Wants::Call) => {}
                 Ok(Wants::Record) => return self.check_held(),

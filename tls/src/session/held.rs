@@ -55,6 +55,11 @@ impl Held {
         &self.bytes
     }
 
+    #[cfg(feature = "simulation")]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The whole records, which rustls decrypts where they lie.
     pub(super) fn records(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.whole]

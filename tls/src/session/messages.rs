@@ -27,6 +27,11 @@ impl Messages {
         !self.part.is_empty()
     }
 
+    #[cfg(feature = "simulation")]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.part.capacity()
+    }
+
     /// What waited, with the contents of another record.
     pub(super) fn push(&mut self, record: &[u8]) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.part);

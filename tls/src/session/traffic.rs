@@ -75,6 +75,11 @@ impl Traffic {
         self.opener.is_partial() || self.messages.is_partial()
     }
 
+    #[cfg(feature = "simulation")]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.opener.held_bytes() + self.messages.held_bytes()
+    }
+
     /// The peer has said that it sends no more.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed
