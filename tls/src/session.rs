@@ -3,13 +3,14 @@
 mod handshake;
 mod held;
 mod messages;
+mod name;
 mod peer;
 mod presented;
 mod traffic;
 
 use crate::{ClientContext, Facts, Fault, Now, Offer, ServerContext, time};
 use handshake::Handshake;
-pub use handshake::is_name;
+pub use name::is_name;
 pub(crate) use peer::{Later, Peer};
 pub(crate) use presented::note as note_presented;
 use std::{fmt, ops::Range, sync::Arc};

@@ -1,6 +1,7 @@
 //! What the sessions of a listener, or of a cluster, share.
 
 mod client;
+mod family;
 mod key_log;
 mod server;
 

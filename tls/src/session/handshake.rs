@@ -1,5 +1,6 @@
 //! The handshake: rustls does it, one record at a time, so that it never sees data.
 
+use super::name::server_name;
 use super::{held::Held, peer::Peer, presented, traffic::Traffic};
 use crate::{
     ClientContext, Fault, Now, Offer, ServerContext,
@@ -14,7 +15,7 @@ use rustls::{
     server::UnbufferedServerConnection,
     unbuffered::{ConnectionState, EncodeError, UnbufferedStatus},
 };
-use std::{mem, net::Ipv4Addr, sync::Arc};
+use std::{mem, sync::Arc};
 
 /// `ProtocolVersion` of the oldest version that there is here.
 const TLS12: u16 = 0x0303;
@@ -351,27 +352,6 @@ fn bad_hello(reason: &'static str) -> Cause {
         detail: hello::detail(reason),
         ..Cause::undecodable(reason)
     }
-}
-
-/// It is a host name or an address, as [`crate::Session::connect`] wants it; no wildcard is.
-pub fn is_name(name: &str) -> bool {
-    ServerName::try_from(name).is_ok()
-}
-
-/// What rustls is to verify the certificate for, and to send as SNI if it is no address. Without a name an address
-/// that nobody has stands for it.
-fn server_name(name: Option<&str>) -> Result<ServerName<'static>, Fault> {
-    let Some(name) = name else {
-        return Ok(ServerName::from(std::net::IpAddr::V4(
-            Ipv4Addr::UNSPECIFIED,
-        )));
-    };
-    let named = ServerName::try_from(name.to_owned());
-    named.map_err(|_| Fault {
-        detail: "tls_bad_name",
-        reason: format!("{name:?} is neither a host name nor an address"),
-        is_ours: true,
-    })
 }
 
 /// Does what rustls asks for; returns how many bytes it has done with.
