@@ -47,7 +47,8 @@ fn assert_percentiles(hgrm: &str, samples: u64) {
         [words[0], words[1], words[2]]
     });
     let rows: Vec<[f64; 3]> = rows.collect();
-    assert!(rows.len() > 2, "{hgrm}");
+    // Two where all took the same time.
+    assert!(rows.len() > 1, "{hgrm}");
     for pair in rows.windows(2) {
         let ascends = pair[0].iter().zip(pair[1]).all(|(a, b)| *a <= b);
         assert!(ascends, "{hgrm}");
