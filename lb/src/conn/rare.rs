@@ -17,6 +17,8 @@ pub(super) struct Rare {
     awaits_pong: bool,
     /// The peer has finished without saying so in TLS: what has no other end is cut short.
     is_cut: bool,
+    /// What only the end of our direction could end was not sent whole.
+    is_broken_off: bool,
     /// Why TLS failed.
     failure: Option<TransportFailure>,
     /// Downstream: when it was accepted, if its listener logs its connections.
@@ -33,7 +35,8 @@ impl Rare {
     fn is_empty(&self) -> bool {
         let is_owed = self.awaits_pong || self.head_since.is_some();
         let is_kept = self.client_cert.is_some() || self.opened.is_some();
-        let is_noted = self.is_cut || self.failure.is_some() || self.is_lost || is_kept;
+        let is_noted =
+            self.is_cut || self.is_broken_off || self.failure.is_some() || self.is_lost || is_kept;
         !is_noted && self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
@@ -96,6 +99,23 @@ impl Conn {
     /// The peer has finished without saying so in TLS.
     pub(super) fn note_cut(&mut self) {
         self.rare.get_or_insert_default().is_cut = true;
+    }
+
+    /// What only the end of our direction could end was not sent whole.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.is_broken_off)
+    }
+
+    /// What only the end of our direction could end will never be whole.
+    pub(super) fn note_broken_off(&mut self) {
+        self.rare.get_or_insert_default().is_broken_off = true;
+    }
+
+    /// What is sent on it now will never be whole.
+    pub(crate) fn break_off(&mut self) {
+        if self.codec.ends_by_close() {
+            self.note_broken_off();
+        }
     }
 
     /// Why TLS failed.

@@ -70,6 +70,19 @@ impl Tunnel {
         self.pump.as_ref().is_some_and(|pump| pump.is_handshaking)
     }
 
+    /// An end of the endpoint's socket would pass for the client's. Not where TLS tells by what it does not say.
+    fn is_up_cut(&self) -> bool {
+        let is_whole = self.finished.0 && self.early.is_empty();
+        let is_secure = |pump: &Pump| pump.up.transport.is_secure();
+        !is_whole && !self.pump.as_deref().is_some_and(is_secure)
+    }
+
+    /// The same of the client's socket and the endpoint's end.
+    fn is_down_cut(&self) -> bool {
+        let is_secure = |pump: &Pump| pump.down.transport.is_secure();
+        self.connected && !self.finished.1 && !self.pump.as_deref().is_some_and(is_secure)
+    }
+
     /// The name that the client asked for.
     pub(crate) fn server_name(&self) -> Option<&str> {
         let asked = self.pump.as_ref().and_then(|pump| pump.server_name());
@@ -254,7 +267,7 @@ impl Worker {
         }
         tunnel.up = None;
         if tunnel.connected {
-            return self.end_tunnel(key, Flags::UPSTREAM_TERMINATION);
+            return self.cut_tunnel(key, Flags::UPSTREAM_TERMINATION);
         }
         if let Some(target) = tunnel.target {
             self.stats.clusters[target.cluster].connect_failures.inc();
@@ -284,14 +297,21 @@ impl Worker {
             return;
         };
         let up = tunnel.up.take();
+        let is_cut = tunnel.is_up_cut();
+        let unsent = tunnel.pump.as_mut().and_then(|pump| pump.take_unsent_up());
         let cluster = &mut self.upstreams[target.cluster].cluster;
         cluster.end(target.endpoint);
         if std::mem::take(&mut tunnel.credit) {
             cluster.breakers.release(Breaker::Connections);
         }
         self.stats.clusters[target.cluster].connections_active.dec();
-        if let Some(sock) = up {
-            self.close_sock(sock);
+        match (up, unsent) {
+            (Some(up), Some(transport)) => {
+                self.part_sock(up, target.cluster, target.endpoint, transport, is_cut);
+            }
+            (Some(up), None) if is_cut => self.abort_sock(up),
+            (Some(up), None) => self.close_sock(up),
+            (None, _) => {}
         }
     }
 
@@ -305,7 +325,11 @@ impl Worker {
         }
         self.wheels.tunnels.set(key.index(), None);
         tunnel.record.flags.set(why);
-        self.close_sock(tunnel.down);
+        if tunnel.is_down_cut() {
+            self.abort_sock(tunnel.down);
+        } else {
+            self.close_sock(tunnel.down);
+        }
         let stats = self.listener_stats(tunnel.place);
         stats.connections_active.dec();
         stats
@@ -343,6 +367,9 @@ impl Worker {
         };
         if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed) {
             self.end_failed_tunnel(key);
+        } else if tunnel.pump.as_ref().is_some_and(|pump| pump.is_cut) {
+            self.listener_stats(tunnel.place).flush_timeouts.inc();
+            self.end_tunnel(key, Flags::default());
         } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
