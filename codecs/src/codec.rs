@@ -85,6 +85,10 @@ pub trait Codec: Send {
     fn is_finished(&self) -> bool {
         false
     }
+    /// What is sent now, or was sent last, has no end of its own: the end of our direction is its end.
+    fn ends_by_close(&self) -> bool {
+        false
+    }
     /// Part of a head has come, and its end has not. Of a codec that is multiplexed; where it is not,
     /// input that was left unused tells it.
     fn is_in_head(&self) -> bool {

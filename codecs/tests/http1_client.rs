@@ -345,8 +345,9 @@ fn a_fin_ends_what_it_may_end() {
 #[test]
 fn a_tunnel_ends_in_each_direction() {
     let mut conn = Conn::asked("CONNECT", "HTTP/1.1 200 x\r\n\r\n");
+    assert!(!conn.codec.ends_by_close());
     conn.read().unwrap();
-    assert!(!conn.codec.is_finished());
+    assert!(!conn.codec.is_finished() && conn.codec.ends_by_close());
     assert!(conn.codec.data(StreamId(1), b"raw", true).before.is_empty());
     assert!(conn.codec.is_finished() && conn.codec.life() == Life::Draining);
     assert!(conn.codec.eof().unwrap().is_some());

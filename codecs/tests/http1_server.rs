@@ -195,6 +195,24 @@ fn an_answer_is_framed_by_method_status_and_version() {
 }
 
 #[test]
+fn only_an_answer_without_framing_ends_by_the_close() {
+    for (version, length, want) in [
+        ("1.0", Length::Unknown, true),
+        ("1.0", Length::Known(4), false),
+        ("1.1", Length::Unknown, false),
+        ("1.1", Length::Known(4), false),
+    ] {
+        let mut conn = Conn::new(&format!("GET / HTTP/{version}\r\nhost: h\r\n\r\n"));
+        conn.next_head();
+        assert!(!conn.codec.ends_by_close(), "{version} {length:?}");
+        conn.answer(1, 200, length, false);
+        assert_eq!(conn.codec.ends_by_close(), want, "{version} {length:?}");
+        conn.codec.data(StreamId(1), b"four", true);
+        assert_eq!(conn.codec.ends_by_close(), want, "{version} {length:?}");
+    }
+}
+
+#[test]
 fn a_connection_that_closes_takes_nothing_more() {
     let mut conn = Conn::new(
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -325,6 +343,7 @@ fn an_upgrade_becomes_a_tunnel_only_when_it_is_granted() {
     let want =
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     assert_eq!(conn.written(), want);
+    assert!(conn.codec.ends_by_close());
     let step = conn.decode().unwrap();
     assert!(
         matches!(

@@ -4,14 +4,17 @@
 //! 1. `listen`, `bind`, `local` and `original_dst` answer at once; every other method only enqueues.
 //!    Nothing is delivered inside a call; all outcomes are events of a later `wait`. `send`, `finish`
 //!    and `resume` before `Connected` are kept until then.
-//! 2. After `close` only one `Closed` follows; a stale `Sock` is ignored.
+//! 2. After `close` or `abort` only one `Closed` follows; a stale `Sock` is ignored. What the peer is
+//!    told differs. Behind `close` it sees the end of the stream. Behind `abort` a TCP peer sees a
+//!    reset and never an end: what it was sent before and has received stays readable, and what the
+//!    kernel has not sent yet is lost. A Unix socket has no reset: there `abort` is `close`.
 //! 3. Sockets start paused. `pause` is a request: what was already under way still arrives (at most
 //!    the socket's block quota), then neither `Received` nor `Finished`; a fatal error may show as
 //!    `Closed` now or at the next resume or send.
 //! 4. Sends of one socket leave in order. Buffers queued in one turn leave in one gathered call;
 //!    `TCP_NODELAY` is on. `Sent` reports bytes and frees leases.
 //! 5. `finish` comes after every queued send. `Finished` leaves our direction open. Both directions
-//!    finished is not the end: a socket ends only by `close`, a failed connect or a fatal error.
+//!    finished is not the end: a socket ends only by `close`, `abort`, a failed connect or a fatal error.
 //! 6. A failed connect is `Closed { cause }` without `Connected`.
 //! 7. Running out of receive blocks delays receiving, never fails it; it resumes when leases come
 //!    home. Every socket has a block quota, and a reserve group serves sockets that hold no lease, so
@@ -86,8 +89,11 @@ pub trait Engine {
     fn send_to(&mut self, sock: Sock, datagram: Datagram);
     /// Half-closes, after all queued sends.
     fn finish(&mut self, sock: Sock);
-    /// Closes now; drops queued sends.
+    /// Closes now; drops queued sends. What was sent before ends regularly (FIN).
     fn close(&mut self, sock: Sock);
+    /// Closes now, with a reset: the peer is not to take what it has for all. Of what was sent, the
+    /// peer may lose what it has not received. On a listener, a UDP or a Unix socket as `close`.
+    fn abort(&mut self, sock: Sock);
     /// Passes everything that `from` receives on to `to`, from now to the end. One call per
     /// direction; the caller first sends what it holds.
     fn relay(&mut self, from: Sock, to: Sock);

@@ -193,6 +193,17 @@ pub(crate) fn finish(fd: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) }).map(drop)
 }
 
+/// Has the next close of a TCP connection reset it, whatever was sent before; false where there is no
+/// reset (Unix sockets).
+pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) -> bool {
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // A connection that is gone already refuses: there is nobody to be told.
+    !is_unix(fd) && setsockopt(&fd, sockopt::Linger, &at_once).is_ok()
+}
+
 /// Reads into `room`; 0 is the peer's FIN.
 pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
     let (start, flags) = (room.as_mut_ptr().cast(), libc::MSG_DONTWAIT);

@@ -93,6 +93,9 @@ macro_rules! piecewise {
                 listen_bind_and_local_answer_at_once,
                 pausing_before_connected_is_kept;
             close:
+                aborting_resets_the_peer_behind_what_it_has_received,
+                aborting_what_has_finished_or_is_relayed_tells_closed_once,
+                aborting_what_has_no_reset_is_closing,
                 closing_a_listener_refuses_and_keeps_what_was_accepted,
                 closing_ends_the_peer_s_receiving,
                 closing_in_the_midst_of_everything_tells_closed_once,

@@ -64,6 +64,9 @@ impl Engine for Counted {
     fn close(&mut self, sock: Sock) {
         self.0.close(sock);
     }
+    fn abort(&mut self, sock: Sock) {
+        self.0.abort(sock);
+    }
     fn relay(&mut self, from: Sock, to: Sock) {
         self.0.relay(from, to);
     }

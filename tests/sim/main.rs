@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod client;
+mod cuts;
 mod endpoint;
 mod h2;
 mod ledger;

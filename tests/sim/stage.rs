@@ -24,6 +24,8 @@ struct Told {
     unsent: usize,
     finished: bool,
     closed: bool,
+    /// Closed, and not by us.
+    reset: bool,
 }
 
 /// The worker, the peers and the network between them.
@@ -244,6 +246,11 @@ impl Stage {
         self.peers.close(sock);
     }
 
+    /// Ends the connection with a reset.
+    pub(crate) fn abort(&mut self, sock: Sock) {
+        self.peers.abort(sock);
+    }
+
     pub(crate) fn drain(&self, within: Duration) {
         self.mailbox.put(Command::Drain { within });
     }
@@ -286,6 +293,13 @@ impl Stage {
             .is_some_and(|told| told.finished || told.closed)
     }
 
+    /// Whether the connection was reset and no end came before.
+    pub(crate) fn was_reset(&self, sock: Sock) -> bool {
+        self.told
+            .get(&sock)
+            .is_some_and(|told| told.reset && !told.finished)
+    }
+
     pub(crate) fn is_worker_over(&self) -> bool {
         self.worker.is_over()
     }
@@ -295,24 +309,25 @@ impl Stage {
         let until = self.net.now() + time;
         let mut events = Vec::new();
         while self.net.now() < until {
+            // An engine outlives its worker until it has done what it was asked for last.
+            let is_over = self.worker.is_over();
             let worker = Party {
                 engine: self.worker_engine,
-                deadline: self.worker.next_deadline(),
+                deadline: self.worker.next_deadline().filter(|_| !is_over),
             };
             let peers = Party {
                 engine: self.peers.id(),
                 deadline: Some(until),
             };
-            let is_over = self.worker.is_over();
-            let parties = if is_over {
-                vec![peers]
-            } else {
-                vec![peers, worker]
-            };
-            match self.driver.next(&parties) {
+            match self.driver.next(&[peers, worker]) {
                 Some(0) => {
                     self.peers.wait(Some(until), &mut events).unwrap();
                     events.drain(..).for_each(|event| self.note(event));
+                }
+                Some(_) if is_over => {
+                    let engine = self.worker.engine();
+                    let now = engine.now();
+                    engine.wait(Some(now), &mut Vec::new()).unwrap();
                 }
                 Some(_) => self.worker.turn().unwrap(),
                 None => return,
@@ -341,7 +356,10 @@ impl Stage {
                     .extend_from_slice(&data);
             }
             Event::Finished { sock } => self.told.entry(sock).or_default().finished = true,
-            Event::Closed { sock, .. } => self.told.entry(sock).or_default().closed = true,
+            Event::Closed { sock, cause } => {
+                let told = self.told.entry(sock).or_default();
+                (told.closed, told.reset) = (true, cause.is_some());
+            }
             Event::Sent { sock, bytes } => self.told.entry(sock).or_default().unsent -= bytes,
             Event::AcceptFailed { .. }
             | Event::Connected { .. }

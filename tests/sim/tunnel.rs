@@ -112,10 +112,18 @@ impl Tunnels {
         if !expected.starts_with(&end.got) {
             ledger.violate(format!("tunnel {id}: other bytes than were sent"));
         }
-        let is_told = ended && !end.is_client && self.engine.is_secure(sock);
-        if is_told && self.curt.contains(&id) {
+        if ended && !end.is_client && self.curt.contains(&id) {
             ledger.violate(format!(
                 "tunnel {id}: an end was said that its client did not say"
+            ));
+        }
+        // Where no endpoint was to be had, nothing was cut.
+        let is_declined = end.is_client && end.got.is_empty();
+        if ended && !is_declined && expected.len() != end.got.len() {
+            ledger.violate(format!(
+                "tunnel {id}: told its end after {} of {} bytes",
+                end.got.len(),
+                expected.len()
             ));
         }
         let whole = expected.len() == end.got.len() && (ended || end.ended);

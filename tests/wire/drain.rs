@@ -86,7 +86,7 @@ fn what_does_not_end_in_time_is_cut(engine: EngineKind) {
     client.send("x");
     until("the tunnel is open", || origin.connections() == 1);
     proxy.signal(Signal::SIGTERM);
-    assert!(client.is_closed());
+    assert!(client.is_closed() && client.is_reset);
     assert_eq!(proxy.wait().0.code(), Some(0));
     assert!(proxy.has_ended());
 }

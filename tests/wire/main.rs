@@ -11,6 +11,7 @@ mod access_log;
 mod admin;
 mod bulk;
 mod config;
+mod cuts;
 mod drain;
 mod faults;
 mod grpc;

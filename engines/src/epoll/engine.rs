@@ -141,6 +141,16 @@ impl Engine for Reactor {
         self.end(sock, None);
     }
 
+    fn abort(&mut self, sock: Sock) {
+        if let Some(entry) = self.live(sock)
+            && entry.kind == Kind::Stream
+            && let Some(fd) = &entry.fd
+        {
+            socket::reset_on_close(fd.as_fd());
+        }
+        self.close(sock);
+    }
+
     fn relay(&mut self, from: Sock, to: Sock) {
         if let Some(entry) = self.live(from)
             && entry.kind == Kind::Stream

@@ -48,13 +48,16 @@ impl SimEngine {
     /// Tells that a socket is gone.
     pub(super) fn tell_closed(&mut self, sock: Sock, events: &mut Vec<Event>) {
         self.tell_last(sock, events);
-        if let Some((key, phase)) = self.remove(sock).map(|entry| (entry.key, entry.phase)) {
-            if let Some(key) = key {
-                self.net.world().close(key);
-            }
-            if let Phase::Ending(cause) = phase {
-                events.push(Event::Closed { sock, cause });
-            }
+        let Some(entry) = self.remove(sock) else {
+            return;
+        };
+        match entry.key {
+            Some(key) if entry.aborts => self.net.world().abort_for_holder(key),
+            Some(key) => self.net.world().close(key),
+            None => {}
+        }
+        if let Phase::Ending(cause) = entry.phase {
+            events.push(Event::Closed { sock, cause });
         }
     }
 

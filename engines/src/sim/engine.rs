@@ -137,6 +137,13 @@ impl Engine for SimEngine {
         self.end(sock, None);
     }
 
+    fn abort(&mut self, sock: Sock) {
+        if let Some(entry) = self.live(sock) {
+            entry.aborts = true;
+        }
+        self.close(sock);
+    }
+
     fn relay(&mut self, from: Sock, to: Sock) {
         self.start_relay(from, to, None);
     }

@@ -15,6 +15,8 @@ pub(super) struct Entry {
     pub(super) phase: Phase,
     /// `detach` was called: goes when its sends have left.
     pub(super) is_leaving: bool,
+    /// `abort` was called.
+    pub(super) aborts: bool,
     /// `resume` was called.
     pub(super) is_wanted: bool,
     /// Blocks that are still received behind `pause`.
@@ -55,6 +57,7 @@ impl Entry {
             kind,
             phase,
             is_leaving: false,
+            aborts: false,
             is_wanted: false,
             late_blocks: 0,
             lessee: Lessee::new(class),

@@ -252,8 +252,10 @@ impl Drop for SimEngine {
     fn drop(&mut self) {
         let mut world = self.net.world();
         for (_, entry) in self.entries.iter() {
-            if let Some(key) = entry.key {
-                world.close(key);
+            match entry.key {
+                Some(key) if entry.aborts => world.abort_for_holder(key),
+                Some(key) => world.close(key),
+                None => {}
             }
         }
         world.seat(self.id).is_alive = false;

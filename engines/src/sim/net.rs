@@ -321,4 +321,15 @@ impl World {
             Body::Stream(_) => self.close_stream(key),
         }
     }
+
+    /// The same with a reset, where there is one.
+    pub(super) fn abort_for_holder(&mut self, key: NetKey) {
+        let is_tcp = |body: &Body| {
+            matches!(body, Body::Stream(_)) && matches!(body.local(), SockAddr::Inet(_))
+        };
+        match self.sockets.get(key) {
+            Some(socket) if is_tcp(&socket.body) => self.abort(key),
+            Some(_) | None => self.close(key),
+        }
+    }
 }

@@ -333,6 +333,16 @@ impl Engine for Tasks {
         }
     }
 
+    fn abort(&mut self, sock: Sock) {
+        if let Some(line) = self.live(sock)
+            && line.kind == Kind::Stream
+        {
+            // A socket that could not be opened has nobody to be told.
+            let _ = line.with_fd(|fd| Ok(socket::reset_on_close(fd)));
+        }
+        self.close(sock);
+    }
+
     fn relay(&mut self, from: Sock, to: Sock) {
         if let Some(line) = self.live(from) {
             line.start_relay(self.live(to), None);

@@ -152,6 +152,17 @@ impl Engine for Uring {
         }
     }
 
+    fn abort(&mut self, sock: Sock) {
+        if let Some(entry) = self.socks.get_mut(sock)
+            && entry.kind == Kind::Stream
+            && let Some(fd) = &entry.fd
+        {
+            // Shutting it down would send an end first.
+            entry.shut |= socket::reset_on_close(fd.as_fd());
+        }
+        self.close(sock);
+    }
+
     fn relay(&mut self, from: Sock, to: Sock) {
         if self.live(from).is_some() {
             self.start_relay(from, to, None);

@@ -82,7 +82,7 @@ pub(super) struct Entry {
     pub(super) flight: Ops,
     /// What of it was asked to end.
     pub(super) cancelled: Ops,
-    /// Shut down on the way out.
+    /// Was shut down on the way out, or goes by a reset.
     pub(super) shut: bool,
     /// In the list of sockets with something to start.
     pub(super) dirty: bool,

@@ -114,12 +114,96 @@ pub(crate) fn closing_with_unread_bytes_resets_the_peer<W: World>() {
         lab.send(client, bytes(1, 1000));
         lab.round(true);
     }
-    let reset = [
+    assert!(is_reset(lab.log[client].cause()));
+    lab.end();
+}
+
+/// True for the causes that a reset connection may be told with.
+fn is_reset(cause: io::ErrorKind) -> bool {
+    [
         io::ErrorKind::BrokenPipe,
-        io::ErrorKind::ConnectionReset,
         io::ErrorKind::ConnectionAborted,
-    ];
-    assert!(reset.contains(&lab.log[client].cause()));
+        io::ErrorKind::ConnectionReset,
+    ]
+    .contains(&cause)
+}
+
+pub(crate) fn aborting_resets_the_peer_behind_what_it_has_received<W: World>() {
+    let mut lab = Lab::<W>::new(2);
+    // What the one that aborts does when it does: nothing, receive, send what nobody takes.
+    for (receives, queued) in [(false, 0), (true, 0), (true, 24 << 20)] {
+        let (client, server) = lab.pair(0, 1);
+        if receives {
+            lab.resume(client);
+        }
+        lab.send(client, bytes(1, 10_000));
+        lab.until("sent", |log| log[client].sent == 10_000);
+        lab.settle();
+        if queued > 0 {
+            lab.send(client, bytes(2, queued));
+            lab.settle();
+        }
+        lab.abort(client);
+        lab.until("closed", |log| log[client].is_over());
+        assert!(lab.log[client].is_closed());
+        lab.resume(server);
+        lab.until("the reset", |log| log[server].is_over());
+        let seen = &lab.log[server];
+        assert!(is_reset(seen.cause()) && !seen.finished);
+        assert_same(&seen.received[..10_000], &bytes(1, 10_000));
+    }
+    lab.end();
+}
+
+pub(crate) fn aborting_what_has_finished_or_is_relayed_tells_closed_once<W: World>() {
+    let mut lab = Lab::<W>::new(2);
+    let (client, server) = lab.pair(0, 1);
+    lab.resume(server);
+    lab.finish(client);
+    lab.until("the end", |log| log[server].finished);
+    lab.abort(client);
+    lab.until("closed", |log| log[client].is_over());
+    lab.send(server, bytes(1, 10));
+    lab.until("the reset", |log| log[server].is_over());
+    assert!(is_reset(lab.log[server].cause()));
+    let ((near, down), (up, far)) = (lab.pair(0, 1), lab.pair(1, 0));
+    lab.relay(down, up);
+    lab.relay(up, down);
+    lab.resume(near);
+    lab.resume(far);
+    lab.send(near, bytes(2, 100_000));
+    lab.until("bytes", |log| log[far].received.len() == 100_000);
+    lab.abort(down);
+    lab.until("the reset", |log| log[near].is_over());
+    assert!(is_reset(lab.log[near].cause()) && !lab.log[near].finished);
+    assert!(!lab.log[far].finished && !lab.log[far].is_over());
+    lab.abort(up);
+    lab.abort(up);
+    lab.until("the reset", |log| log[far].is_over());
+    assert!(is_reset(lab.log[far].cause()) && !lab.log[far].finished);
+    lab.end();
+}
+
+pub(crate) fn aborting_what_has_no_reset_is_closing<W: World>() {
+    let mut lab = Lab::<W>::new(2);
+    let listener = lab.listen(1, Family::Abstract);
+    lab.resume(listener);
+    let (client, server) = lab.pair_by(0, listener);
+    lab.resume(server);
+    lab.send(client, bytes(1, 10));
+    lab.until("bytes", |log| log[client].sent == 10);
+    lab.abort(client);
+    lab.until("the end", |log| log[server].finished);
+    assert_eq!(lab.log[server].received.len(), 10);
+    let (bound, to) = (lab.bind(1, Family::V4), lab.local(listener));
+    lab.abort(bound);
+    lab.abort(listener);
+    lab.until("closed", |log| {
+        log[listener].is_closed() && log[bound].is_closed()
+    });
+    let late = lab.connect(0, &to);
+    lab.abort(late);
+    lab.until("closed", |log| log[late].is_closed());
     lab.end();
 }
 

@@ -247,6 +247,11 @@ impl<W: World> Lab<W> {
         self.engine(end.at).close(end.sock);
     }
 
+    pub(crate) fn abort(&mut self, end: End) {
+        self.log.at(end).asked.close = true;
+        self.engine(end.at).abort(end.sock);
+    }
+
     pub(crate) fn relay(&mut self, from: End, to: End) {
         assert_eq!(from.at, to.at, "one engine relays");
         self.log.at(from).asked.relay = true;

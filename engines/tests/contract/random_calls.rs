@@ -138,7 +138,11 @@ impl<W: World> Run<W> {
         };
         let end = half.end;
         self.model.on_close(side);
-        self.lab.close(end);
+        if self.rng.chance(1, 3) {
+            self.lab.abort(end);
+        } else {
+            self.lab.close(end);
+        }
         self.lab.release(end);
     }
 

@@ -3,7 +3,7 @@
 use super::{Conn, ConnKey, ConnPhase, Side, streams::Streams};
 use crate::{
     pool::Wire,
-    stream::{Failure, Gone, Target},
+    stream::{Failure, Gone, StreamKey, Target},
     transport_failure::TransportFailure,
     transport_socket::TransportSocket,
     worker::{Owner, Todo, Worker},
@@ -67,10 +67,26 @@ impl Worker {
         let Some(conn) = self.net.conns.get(key) else {
             return;
         };
-        let sock = conn.sock;
+        let (sock, must_reset) = (conn.sock, self.must_reset(conn));
         self.net.forget(key);
-        self.close_sock(sock);
+        if must_reset {
+            self.abort_sock(sock);
+        } else {
+            self.close_sock(sock);
+        }
         self.lose_conn(key);
+    }
+
+    /// The peer would take the end of a connection that is closed now for the end of what was sent, though that is not
+    /// whole. Not where TLS tells by what it does not say, or the framing.
+    fn must_reset(&self, conn: &Conn) -> bool {
+        if conn.transport.is_secure() {
+            return false;
+        }
+        let is_begun = |key: &StreamKey| self.streams.get(*key).is_some_and(|s| s.is_begun());
+        let is_answering = || conn.streams.iter().any(|(_, key)| is_begun(key));
+        let may_lack = || !conn.is_flushed() || conn.is_down() && is_answering();
+        conn.is_broken_off() || conn.codec.ends_by_close() && may_lack()
     }
 
     /// A connection is no more: what it carried is told, pool and counters are settled.
@@ -136,17 +152,23 @@ impl Worker {
         if let Some(loss) = loss {
             self.tell_loss(key, loss);
         }
-        self.flush_and_cut(key);
+        // The alert says it all.
+        self.net.flush();
+        self.close_flushed(key);
     }
 
     /// Closes the socket of a connection to an endpoint when what is queued on it has left; nobody waits for that.
+    /// `is_cut`: more should have followed.
     pub(crate) fn part_sock(
         &mut self,
         sock: Sock,
         cluster: usize,
         endpoint: usize,
         transport: TransportSocket,
+        is_cut: bool,
     ) {
+        // Nobody takes what it brings.
+        self.net.engine.pause(sock);
         let config = self.upstreams[cluster].cluster.config.clone();
         let target = Target {
             cluster,
@@ -156,6 +178,9 @@ impl Worker {
         let mut conn = Conn::upstream(sock, target, &config, false, self.now);
         (conn.phase, conn.transport) = (ConnPhase::Flushing, transport);
         conn.note_lost();
+        if is_cut {
+            conn.note_broken_off();
+        }
         let key = self.net.conns.insert(conn);
         self.own(sock, Owner::Conn(key));
         self.mark_conn(key);

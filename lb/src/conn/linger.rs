@@ -89,13 +89,18 @@ impl Worker {
         self.close_flushed(key);
     }
 
-    /// The same where an answer is not complete: TLS does not say that this is its end.
+    /// The same where what was sent is not complete: TLS does not say that this is its end, and where neither TLS nor
+    /// framing tells, a reset follows it.
     pub(crate) fn flush_and_cut(&mut self, key: ConnKey) {
         self.net.flush();
+        if let Some(conn) = self.net.conns.get_mut(key) {
+            conn.break_off();
+        }
         self.close_flushed(key);
     }
 
-    fn close_flushed(&mut self, key: ConnKey) {
+    /// Closes once everything that was handed to the engine has left.
+    pub(super) fn close_flushed(&mut self, key: ConnKey) {
         let Some(conn) = self.net.conns.get_mut(key) else {
             return;
         };

@@ -18,6 +18,8 @@ pub(super) struct Rare {
     awaits_pong: bool,
     /// The peer has finished without saying so in TLS: what has no other end is cut short.
     is_cut: bool,
+    /// What only the end of our direction could end was not sent whole.
+    is_broken_off: bool,
     /// Why TLS failed.
     failure: Option<TransportFailure>,
     /// The same, found while sending: neither counted nor told yet.
@@ -37,7 +39,8 @@ impl Rare {
         let is_owed = self.awaits_pong || self.head_since.is_some();
         let is_kept = self.client_cert.is_some() || self.opened.is_some();
         let has_failed = self.failure.is_some() || self.fault.is_some();
-        let is_noted = self.is_cut || has_failed || self.is_lost || is_kept;
+        let is_ended = self.is_cut || self.is_broken_off;
+        let is_noted = is_ended || has_failed || self.is_lost || is_kept;
         !is_noted && self.inbox.is_empty() && self.resting.is_empty() && !is_owed
     }
 }
@@ -100,6 +103,23 @@ impl Conn {
     /// The peer has finished without saying so in TLS.
     pub(super) fn note_cut(&mut self) {
         self.rare.get_or_insert_default().is_cut = true;
+    }
+
+    /// What only the end of our direction could end was not sent whole.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.is_broken_off)
+    }
+
+    /// What only the end of our direction could end will never be whole.
+    pub(super) fn note_broken_off(&mut self) {
+        self.rare.get_or_insert_default().is_broken_off = true;
+    }
+
+    /// What is sent on it now will never be whole.
+    pub(crate) fn break_off(&mut self) {
+        if self.codec.ends_by_close() {
+            self.note_broken_off();
+        }
     }
 
     /// Why TLS failed.

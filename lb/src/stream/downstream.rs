@@ -277,6 +277,10 @@ impl Worker {
         };
         if let Some(conn) = self.net.conns.get_mut(stream.down.conn) {
             conn.streams.remove(stream.down.id);
+            if stream.is_begun() {
+                // However it ends: not like one that has sent all.
+                conn.break_off();
+            }
         }
         let place = stream.place;
         self.listener_stats(place).resets.inc();

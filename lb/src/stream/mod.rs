@@ -201,6 +201,11 @@ impl Stream {
         self.response.buffered() + self.chain.as_deref().map_or(0, held)
     }
 
+    /// Part of an answer was sent, and not its end.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.response.head_sent && !self.response.end_sent
+    }
+
     /// What is known of the client's certificate.
     fn client_cert(&self) -> ClientCert {
         let facts = self.tls.as_deref();

@@ -105,9 +105,9 @@ impl Stream {
         self.upgrade == Upgrade::Open && !self.request.end_sent
     }
 
-    /// It is a tunnel whose client has ended, and all of it is with the endpoint's connection.
-    pub(super) fn is_tunnel_sent(&self) -> bool {
-        self.upgrade == Upgrade::Open && self.request.end_sent
+    /// Of a tunnel: whether its client has ended, and all of it is with the endpoint's connection.
+    pub(super) fn tunnel_sent(&self) -> Option<bool> {
+        (self.upgrade == Upgrade::Open).then_some(self.request.end_sent)
     }
 
     /// Takes a final answer's head for what it means to the upgrade.

@@ -210,7 +210,7 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        let (up, is_sent) = (stream.up.take(), stream.is_tunnel_sent());
+        let (up, tunnel) = (stream.up.take(), stream.tunnel_sent());
         self.release_target(key);
         if let Some(up) = up {
             self.reset_upstream(up);
@@ -223,11 +223,13 @@ impl Worker {
         conn.streams.remove(up.id);
         if conn.codec.is_multiplexed() {
             self.leave_shared(up.conn);
-        } else if is_sent {
+            return;
+        }
+        match tunnel {
             // The last bytes of a tunnel may still be queued.
-            self.flush_and_close(up.conn);
-        } else {
-            self.todo.push_back(Todo::Drop(up.conn));
+            Some(true) => self.flush_and_close(up.conn),
+            Some(false) => self.flush_and_cut(up.conn),
+            None => self.todo.push_back(Todo::Drop(up.conn)),
         }
     }
 

@@ -33,7 +33,7 @@ impl Worker {
         let is_cut = end.transport.on_eof().is_err();
         let is_silent = is_down && end.transport.is_unused();
         match cut {
-            _ if pump.has_failed => self.end_spent_pump(key),
+            _ if pump.has_failed || pump.is_cut => self.end_spent_pump(key),
             Some(fault) => self.on_tunnel_fault(key, is_down, &fault),
             None if is_silent => self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION),
             None => self.end_pump_half(key, is_down, is_cut),
@@ -41,20 +41,29 @@ impl Worker {
     }
 
     /// One side sends no more: the other is told, once it has all. `is_cut`: TLS did not say so, and neither
-    /// is it said to the other side, which is to see that there may have been more.
+    /// is it said to the other side, which is to see that there may have been more. Where the other side has no TLS,
+    /// only a reset shows that, and so ends the tunnel.
     pub(super) fn end_pump_half(&mut self, key: TunnelKey, from_down: bool, is_cut: bool) {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
         let Some(pump) = &mut tunnel.pump else { return };
         pump.end(from_down).is_done = true;
+        let must_reset = is_cut && tunnel.connected && !pump.end(!from_down).transport.is_secure();
         if from_down {
-            tunnel.finished.0 = true;
+            tunnel.finished.0 = !must_reset;
         } else {
-            tunnel.finished.1 = true;
+            tunnel.finished.1 = !must_reset;
         }
         if !tunnel.connected || std::mem::replace(&mut pump.end(!from_down).is_ended, true) {
             return;
+        }
+        if must_reset {
+            let flag = match from_down {
+                true => Flags::DOWNSTREAM_TERMINATION,
+                false => Flags::UPSTREAM_TERMINATION,
+            };
+            return self.cut_tunnel(key, flag);
         }
         let to = if from_down {
             tunnel.up
@@ -79,9 +88,10 @@ impl Worker {
         let Some(pump) = &tunnel.pump else { return };
         let is_flushed = pump.down.transport.is_flushed() && pump.up.transport.is_flushed();
         let is_over = tunnel.finished == (true, true) && is_flushed;
+        let has_left = pump.is_cut && pump.down.transport.is_flushed();
         if pump.has_failed && pump.down.is_done && pump.down.transport.is_flushed() {
             self.end_failed_tunnel(key);
-        } else if is_over && !pump.has_failed {
+        } else if has_left || is_over && !pump.has_failed {
             self.end_tunnel(key, Flags::default());
         }
     }
@@ -140,16 +150,14 @@ impl Worker {
         match (is_down, !tunnel.connected) {
             (true, _) => self.fail_pump(key),
             (false, true) => {
-                self.part_endpoint(key);
                 self.retry_tunnel(key);
             }
             (false, false) => {
-                self.part_endpoint(key);
                 let flag = match fault.is_ours {
                     true => Flags::LOCAL_RESET,
                     false => Flags::UPSTREAM_PROTOCOL,
                 };
-                self.end_tunnel(key, flag);
+                self.cut_tunnel(key, flag);
             }
         }
     }
@@ -189,18 +197,20 @@ impl Worker {
         self.end_tunnel(key, flag);
     }
 
-    /// The endpoint's socket lasts until the endpoint was told why it is refused; the tunnel does not wait for that.
-    fn part_endpoint(&mut self, key: TunnelKey) {
+    /// A direction was cut. What came before still leaves, to both sides; then each of them sees that its peer did not
+    /// end regularly, unless it has.
+    pub(super) fn cut_tunnel(&mut self, key: TunnelKey, why: Flags) {
+        self.leave_endpoint(key);
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        let Some(pump) = &mut tunnel.pump else { return };
-        if pump.up.transport.is_flushed() {
-            return;
+        tunnel.since = self.now;
+        tunnel.record.flags.set(why);
+        match &mut tunnel.pump {
+            Some(pump) if !pump.down.transport.is_flushed() => pump.is_cut = true,
+            Some(_) | None => return self.end_tunnel(key, why),
         }
-        if let (Some(sock), Some(target)) = (tunnel.up.take(), tunnel.target) {
-            let transport = std::mem::take(&mut pump.up.transport);
-            self.part_sock(sock, target.cluster, target.endpoint, transport);
-        }
+        self.sync_pump(key);
+        self.sync_tunnel(key);
     }
 }

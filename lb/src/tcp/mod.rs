@@ -18,7 +18,7 @@ use crate::{
     worker::{Epoch, Owner, Worker},
 };
 use engines::{BufList, Class, ConnectOptions, SlotKey, Sock, slot_key};
-use pump::{End, Pump};
+use pump::Pump;
 use std::{rc::Rc, sync::Arc, time::Instant};
 use tls::{Facts, ServerContext};
 
@@ -68,6 +68,19 @@ impl Tunnel {
     /// Its client's handshake is not over.
     fn is_handshaking(&self) -> bool {
         self.pump.as_ref().is_some_and(|pump| pump.is_handshaking)
+    }
+
+    /// An end of the endpoint's socket would pass for the client's. Not where TLS tells by what it does not say.
+    fn is_up_cut(&self) -> bool {
+        let is_whole = self.finished.0 && self.early.is_empty();
+        let is_secure = |pump: &Pump| pump.up.transport.is_secure();
+        !is_whole && !self.pump.as_deref().is_some_and(is_secure)
+    }
+
+    /// The same of the client's socket and the endpoint's end.
+    fn is_down_cut(&self) -> bool {
+        let is_secure = |pump: &Pump| pump.down.transport.is_secure();
+        self.connected && !self.finished.1 && !self.pump.as_deref().is_some_and(is_secure)
     }
 
     /// The name that the client asked for.
@@ -145,7 +158,7 @@ impl Worker {
         let cluster = tunnel.config.cluster;
         (tunnel.up_failure, tunnel.record.detail) = (None, "");
         if let Some(pump) = &mut tunnel.pump {
-            pump.up = End::default();
+            pump.forget_up();
         }
         tunnel.record.cluster = u32::try_from(cluster).ok();
         let upstream = &mut self.upstreams[cluster];
@@ -266,7 +279,7 @@ impl Worker {
             return self.end_tunnel(key, Flags::DOWNSTREAM_TERMINATION);
         }
         if tunnel.connected {
-            return self.end_tunnel(key, Flags::UPSTREAM_TERMINATION);
+            return self.cut_tunnel(key, Flags::UPSTREAM_TERMINATION);
         }
         if let Some(target) = tunnel.target {
             self.stats.clusters[target.cluster].connect_failures.inc();
@@ -296,14 +309,21 @@ impl Worker {
             return;
         };
         let up = tunnel.up.take();
+        let is_cut = tunnel.is_up_cut();
+        let unsent = tunnel.pump.as_mut().and_then(|pump| pump.take_unsent_up());
         let cluster = &mut self.upstreams[target.cluster].cluster;
         cluster.end(target.endpoint);
         if std::mem::take(&mut tunnel.credit) {
             cluster.breakers.release(Breaker::Connections);
         }
         self.stats.clusters[target.cluster].connections_active.dec();
-        if let Some(sock) = up {
-            self.close_sock(sock);
+        match (up, unsent) {
+            (Some(up), Some(transport)) => {
+                self.part_sock(up, target.cluster, target.endpoint, transport, is_cut);
+            }
+            (Some(up), None) if is_cut => self.abort_sock(up),
+            (Some(up), None) => self.close_sock(up),
+            (None, _) => {}
         }
     }
 
@@ -317,7 +337,11 @@ impl Worker {
         }
         self.wheels.tunnels.set(key.index(), None);
         tunnel.record.flags.set(why);
-        self.close_sock(tunnel.down);
+        if tunnel.is_down_cut() {
+            self.abort_sock(tunnel.down);
+        } else {
+            self.close_sock(tunnel.down);
+        }
         let stats = self.listener_stats(tunnel.place);
         stats.connections_active.dec();
         stats
@@ -358,6 +382,9 @@ impl Worker {
         };
         if tunnel.pump.as_ref().is_some_and(|pump| pump.has_failed) {
             self.end_failed_tunnel(key);
+        } else if tunnel.pump.as_ref().is_some_and(|pump| pump.is_cut) {
+            self.listener_stats(tunnel.place).flush_timeouts.inc();
+            self.end_tunnel(key, Flags::default());
         } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);

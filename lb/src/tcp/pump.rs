@@ -24,6 +24,10 @@ pub(crate) struct Pump {
     pub(super) has_failed: bool,
     /// Bytes read and dropped since.
     dropped: usize,
+    /// A direction was cut: it ends when the client has what came before.
+    pub(super) is_cut: bool,
+    /// What TLS had agreed on with an endpoint whose socket was given away.
+    parted_facts: Option<Arc<Facts>>,
 }
 
 /// One side of it.
@@ -55,7 +59,21 @@ impl Pump {
 
     /// What TLS has agreed on with the endpoint.
     pub(super) fn up_facts(&self) -> Option<&Arc<Facts>> {
-        self.up.transport.facts()
+        self.up.transport.facts().or(self.parted_facts.as_ref())
+    }
+
+    /// What the endpoint's socket has not sent yet, if there is anything, with its TLS.
+    pub(super) fn take_unsent_up(&mut self) -> Option<TransportSocket> {
+        if self.up.transport.is_flushed() {
+            return None;
+        }
+        self.parted_facts = self.up.transport.facts().cloned();
+        Some(std::mem::take(&mut self.up.transport))
+    }
+
+    /// Another endpoint is tried.
+    pub(super) fn forget_up(&mut self) {
+        (self.up, self.parted_facts) = (End::default(), None);
     }
 
     /// The name that the client asks for by TLS.
@@ -68,13 +86,13 @@ impl Pump {
         self.down.transport.facts()
     }
 
-    /// How long it waits for the client's end once it has failed.
+    /// How long it waits for the client's end once it has failed, or for what the client has not got once it is cut.
     pub(super) fn patience(&self) -> Option<Duration> {
         let time = match self.down.transport.is_flushed() {
             true => limits::LINGER_TIME,
             false => limits::FLUSH_TIME,
         };
-        self.has_failed.then_some(time)
+        (self.has_failed || self.is_cut).then_some(time)
     }
 
     pub(super) fn end(&mut self, is_down: bool) -> &mut End {
@@ -159,6 +177,9 @@ impl Worker {
             let Some(pump) = pump else { return };
             if pump.has_failed {
                 return self.on_unwanted(key, data.len());
+            }
+            if pump.is_cut {
+                return;
             }
             let transport = &mut pump.end(is_down).transport;
             match transport.next_input(sock, &mut data, &mut self.net.io()) {
@@ -260,12 +281,12 @@ impl Worker {
         let up_high = target.map_or(down_high, |at| epoch.cluster(at.cluster).buffer_limit);
         let (down, up, connected) = (tunnel.down, tunnel.up, tunnel.connected);
         let Some(pump) = &mut tunnel.pump else { return };
-        let has_failed = pump.has_failed;
+        let (has_failed, is_cut) = (pump.has_failed, pump.is_cut);
         for (is_down, far_high) in [(true, up_high), (false, down_high)] {
             let far_has_room = pump.end(!is_down).transport.unsent() < far_high;
             let end = pump.end(is_down);
             let is_useful = has_failed || !end.transport.is_open() || connected && far_has_room;
-            let is_wanted = !end.is_done && is_useful;
+            let is_wanted = !end.is_done && is_useful && !is_cut;
             let sock = if is_down { Some(down) } else { up };
             let Some(sock) = sock.filter(|_| is_wanted != end.is_read) else {
                 continue;

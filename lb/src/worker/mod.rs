@@ -294,6 +294,12 @@ impl Worker {
         self.net.engine.close(sock);
     }
 
+    /// The same with a reset: its peer is to see that there may have been more.
+    pub(crate) fn abort_sock(&mut self, sock: Sock) {
+        self.disown(sock);
+        self.net.engine.abort(sock);
+    }
+
     pub(crate) fn listener_stats(&self, place: Place) -> &ListenerStats {
         &self.stats.listeners[place.listener as usize]
     }

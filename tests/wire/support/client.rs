@@ -20,6 +20,8 @@ pub(crate) struct Client {
     pub(super) tls: Option<Box<ClientConnection>>,
     /// Why TLS failed; the end of the connection without `close_notify` is a failure too.
     pub(crate) fault: Option<String>,
+    /// The connection ended by a reset.
+    pub(crate) is_reset: bool,
 }
 
 /// An answer as it came, its framing removed.
@@ -67,6 +69,7 @@ impl Client {
             ahead: Vec::new(),
             tls: None,
             fault: None,
+            is_reset: false,
         }
     }
 
@@ -176,9 +179,7 @@ impl Client {
         } else if let Some(length) = length {
             self.read_exactly(length.parse().unwrap(), &mut answer.body)
         } else {
-            while self.fill() {
-                answer.body.append(&mut self.ahead);
-            }
+            answer.body = self.rest();
             Some(())
         }
     }
@@ -238,7 +239,10 @@ impl Client {
                 self.ahead.extend_from_slice(&room[..n]);
                 true
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                self.is_reset = true;
+                false
+            }
             Err(error) if is_fault(&error) && self.tls.is_some() => {
                 self.fault = Some(error.to_string());
                 false

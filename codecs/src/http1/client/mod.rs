@@ -304,6 +304,10 @@ impl Codec for Client {
         self.is_closed || self.is_switched && self.request == Request::Ended
     }
 
+    fn ends_by_close(&self) -> bool {
+        self.is_switched
+    }
+
     fn life(&self) -> Life {
         match (self.is_closed, self.keep) {
             (true, _) => Life::Closed,

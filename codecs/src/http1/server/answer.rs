@@ -91,7 +91,10 @@ impl Server {
 
     pub(super) fn answer_ends(&mut self) {
         let is_tunnel = self.answer == Answer::Tunnel;
-        self.answer = Answer::Ended;
+        self.answer = match self.answer.ends_by_close() {
+            true => Answer::EndedByClose,
+            false => Answer::Ended,
+        };
         if !is_tunnel || matches!(self.request, Request::Ended) {
             self.settle();
         }

@@ -59,6 +59,22 @@ enum Answer {
     Body(Sink),
     Tunnel,
     Ended,
+    /// Ended, and the end of our direction tells so.
+    EndedByClose,
+}
+
+impl Answer {
+    fn has_ended(&self) -> bool {
+        matches!(self, Self::Ended | Self::EndedByClose)
+    }
+
+    /// It has no end of its own.
+    fn ends_by_close(&self) -> bool {
+        matches!(
+            self,
+            Self::Body(Sink::Raw) | Self::EndedByClose | Self::Tunnel
+        )
+    }
 }
 
 /// The one empty line that may come before a request (RFC 9112 §2.2).
@@ -100,7 +116,7 @@ impl Server {
 
     /// Starts the next request once both directions of this one are over.
     fn settle(&mut self) {
-        if self.answer != Answer::Ended {
+        if !self.answer.has_ended() {
             return;
         }
         if matches!(self.request, Request::Body(Body::Known(0))) {
@@ -115,7 +131,8 @@ impl Server {
     }
 
     fn is_current(&self, id: StreamId) -> bool {
-        id.0 == self.id && !matches!(self.answer, Answer::None | Answer::Ended) && !self.is_closed
+        let is_under_way = self.answer != Answer::None && !self.answer.has_ended();
+        id.0 == self.id && is_under_way && !self.is_closed
     }
 
     /// The caller broke its promise: the peer must see a cut, not a wrong message.
@@ -244,7 +261,7 @@ impl Codec for Server {
         let wrap = match &mut self.answer {
             Answer::Body(sink) => sink.data(slice.len(), end),
             Answer::Tunnel => Some(Wrap::default()),
-            Answer::Awaited | Answer::Ended | Answer::None => None,
+            Answer::Awaited | Answer::Ended | Answer::EndedByClose | Answer::None => None,
         };
         match wrap {
             None => self.cut(),
@@ -266,7 +283,7 @@ impl Codec for Server {
         let is_whole = match &mut self.answer {
             Answer::Body(sink) => sink.trailers(fields, out),
             Answer::Tunnel => true,
-            Answer::Awaited | Answer::Ended | Answer::None => false,
+            Answer::Awaited | Answer::Ended | Answer::EndedByClose | Answer::None => false,
         };
         match is_whole {
             true => self.answer_ends(),
@@ -295,7 +312,12 @@ impl Codec for Server {
     fn verbatim_out(&self, id: StreamId) -> u64 {
         match &self.answer {
             Answer::Body(sink) if self.is_current(id) => sink.verbatim(),
-            Answer::Awaited | Answer::Body(_) | Answer::Ended | Answer::None | Answer::Tunnel => 0,
+            Answer::Awaited
+            | Answer::Body(_)
+            | Answer::Ended
+            | Answer::EndedByClose
+            | Answer::None
+            | Answer::Tunnel => 0,
         }
     }
 
@@ -334,13 +356,17 @@ impl Codec for Server {
     }
 
     fn is_finished(&self) -> bool {
-        self.is_closed || self.answer == Answer::Ended && !self.keep
+        self.is_closed || self.answer.has_ended() && !self.keep
+    }
+
+    fn ends_by_close(&self) -> bool {
+        self.answer.ends_by_close()
     }
 
     fn life(&self) -> Life {
         // RFC 9112 §9.6: who has sent `close` must not send more behind that request; §9.3: who speaks
         // HTTP/1.0 and did not ask for `keep-alive` cannot expect more to be answered.
-        let is_whole = matches!(self.request, Request::Ended) && self.answer == Answer::Ended;
+        let is_whole = matches!(self.request, Request::Ended) && self.answer.has_ended();
         match (self.is_closed, self.keep) {
             (true, _) if self.is_last && is_whole => Life::Over,
             (true, _) => Life::Closed,
