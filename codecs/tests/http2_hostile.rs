@@ -100,6 +100,20 @@ fn a_reset_without_error_is_told_of_a_request_as_any_other() {
 }
 
 #[test]
+fn a_request_that_is_refused_pays_no_reset_back() {
+    let mut server = server();
+    for n in 0..2002 {
+        let refused = head(id(n), WHOLE, &[("expect", "x")]);
+        let reset = [get(id(n)), rst(id(n), 8)].concat();
+        let told = server.take(if n % 2 == 0 { &refused } else { &reset });
+        if let [Told::Refused(stream, status, _)] = told[..] {
+            server.head(stream, &answer(status, &[]), true);
+        }
+    }
+    assert_eq!(outcome(&mut server), Some("http2-reset-flood"));
+}
+
+#[test]
 fn a_client_whose_calls_run_into_deadlines_beside_others_that_end_is_let_be() {
     let mut server = server();
     for n in 0..10_000 {

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Why what was still open when the drain time was over has ended, as in `%RESPONSE_CODE_DETAILS%`.
 pub(crate) const CUT: &str = "drain_timeout";
 
+/// Why a client has ended that the drain did not wait for any longer, as in `%RESPONSE_CODE_DETAILS%`.
+pub(crate) const SILENT: &str = "draining";
+
 /// Where a worker stands in its ending.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {

@@ -48,6 +48,8 @@ impl Flags {
     pub(super) const TOLD_CONTINUE: Self = Self(1 << 7);
     /// Both directions are bytes of another protocol.
     pub(super) const IS_TUNNEL: Self = Self(1 << 8);
+    /// The codec refused the request by itself.
+    pub(super) const IS_REFUSED: Self = Self(1 << 9);
 
     pub(super) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

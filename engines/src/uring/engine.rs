@@ -153,7 +153,7 @@ impl Engine for Uring {
     }
 
     fn abort(&mut self, sock: Sock) {
-        if let Some(entry) = self.socks.get_mut(sock)
+        if let Some(entry) = self.live(sock)
             && entry.kind == Kind::Stream
             && let Some(fd) = &entry.fd
         {

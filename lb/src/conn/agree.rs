@@ -39,7 +39,7 @@ impl Worker {
             addresses: Addresses::new(arrived.peer, arrived.local),
             id: arrived.id,
         };
-        let mut conn = Conn::new(arrived.sock, side, codec, high, arrived.since);
+        let mut conn = Conn::new(arrived.sock, side, codec, high, self.now);
         if self.logs_connections(place.listener) {
             conn.note_opened(arrived.since);
         }

@@ -40,7 +40,13 @@ impl Worker {
     /// set anew when it turns out to be early. So requests that come and go set none.
     pub(super) fn missing_alarm(&self, conn: &Conn) -> Option<(Patience, Option<Instant>)> {
         let patience = conn.patience()?;
-        (conn.alarm != Some(patience)).then(|| (patience, self.end_of(conn, patience)))
+        (conn.alarm != Some(patience)).then(|| {
+            let ends = [
+                self.end_of(conn, patience),
+                self.drain_end_of(conn, patience),
+            ];
+            (patience, ends.into_iter().flatten().min())
+        })
     }
 
     /// When a patience ends that began with the connection's present state.
@@ -73,14 +79,21 @@ impl Worker {
             | Patience::Idle
             | Patience::Linger => conn.since,
         };
-        let is_silent = patience == Patience::Handshake
-            || patience == Patience::Idle && !conn.codec.is_multiplexed();
-        let drain = self
-            .drain
-            .patience(since)
-            .filter(|_| is_silent && conn.is_down());
-        let end = time.and_then(|time| since.checked_add(time));
-        [end, drain].into_iter().flatten().min()
+        since.checked_add(time?)
+    }
+
+    /// When a drain waits for a client no longer.
+    fn drain_end_of(&self, conn: &Conn, patience: Patience) -> Option<Instant> {
+        let is_silent = match patience {
+            Patience::Handshake => true,
+            Patience::Idle => conn.is_down() && !conn.codec.is_multiplexed(),
+            Patience::Connect
+            | Patience::Discard
+            | Patience::Flush
+            | Patience::Head
+            | Patience::Linger => false,
+        };
+        self.drain.patience(conn.since).filter(|_| is_silent)
     }
 
     /// Tells the peer of a connection without streams that it ends, where the protocol can.
@@ -101,12 +114,24 @@ impl Worker {
         let Some(conn) = self.net.conns.get(key) else {
             return;
         };
-        let is_over = |patience: &Patience| {
-            let end = self.end_of(conn, *patience);
-            end.is_some_and(|at| at <= self.now)
-        };
-        let Some(patience) = conn.patience().filter(is_over) else {
+        let Some(patience) = conn.patience() else {
             return self.mark_conn(key);
+        };
+        let has_passed = |end: Option<Instant>| end.is_some_and(|at| at <= self.now);
+        if has_passed(self.end_of(conn, patience)) {
+            self.end_patience(key, patience);
+        } else if !has_passed(self.drain_end_of(conn, patience)) {
+            self.mark_conn(key);
+        } else if patience == Patience::Handshake {
+            self.drop_conn(key);
+        } else {
+            self.linger(key);
+        }
+    }
+
+    fn end_patience(&mut self, key: ConnKey, patience: Patience) {
+        let Some(conn) = self.net.conns.get(key) else {
+            return;
         };
         match (patience, &conn.side) {
             (Patience::Idle, Side::Down { place, .. }) => {

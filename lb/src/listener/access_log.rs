@@ -61,6 +61,8 @@ impl Worker {
         } else if self.drain.is_over() && conn.phase != ConnPhase::Lingering {
             record.flags.set(Flags::DOWNSTREAM_TERMINATION);
             record.detail = drain::CUT;
+        } else if self.drain.is_draining() && conn.phase == ConnPhase::Handshaking {
+            record.detail = drain::SILENT;
         }
         let (wall, duration) = (
             self.net.engine.wall(),

@@ -2,6 +2,7 @@
 
 use super::{Arrived, End};
 use crate::{
+    drain,
     stream::Flags,
     transport_failure::TransportFailure,
     worker::{Owner, Worker},
@@ -100,7 +101,7 @@ impl Worker {
 
     /// The worker drains.
     pub(crate) fn drain_arrival(&mut self, key: ArrivalKey) {
-        self.drop_arrival(key, &End::new(Flags::default(), "draining"));
+        self.drop_arrival(key, &End::new(Flags::default(), drain::SILENT));
     }
 
     fn drop_arrival(&mut self, key: ArrivalKey, end: &End) {

@@ -6,15 +6,16 @@ use engines::Sock;
 use tls::Fault;
 
 impl Tunnel {
-    /// What it is that a side goes away now, if it is in its handshake. Who only looks whether anybody is there breaks
-    /// nothing off.
+    /// What it is that a side goes away now, if it is in its handshake.
     pub(super) fn cut_handshake(&self, is_down: bool) -> Option<Fault> {
         let pump = self.pump.as_ref()?;
         let transport = match is_down {
             true => &pump.down.transport,
             false => &pump.up.transport,
         };
-        let is_cut = transport.is_handshaking() && !(is_down && transport.is_unused());
+        // Who only looks whether anybody is there breaks nothing off, and a fault was told before.
+        let is_told = is_down && (transport.is_unused() || pump.has_failed);
+        let is_cut = transport.is_handshaking() && !is_told;
         is_cut.then(|| transport.on_eof().err()).flatten()
     }
 }

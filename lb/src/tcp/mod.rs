@@ -11,6 +11,7 @@ use crate::{
     addresses::Addresses,
     cluster::Breaker,
     config::TcpConfig,
+    drain,
     epoch::Place,
     listener::Arrived,
     stream::{Flags, Record},
@@ -83,6 +84,12 @@ impl Tunnel {
         self.connected && !self.finished.1 && !self.pump.as_deref().is_some_and(is_secure)
     }
 
+    /// When the client's handshake has taken too long.
+    fn handshake_end(&self) -> Option<Instant> {
+        let tls = self.epoch.chain(self.place).tls.as_ref();
+        self.since.checked_add(tls?.handshake_timeout?)
+    }
+
     /// The name that the client asked for.
     pub(crate) fn server_name(&self) -> Option<&str> {
         let asked = self.pump.as_ref().and_then(|pump| pump.server_name());
@@ -126,7 +133,7 @@ impl Worker {
             attempts: 0,
             credit: false,
             finished: (arrived.is_finished && tls.is_none(), false),
-            since: arrived.since,
+            since: self.now,
             early: BufList::default(),
             sni: arrived.sni,
             pump: tls.map(|context| Box::new(Pump::accept(context, arrived.is_read))),
@@ -362,11 +369,8 @@ impl Worker {
         } else if tunnel.connected {
             tunnel.config.idle_timeout
         } else if tunnel.target.is_none() {
-            let tls = tunnel.epoch.chain(tunnel.place).tls.as_ref();
-            let time = tls.and_then(|tls| tls.handshake_timeout);
-            let end = time.and_then(|time| tunnel.since.checked_add(time));
-            let drain = self.drain.patience(tunnel.since);
-            return [end, drain].into_iter().flatten().min();
+            let ends = [tunnel.handshake_end(), self.drain.patience(tunnel.since)];
+            return ends.into_iter().flatten().min();
         } else {
             Some(tunnel.epoch.cluster(tunnel.config.cluster).connect_timeout)
         };
@@ -388,6 +392,11 @@ impl Worker {
         } else if tunnel.connected {
             self.listener_stats(tunnel.place).idle_timeouts.inc();
             self.end_tunnel(key, Flags::STREAM_IDLE);
+        } else if tunnel.target.is_none() && tunnel.handshake_end().is_none_or(|at| at > self.now) {
+            if let Some(tunnel) = self.tunnels.get_mut(key) {
+                tunnel.record.detail = drain::SILENT;
+            }
+            self.end_tunnel(key, Flags::default());
         } else if tunnel.target.is_none() {
             self.listener_stats(tunnel.place).handshake_timeouts.inc();
             self.note_tunnel_failure(key, TransportFailure::timeout());

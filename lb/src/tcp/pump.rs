@@ -226,7 +226,9 @@ impl Worker {
         let Some(tunnel) = self.tunnels.get_mut(key) else {
             return;
         };
-        tunnel.since = self.now;
+        if tunnel.connected {
+            tunnel.since = self.now;
+        }
         let to = if from_down {
             tunnel.up
         } else {

@@ -36,6 +36,13 @@ fn what_is_refused_is_answered_with_a_date_and_logged_with_its_status() {
     }
     assert_eq!(stage.accepted_len(), 0);
     assert_eq!(stage.stats.listeners[0].answers[3].get(), 4);
+    // What is sent of it all the same is for nobody, and takes nothing from the window that all share.
+    for _ in 0..4 {
+        let stream = client.ask_for(&odd, false);
+        assert_eq!(client.push(stream, 60_000), 60_000);
+        settle(&mut stage, &mut [&mut client]);
+        assert_eq!(client.status(stream), Some(417));
+    }
     // The connection goes on.
     client.ask("GET", true);
     settle(&mut stage, &mut [&mut client]);
@@ -48,4 +55,5 @@ fn what_is_refused_is_answered_with_a_date_and_logged_with_its_status() {
         "431 DPE http2-too-many-fields",
     );
     assert_eq!(lines[..4], [odd, odd, many, many]);
+    assert_eq!(lines[4..8], [odd; 4]);
 }

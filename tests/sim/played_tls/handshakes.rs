@@ -1,6 +1,7 @@
 //! How sessions begin, or do not.
 
 use super::*;
+use crate::log::{file, lines, log_to};
 
 #[test]
 fn a_handshake_that_takes_too_long_is_given_up() {
@@ -253,7 +254,9 @@ fn a_draining_worker_ends_what_is_encrypted_properly() {
 #[test]
 fn silent_clients_do_not_hold_a_drain_up() {
     for is_tunnel in [false, true] {
+        let path = file();
         let mut stage = Stage::new(&Script {
+            listener: &log_to(&path, "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%"),
             chain: &secure_front("transport_socket_connect_timeout: 0s"),
             is_tunnel,
             ..Script::default()
@@ -280,5 +283,36 @@ fn silent_clients_do_not_hold_a_drain_up() {
         }
         stage.settle();
         assert!(stage.is_worker_over());
+        let stats = &stage.stats.listeners[0];
+        let timeouts = [&stats.handshake_timeouts, &stats.idle_timeouts];
+        assert_eq!(timeouts.map(|counter| counter.get()), [0, 0]);
+        assert_eq!(fault(&stage, "tls_truncated"), 0);
+        stage.end();
+        let lines = lines(&path);
+        assert_eq!(lines[..2], ["- draining"; 2], "{lines:?}");
+    }
+}
+
+#[test]
+fn a_client_that_ends_and_then_resets_its_handshake_counts_once() {
+    for is_tunnel in [false, true] {
+        let mut stage = Stage::new(&Script {
+            chain: &secure_front(""),
+            is_tunnel,
+            window: 100,
+            ..Script::default()
+        });
+        let (context, mut hello) = (asks(&stage, asking()), Vec::new());
+        Talk::connect(&context, "a.test", stage.wall(), &mut hello);
+        // It does not take what it is answered.
+        let client = stage.deaf_client();
+        stage.send(client, &hello);
+        stage.finish(client);
+        stage.run(Duration::from_millis(100));
+        stage.close(client);
+        stage.run(seconds(10));
+        assert_eq!(fault(&stage, "tls_truncated"), 1);
+        assert_eq!(stage.stats.listeners[0].handshake_failures.get(), 1);
+        assert_eq!(stage.stats.listeners[0].connections_active.get(), 0);
     }
 }

@@ -226,7 +226,8 @@ impl Connection {
 
     /// Opens the stream of a request of which nothing is told but that it is refused.
     fn begin_refused(&mut self, id: u32, end: bool) {
-        let mut stream = Stream::new(id, self.peer.window, self.first_window(), Flags::HEAD_CAME);
+        let flags = Flags::HEAD_CAME.and(Flags::IS_REFUSED);
+        let mut stream = Stream::new(id, self.peer.window, self.first_window(), flags);
         if end {
             stream.set(Flags::REMOTE_END);
         }

@@ -35,9 +35,12 @@ impl Connection {
     pub(super) fn local_ends(&mut self, id: u32) -> Option<[u8; 13]> {
         let stream = self.streams.find_mut(id)?;
         stream.set(Flags::LOCAL_END);
+        let is_earnest = !stream.is(Flags::IS_REFUSED);
         if stream.is_over() {
             self.take_out(id);
-            self.guard.on_complete();
+            if is_earnest {
+                self.guard.on_complete();
+            }
             return None;
         }
         if self.role == Role::Client || stream.is(Flags::IS_TUNNEL) {
