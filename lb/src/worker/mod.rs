@@ -296,6 +296,9 @@ impl Worker {
 
     /// The same with a reset: its peer is to see that there may have been more.
     pub(crate) fn abort_sock(&mut self, sock: Sock) {
+        if cfg!(planted = "lost_reset") {
+            return self.close_sock(sock);
+        }
         self.disown(sock);
         self.net.engine.abort(sock);
     }
