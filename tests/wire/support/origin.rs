@@ -1,9 +1,11 @@
 //! An endpoint whose behaviour each test scripts.
 
 use super::{PATIENCE, client::parse_field};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::{AsRawFd, IntoRawFd},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -125,10 +127,14 @@ impl Origin {
     }
 }
 
-/// An address at which nobody listens.
+/// An address at which nobody listens, and nobody will: a socket that only has it keeps it to the end of the process.
 pub(crate) fn closed_port() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
+    let (family, flags) = (AddressFamily::Inet, SockFlag::SOCK_CLOEXEC);
+    let holder = socket(family, SockType::Stream, flags, None).unwrap();
+    bind(holder.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let held: SockaddrIn = getsockname(holder.as_raw_fd()).unwrap();
+    let _ = holder.into_raw_fd();
+    SocketAddr::V4(held.into())
 }
 
 pub(super) fn read_request(reader: &mut impl BufRead) -> Option<Request> {
