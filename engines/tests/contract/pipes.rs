@@ -55,12 +55,14 @@ pub(crate) fn a_reader_that_stops_keeps_nobody_busy<W: World>() {
         });
         lab.pause(chain.endpoint);
     }
-    lab.settle();
-    let before = lab.engine(1).counters().clone();
-    lab.settle();
-    let after = lab.engine(1).counters();
-    assert_eq!(before.rearms, after.rearms);
-    assert_eq!(before.events, after.events);
+    // What was under way comes to rest, on a busy machine after a while.
+    let is_at_rest = |lab: &mut Lab<W>| {
+        let before = lab.engine(1).counters().clone();
+        lab.settle();
+        let after = lab.engine(1).counters();
+        (before.rearms, before.events) == (after.rearms, after.events)
+    };
+    assert!((0..20).any(|_| is_at_rest(&mut lab)));
     for chain in chains {
         assert!(lab.log[chain.endpoint].received.len() < BULK);
         lab.resume(chain.endpoint);
