@@ -57,7 +57,7 @@ fn each_connection_leaves_a_line(engine: EngineKind) {
         (Some((&alice, "any.test")), "- - - TLSv1.3"),
         (Some((&nobody, "any.test")), required),
         // Its client ends without `close_notify`: of a tunnel that is no end.
-        (Some((&alice, "localhost")), "DC - - TLSv1.3"),
+        (Some((&alice, "localhost")), "DC tls_truncated - TLSv1.3"),
         // The certificate is for another name.
         (Some((&alice, "www.test")), refused),
         (Some((&nobody, "localhost")), required),

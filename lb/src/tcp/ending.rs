@@ -5,6 +5,9 @@ use crate::{stream::Flags, transport_failure::TransportFailure, worker::Worker};
 use engines::Sock;
 use tls::Fault;
 
+/// The detail where a side ended without TLS saying so.
+const TRUNCATED: &str = "tls_truncated";
+
 impl Tunnel {
     /// What it is that a side goes away now, if it is in its handshake.
     pub(super) fn cut_handshake(&self, is_down: bool) -> Option<Fault> {
@@ -59,12 +62,16 @@ impl Worker {
         if !tunnel.connected || std::mem::replace(&mut pump.end(!from_down).is_ended, true) {
             return;
         }
-        if must_reset {
-            let flag = match from_down {
+        if is_cut {
+            pump.end(!from_down).is_cut_off = true;
+            tunnel.record.detail = TRUNCATED;
+            tunnel.record.flags.set(match from_down {
                 true => Flags::DOWNSTREAM_TERMINATION,
                 false => Flags::UPSTREAM_TERMINATION,
-            };
-            return self.cut_tunnel(key, flag);
+            });
+        }
+        if must_reset {
+            return self.cut_tunnel(key, Flags::default());
         }
         let to = if from_down {
             tunnel.up
@@ -144,6 +151,10 @@ impl Worker {
 
     /// TLS has failed on one side; the alert that says so was queued.
     pub(super) fn on_tunnel_fault(&mut self, key: TunnelKey, is_down: bool, fault: &Fault) {
+        let pump = self.tunnels.get_mut(key).and_then(|t| t.pump.as_mut());
+        if pump.is_some_and(|pump| pump.end(is_down).is_cut_off) {
+            return self.end_tunnel(key, Flags::default());
+        }
         self.note_tunnel_fault(key, is_down, fault);
         let Some(tunnel) = self.tunnels.get(key) else {
             return;

@@ -40,6 +40,8 @@ pub(super) struct End {
     pub(super) is_done: bool,
     /// We said that we send no more.
     pub(super) is_ended: bool,
+    /// It was not TLS that said so: what the peer makes of that is no fault of its own.
+    pub(super) is_cut_off: bool,
 }
 
 impl Pump {

@@ -257,3 +257,27 @@ fn an_answer_that_ends_early_is_told_to_have_begun() {
     let line = "UC upstream_reset_after_response_started{connection_termination} - -";
     assert_eq!(lines(&path), [line]);
 }
+
+#[test]
+fn who_answers_a_cut_with_an_alert_is_not_to_blame() {
+    for is_down in [true, false] {
+        let path = file();
+        let mut stage = stage(true, &path);
+        let mut client = asker(&mut stage);
+        let mut endpoint = endpoint(&mut stage, 0);
+        settle(&mut stage, &mut [&mut client, &mut endpoint]);
+        let (cutting, other) = match is_down {
+            true => (&client, &endpoint),
+            false => (&endpoint, &client),
+        };
+        stage.finish(cutting.sock);
+        stage.settle();
+        assert!(stage.has_ended(other.sock));
+        // As OpenSSL does, when it finds its session cut.
+        stage.send(other.sock, [23, 3, 3, 0, 20, 0].repeat(5));
+        stage.settle();
+        stage.end();
+        let flag = if is_down { "DC" } else { "UC" };
+        assert_eq!(lines(&path), [format!("{flag} tls_truncated - -")]);
+    }
+}
