@@ -7,7 +7,15 @@ use std::{fs, path::Path, sync::OnceLock};
 /// ring makes no RSA keys, it only uses them.
 const RSA: &str = include_str!("../../../tls/testdata/rsa.pkcs8.pem");
 
-/// A directory with the authority `ca.pem` and its certificates `www`, `api` and `rsa`, each `.pem` and `.key`.
+/// The authority `smca.pem` and its certificate `sm`: rcgen makes none with SM2.
+const SM: [(&str, &str); 3] = [
+    ("smca.pem", include_str!("../../../tls/testdata/sm2.ca.pem")),
+    ("sm.pem", include_str!("../../../tls/testdata/sm2.cert.pem")),
+    ("sm.key", include_str!("../../../tls/testdata/sm2.key.pem")),
+];
+
+/// A directory with the authority `ca.pem` and its certificates `www`, `api` and `rsa`, each `.pem` and `.key`,
+/// and the same of SM2.
 pub(crate) fn certificates() -> String {
     static MADE: OnceLock<String> = OnceLock::new();
     let make = || {
@@ -20,6 +28,9 @@ pub(crate) fn certificates() -> String {
 }
 
 fn write(folder: &Path) {
+    for (name, text) in SM {
+        fs::write(folder.join(name), text).unwrap();
+    }
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
