@@ -41,6 +41,9 @@ pub(in crate::config) struct Fault {
     pub(in crate::config) reason: String,
 }
 
+/// Sources that a certificate cannot do without.
+const REQUIRED: [&str; 2] = ["certificate_chain", "private_key"];
+
 /// What stands for the bytes of all sources: whether they changed.
 pub(super) type Print = [u8; 20];
 
@@ -84,26 +87,45 @@ impl Recipe {
     }
 
     /// Reads it: what stands for the bytes that were read, and what is made of them.
-    pub(super) fn read(&self) -> (Print, Result<Value, Fault>) {
-        let (mut hash, mut wrong, mut read) = (Sha1::new(), None, Vec::new());
+    ///
+    /// # Errors
+    /// All that is wrong with its sources, or what is wrong with them together.
+    pub(super) fn read(&self) -> (Print, Result<Value, Vec<Fault>>) {
+        let (mut hash, mut wrong, mut read) = (Sha1::new(), Vec::new(), Vec::new());
+        for field in self.absent() {
+            wrong.push(Fault::new(field, "is missing"));
+        }
         for (field, source) in self.sources() {
             let bytes = match data::read(source) {
                 Ok(bytes) => bytes,
                 Err((inner, reason)) => {
                     let field = format!("{field}.{inner}");
                     hash.update(&reason);
-                    wrong.get_or_insert(Fault { field, reason });
+                    wrong.push(Fault { field, reason });
                     continue;
                 }
             };
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(&*bytes);
+            if bytes.is_empty() && REQUIRED.contains(&&*field) {
+                wrong.push(Fault::new(&field, "is empty"));
+            }
             read.push((field, bytes));
         }
         // What it says besides bytes counts, too.
         hash.update(&*self.encoded());
-        let value = wrong.map_or_else(|| self.value(read), Err);
+        let value = match wrong.is_empty() {
+            true => self.value(read).map_err(|fault| vec![fault]),
+            false => Err(wrong),
+        };
         (hash.finalize().into(), value)
+    }
+
+    /// The required sources that it does not name.
+    fn absent(&self) -> Vec<&'static str> {
+        let has = |field: &str| self.sources().iter().any(|(other, _)| other == field);
+        let is_absent = |field: &&str| matches!(self, Self::Certificate(_)) && !has(field);
+        REQUIRED.into_iter().filter(is_absent).collect()
     }
 
     fn value(&self, read: Vec<(String, Zeroizing<Vec<u8>>)>) -> Result<Value, Fault> {
@@ -114,8 +136,7 @@ impl Recipe {
         };
         match self {
             Self::Certificate(_) => {
-                let chain = required(take("certificate_chain"), "certificate_chain")?;
-                let key = required(take("private_key"), "private_key")?;
+                let [chain, key] = REQUIRED.map(|field| take(field).map_or(&[][..], |bytes| bytes));
                 let identity = tls::Identity::from_pem(chain, key);
                 let stapled = identity.and_then(|identity| match take("ocsp_staple") {
                     Some(response) => identity.with_ocsp(response),
@@ -190,14 +211,6 @@ impl Recipe {
     }
 }
 
-fn required<'a>(bytes: Option<&'a Zeroizing<Vec<u8>>>, field: &str) -> Result<&'a [u8], Fault> {
-    match bytes {
-        Some(bytes) if !bytes.is_empty() => Ok(bytes),
-        Some(_) => Err(Fault::new(field, "is empty")),
-        None => Err(Fault::new(field, "is missing")),
-    }
-}
-
 fn inline(bytes: Vec<u8>) -> DataSource {
     DataSource {
         specifier: Some(Specifier::InlineBytes(bytes)),
@@ -213,6 +226,12 @@ impl fmt::Debug for Recipe {
             Self::Tickets(_) => "Recipe(tickets)",
             Self::Trust(_) => "Recipe(trust)",
         })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.reason)
     }
 }
 

@@ -3,6 +3,7 @@ use crate::config::{
     DownstreamTls,
     sample::{CHAIN, Sample},
 };
+use crate::scratch::Folder;
 use rcgen::CustomExtension;
 use std::{sync::Arc, time::Duration};
 
@@ -170,6 +171,74 @@ fn what_is_wrong_towards_clients_is_told_at_its_field() {
         assert!(problems[0].starts_with(&path), "{problems:?}");
         // Neither in problems nor elsewhere is a key repeated.
         assert!(!problems[0].contains("PRIVATE KEY"), "{problems:?}");
+    }
+}
+
+/// The problems of a sample whose only chain serves the secret `ours`, with these secrets.
+fn problems_with(folder: &Folder, secrets: &str) -> Vec<String> {
+    let chain = downstream(
+        folder,
+        "common_tls_context: {tls_certificate_sds_secret_configs: [{name: ours}]}",
+    );
+    let secrets = text(folder, secrets);
+    let sample = Sample {
+        chain: &chain,
+        secrets: &secrets,
+        ..Sample::default()
+    };
+    sample.problems()
+}
+
+#[test]
+fn a_secret_that_cannot_be_used_is_not_told_to_be_absent() {
+    let (folder, _) = folder();
+    for (secrets, expected) in [
+        (
+            "{name: ours, tls_certificate: {certificate_chain: file(none), private_key: file(a.key)}}",
+            &["secrets[0].tls_certificate.certificate_chain.filename: "][..],
+        ),
+        ("{name: ours}", &["secrets[0]: it has no type"]),
+        (
+            "{name: ours}, {name: ours, tls_certificate: cert(a)}",
+            &[
+                "secrets[0]: it has no type",
+                "secrets[1].name: `ours` is already used",
+            ],
+        ),
+        ("", &[".name: there is no secret `ours` in"]),
+    ] {
+        let problems = problems_with(&folder, secrets);
+        assert_eq!(problems.len(), expected.len(), "{problems:?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            assert!(problem.contains(expected), "{problems:?}");
+        }
+    }
+}
+
+#[test]
+fn all_that_is_wrong_with_a_certificate_is_told_at_once() {
+    let (folder, _) = folder();
+    folder.put("empty", "");
+    for (sources, expected) in [
+        (
+            "certificate_chain: file(none), private_key: file(none)",
+            ["certificate_chain.filename: ", "private_key.filename: "],
+        ),
+        (
+            "certificate_chain: file(none), private_key: file(empty)",
+            ["certificate_chain.filename: ", "private_key: is empty"],
+        ),
+        (
+            "",
+            ["certificate_chain: is missing", "private_key: is missing"],
+        ),
+    ] {
+        let secret = format!("{{name: ours, tls_certificate: {{{sources}}}}}");
+        let problems = problems_with(&folder, &secret);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            assert!(problem.contains(expected), "{problems:?}");
+        }
     }
 }
 
