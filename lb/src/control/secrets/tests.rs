@@ -197,31 +197,3 @@ fn what_changed_before_it_was_watched_is_noticed() {
         assert_eq!(files.news().await.unwrap(), used());
     });
 }
-
-#[test]
-fn what_has_expired_is_told_of() {
-    let at = |hours: u64| Some(Duration::from_secs(hours * 3600));
-    let now = Duration::from_secs(1000 * 3600);
-    for (expires, staple_expires, expected) in [
-        (None, None, &[][..]),
-        (at(5000), at(1000), &[]),
-        (at(1010), None, &["its certificate expires in 10 hours"]),
-        (
-            at(999),
-            at(999),
-            &[
-                "its certificate has expired",
-                "its OCSP response is outdated and is not sent",
-            ],
-        ),
-    ] {
-        let stats = SecretStats {
-            secret: "a".into(),
-            updates: 0,
-            update_failures: 0,
-            expires,
-            staple_expires,
-        };
-        assert_eq!(warnings(&stats, now), expected);
-    }
-}
