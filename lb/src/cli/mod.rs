@@ -103,7 +103,7 @@ fn quick(quickstart: &Quickstart) -> Result<Loaded, String> {
     let bootstrap = quickstart
         .bootstrap()
         .map_err(|error| format!("ringlb: {error}"))?;
-    let line = |problem: &Problem| format!("ringlb: {problem}");
+    let line = |problem: &Problem| format!("ringlb: {}", Quickstart::told(problem));
     let loaded = Loaded::new(bootstrap).map_err(|problems| lines(&problems, line))?;
     warn(&loaded, line);
     Ok(loaded)

@@ -118,7 +118,27 @@ impl Recipe {
             true => self.value(read).map_err(|fault| vec![fault]),
             false => Err(wrong),
         };
-        (hash.finalize().into(), value)
+        let named =
+            |faults: Vec<Fault>| faults.into_iter().map(|fault| self.named(fault)).collect();
+        (hash.finalize().into(), value.map_err(named))
+    }
+
+    /// The same with the name of the file that is wrong, if it is one.
+    fn named(&self, fault: Fault) -> Fault {
+        let sources = self.sources();
+        let source = sources.iter().find(|(field, _)| *field == fault.field);
+        match source.and_then(|(_, source)| source.specifier.as_ref()) {
+            Some(Specifier::Filename(name)) => Fault {
+                reason: format!("{name}: {}", fault.reason),
+                ..fault
+            },
+            Some(
+                Specifier::EnvironmentVariable(_)
+                | Specifier::InlineBytes(_)
+                | Specifier::InlineString(_),
+            )
+            | None => fault,
+        }
     }
 
     /// The required sources that it does not name.
@@ -142,7 +162,8 @@ impl Recipe {
                     Some(response) => identity.with_ocsp(response),
                     None => Ok(identity),
                 });
-                stapled.map(Value::Certificate).map_err(Fault::of_identity)
+                let wrong = |error| Fault::of_setting(&error);
+                stapled.map(Value::Certificate).map_err(wrong)
             }
             Self::Tickets(_) => {
                 let keys: Vec<_> = read.into_iter().map(|(_, bytes)| bytes).collect();
@@ -243,12 +264,20 @@ impl Fault {
         }
     }
 
-    fn of_identity(error: tls::SettingsError) -> Self {
-        let field = match error.field.as_str() {
+    /// The field of a configuration that a setting comes from.
+    pub(in crate::config) fn of_setting(error: &tls::SettingsError) -> Self {
+        let field = error.field.as_str();
+        let trust = ["client_auth.", "server."];
+        let inner = trust.iter().find_map(|part| field.strip_prefix(part));
+        let field = match inner.unwrap_or(field) {
             "chain" => "certificate_chain",
             "key" => "private_key",
+            "ca" => "trusted_ca",
+            "sans" => "match_typed_subject_alt_names",
+            "suites" => "cipher_suites",
+            "groups" => "ecdh_curves",
             other => other,
         };
-        Self::new(field, error.reason)
+        Self::new(field, error.reason.as_str())
     }
 }

@@ -153,6 +153,39 @@ impl Compiler {
     }
 }
 
+impl Compiler {
+    /// Tells what is wrong with a setting at the field that it comes from. `path`: of the context.
+    pub(super) fn wrong_setting(
+        &mut self,
+        path: &str,
+        certificates: &[CertificateRef],
+        trust: &TrustRef,
+        error: &tls::SettingsError,
+    ) {
+        let common = format!("{path}.common_tls_context");
+        let Fault { field, reason } = Fault::of_setting(error);
+        let (part, index) = match error.field.split_once(['.', '[']) {
+            Some((part, rest)) => (part, rest.split(']').next().and_then(|i| i.parse().ok())),
+            None => (&*error.field, None),
+        };
+        match (part, certificates.get(index.unwrap_or(0))) {
+            ("identity" | "identities", Some((_, path))) => self.wrong(path, reason),
+            ("client_auth" | "server", _) => match trust.path() {
+                // What is named has its fields elsewhere.
+                Some(path) if path.ends_with("sds_secret_config") => {
+                    self.wrong(path, format!("{field}: {reason}"));
+                }
+                Some(path) => self.wrong(&format!("{path}.{field}"), reason),
+                None => self.wrong(&format!("{common}.validation_context.{field}"), reason),
+            },
+            ("suites" | "groups", _) => {
+                self.wrong(&format!("{common}.tls_params.{field}"), reason);
+            }
+            _ => self.wrong(path, format!("{field}: {reason}")),
+        }
+    }
+}
+
 impl TrustRef {
     pub(super) fn is_none(&self) -> bool {
         self.parts.is_empty()
@@ -181,7 +214,7 @@ impl TrustRef {
     }
 
     /// What sessions verify by; see [`trust::trust`].
-    pub(super) fn trust(&self, values: &Values<'_>, roots: bool) -> Result<tls::Trust, String> {
-        trust::trust(&self.merged(values), roots).map_err(|fault| fault.to_string())
+    pub(super) fn trust(&self, values: &Values<'_>, roots: bool) -> Result<tls::Trust, Fault> {
+        trust::trust(&self.merged(values), roots)
     }
 }

@@ -147,7 +147,8 @@ fn what_cannot_be_used_is_told_once_and_tried_again_when_it_changes() {
             fs::rename(folder.path("new"), &key).unwrap();
         };
         replace(&[2; 79]);
-        assert_eq!(error(&mut files).await, "keys[0]: is not 80 bytes long");
+        let expected = format!("keys[0]: {}: is not 80 bytes long", key.display());
+        assert_eq!(error(&mut files).await, expected);
         // Another file in the directory is no change of the secret.
         write(&folder.path("other"), 9);
         replace(&[2; 80]);

@@ -94,7 +94,7 @@ const WRONG: [(&str, &str); 22] = [
     ),
     (
         "common_tls_context: {tls_certificates: [cert(a)], validation_context: {trusted_ca: file(garbage)}}",
-        ".common_tls_context.validation_context",
+        ".common_tls_context.validation_context.trusted_ca",
     ),
     (
         "common_tls_context: {tls_certificates: [cert(a)], validation_context: \
@@ -226,7 +226,7 @@ fn all_that_is_wrong_with_a_certificate_is_told_at_once() {
         ),
         (
             "certificate_chain: file(none), private_key: file(empty)",
-            ["certificate_chain.filename: ", "private_key: is empty"],
+            ["certificate_chain.filename: ", "/empty: is empty"],
         ),
         (
             "",
@@ -239,6 +239,79 @@ fn all_that_is_wrong_with_a_certificate_is_told_at_once() {
         for (problem, expected) in problems.iter().zip(expected) {
             assert!(problem.contains(expected), "{problems:?}");
         }
+    }
+}
+
+#[test]
+fn the_file_that_is_wrong_is_named() {
+    let (folder, _) = folder();
+    folder.put("garbage", "x");
+    for (secret, field, file, reason) in [
+        (
+            "tls_certificate: {certificate_chain: file(a.pem), private_key: file(b.key)}",
+            "tls_certificate.private_key",
+            "b.key",
+            "does not belong to the certificate",
+        ),
+        (
+            "tls_certificate: {certificate_chain: file(a.key), private_key: file(a.key)}",
+            "tls_certificate.certificate_chain",
+            "a.key",
+            "no certificate found",
+        ),
+        (
+            "validation_context: {trusted_ca: file(garbage)}",
+            "validation_context.trusted_ca",
+            "garbage",
+            "no certificate found",
+        ),
+        (
+            "validation_context: {trusted_ca: file(ca.pem), crl: file(ca.pem)}",
+            "validation_context.crl",
+            "ca.pem",
+            "no list found",
+        ),
+        (
+            "session_ticket_keys: {keys: [file(garbage)]}",
+            "session_ticket_keys.keys[0]",
+            "garbage",
+            "is not 80 bytes long",
+        ),
+    ] {
+        let problems = problems_with(&folder, &format!("{{name: ours, {secret}}}"));
+        let file = folder.path(file);
+        let expected = format!(
+            "static_resources.secrets[0].{field}: {}: {reason}",
+            file.display()
+        );
+        assert_eq!(problems, [expected]);
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_told_at_the_fields_of_the_configuration() {
+    let (folder, _) = folder();
+    let path = format!("{CHAIN}.transport_socket.typed_config.common_tls_context");
+    for (fields, expected) in [
+        (
+            "tls_params: {cipher_suites: [ECDHE-RSA-AES128-GCM-SHA256]}",
+            "tls_params.cipher_suites: none of TLS 1.2 can be used with these certificates",
+        ),
+        (
+            "tls_params: {tls_minimum_protocol_version: TLSv1_3, cipher_suites: [TLS_SM4_GCM_SM3]}",
+            "tls_params.cipher_suites: none is left for these versions: those with SM4 need an SM2 \
+             certificate, and there is another",
+        ),
+    ] {
+        let chain = downstream(
+            &folder,
+            &format!("common_tls_context: {{tls_certificates: [cert(a)], {fields}}}"),
+        );
+        let sample = Sample {
+            chain: &chain,
+            ..Sample::default()
+        };
+        assert_eq!(sample.problems(), [format!("{path}.{expected}")]);
     }
 }
 
