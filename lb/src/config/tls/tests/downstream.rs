@@ -375,6 +375,13 @@ fn protocols_that_the_codec_does_not_speak_are_told_of() {
     for (manager, alpn, expected) in [
         ("", "h2, http/1.1, http/1.0", None),
         ("", "http/1.1, spdy/3", Some("[1]: offers `spdy/3`")),
+        (
+            "",
+            "h2, http1.1",
+            Some(
+                "[1]: offers `http1.1`, which `codec_type: AUTO` does not speak; did you mean `http/1.1`?",
+            ),
+        ),
         ("codec_type: HTTP1", "http/1.1", None),
         (
             "codec_type: HTTP1",
