@@ -1,6 +1,6 @@
 //! Configuration files and the command line: what runs, what is refused and how.
 
-use crate::support::{Client, Command, Origin, Setup, certificates, scratch};
+use crate::support::{Client, Command, Origin, Setup, certificates, scratch, tls_pki::pki};
 
 const BENCH: &str = include_str!("bench.yaml");
 
@@ -231,4 +231,35 @@ fn two_listeners_on_one_address_are_refused() {
         told.contains("`http-0` listens on 127.0.0.1:9 already"),
         "{told}"
     );
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_told_of_and_is_no_problem() {
+    for (name, warning) in [
+        ("expired", Some("its certificate has expired")),
+        ("any", None),
+    ] {
+        let pair = format!("{}/{name}", pki());
+        let yaml = Setup::http(&["127.0.0.1:1".parse().unwrap()]).replace(
+            "filter_chains:",
+            &format!(
+                "filter_chains:
+    - filter_chain_match: {{transport_protocol: tls}}
+      filters: [{{name: t, typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: c}}}}]
+      transport_socket: {{name: tls, typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, common_tls_context: {{tls_certificates: [{{certificate_chain: {{filename: {pair}.pem}}, private_key: {{filename: {pair}.key}}}}]}}}}}}"
+            ),
+        );
+        let file = scratch("check.yaml");
+        std::fs::write(&file, &yaml).unwrap();
+        let (code, _, told) = Command::new(&["check", "-c", &file.display().to_string()]).finish();
+        assert_eq!(code, Some(0), "{told}");
+        let warning = warning.map(|what| format!("warning: secret {pair}.pem: {what}\n"));
+        let found = if warning.is_some() {
+            "1 warning"
+        } else {
+            "no problem"
+        };
+        let warning = warning.unwrap_or_default();
+        assert!(told.starts_with(&warning) && told.contains(found), "{told}");
+    }
 }

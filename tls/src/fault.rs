@@ -3,6 +3,7 @@
 mod alert;
 mod detail;
 mod details;
+mod text;
 
 pub(crate) use alert::Alert;
 pub use details::DETAILS;
@@ -52,7 +53,7 @@ impl Fault {
         let detail = detail::of(error);
         Self {
             detail,
-            reason: error.to_string(),
+            reason: text::of(error),
             is_ours: detail == "tls_internal",
         }
     }

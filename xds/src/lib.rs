@@ -9,4 +9,4 @@ mod shown;
 mod text;
 
 pub use prost_reflect::ReflectMessage;
-pub use text::{Document, Place, Problem, parse, to_json, to_public_json, type_name};
+pub use text::{Document, Place, Problem, did_you_mean, parse, to_json, to_public_json, type_name};

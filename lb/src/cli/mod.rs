@@ -25,16 +25,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> ExitCode {
     let result = match command {
-        Command::Check { file } => read(&file).map(|loaded| {
-            let (listeners, clusters) = (
-                loaded.snapshot.listeners.len(),
-                loaded.snapshot.clusters.len(),
-            );
-            eprintln!(
-                "{}: {listeners} listeners, {clusters} clusters, no problem",
-                file.display()
-            );
-        }),
+        Command::Check { file } => read(&file).map(|loaded| check(&file, &loaded)),
         Command::Demo { once, tls, options } => demo::run(once, tls, &options),
         Command::Expand { quickstart } => expand(&quickstart),
         Command::Run {
@@ -84,12 +75,35 @@ fn warn(loaded: &Loaded, line: impl Fn(&Problem) -> String) {
     }
 }
 
+/// Tells of certificates as `run` does when it starts, and that there is nothing else to tell.
+fn check(file: &Path, loaded: &Loaded) {
+    let now = engines::UnixTime::now().0;
+    let stats = loaded.snapshot.secrets.stats();
+    let expired: Vec<_> = stats.iter().flat_map(|one| one.warnings(now)).collect();
+    for warning in &expired {
+        eprintln!("warning: {warning}");
+    }
+    let found = match loaded.warnings.len() + expired.len() {
+        0 => "no problem".to_owned(),
+        1 => "1 warning".to_owned(),
+        warnings => format!("{warnings} warnings"),
+    };
+    let (listeners, clusters) = (
+        loaded.snapshot.listeners.len(),
+        loaded.snapshot.clusters.len(),
+    );
+    eprintln!(
+        "{}: {listeners} listeners, {clusters} clusters, {found}",
+        file.display()
+    );
+}
+
 /// Compiles the short form.
 fn quick(quickstart: &Quickstart) -> Result<Loaded, String> {
     let bootstrap = quickstart
         .bootstrap()
         .map_err(|error| format!("ringlb: {error}"))?;
-    let line = |problem: &Problem| format!("ringlb: {problem}");
+    let line = |problem: &Problem| format!("ringlb: {}", Quickstart::told(problem));
     let loaded = Loaded::new(bootstrap).map_err(|problems| lines(&problems, line))?;
     warn(&loaded, line);
     Ok(loaded)

@@ -11,9 +11,6 @@ const SETTLE_TIME: Duration = Duration::from_millis(200);
 /// How often listeners seal session tickets with a new key, unless they were given keys.
 const TICKET_KEY_TIME: Duration = Duration::from_secs(12 * 3600);
 
-/// Days before the end of a certificate from which on it is told of when it is read.
-const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
-
 /// Follows the files of secrets, and renews ticket keys, until the future is dropped.
 pub(super) async fn follow(secrets: Arc<Secrets>) {
     warn(&secrets, |_| true);
@@ -123,26 +120,10 @@ impl News {
 fn warn(secrets: &Secrets, is_wanted: impl Fn(&SecretStats) -> bool) {
     let now = engines::UnixTime::now().0;
     for stats in secrets.stats().iter().filter(|stats| is_wanted(stats)) {
-        for warning in warnings(stats, now) {
-            eprintln!("warning: secret {}: {warning}", stats.secret);
+        for warning in stats.warnings(now) {
+            eprintln!("warning: {warning}");
         }
     }
-}
-
-fn warnings(stats: &SecretStats, now: tls::Now) -> Vec<String> {
-    let mut warnings = Vec::new();
-    match stats.expires.map(|end| end.checked_sub(now)) {
-        Some(None) => warnings.push("its certificate has expired".into()),
-        Some(Some(left)) if left < EXPIRES_SOON => {
-            let hours = left.as_secs() / 3600;
-            warnings.push(format!("its certificate expires in {hours} hours"));
-        }
-        Some(Some(_)) | None => {}
-    }
-    if stats.staple_expires.is_some_and(|end| end < now) {
-        warnings.push("its OCSP response is outdated and is not sent".into());
-    }
-    warnings
 }
 
 #[cfg(test)]

@@ -82,7 +82,9 @@ pub(super) fn load(text: &[u8], spki: &[u8]) -> Result<(KeyKind, Arc<dyn Signing
         "EC PRIVATE KEY" | "SM2 PRIVATE KEY" => PrivateKeyDer::Sec1(der.der.to_vec().into()),
         label => return Err(format!("{label} is no form of key that is known")),
     });
-    let kind = KeyKind::of(spki).ok_or("the certificate's kind of key is not supported")?;
+    let kind = KeyKind::of(spki).ok_or_else(|| {
+        format!("the certificate's kind of key is not supported, only {SUPPORTED}")
+    })?;
     let key = signing_key(kind, &der)?;
     let own = key.public_key().ok_or("its public key is unknown")?;
     if own.as_ref() != spki {
@@ -90,6 +92,13 @@ pub(super) fn load(text: &[u8], spki: &[u8]) -> Result<(KeyKind, Arc<dyn Signing
     }
     Ok((kind, key))
 }
+
+/// What keys can be: AWS-LC takes more than *ring*.
+pub(super) const SUPPORTED: &str = if cfg!(feature = "aws-lc") {
+    "RSA with 2048 to 8192 bits, ECDSA P-256, P-384 and P-521, Ed25519, SM2"
+} else {
+    "RSA with 2048 to 4096 bits, ECDSA P-256 and P-384, Ed25519, SM2"
+};
 
 /// What is loaded wipes its copy.
 fn signing_key(kind: KeyKind, der: &PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, String> {
@@ -106,10 +115,8 @@ fn signing_key(kind: KeyKind, der: &PrivateKeyDer<'static>) -> Result<Arc<dyn Si
             .key_provider
             .load_private_key(der.clone_key()),
     };
-    loaded.map_err(|error| {
-        if let rustls::Error::General(why) = error {
-            return why;
-        }
-        error.to_string()
+    // What the provider says names neither the kind of the key nor what it would take.
+    loaded.map_err(|_| {
+        format!("cannot be used as the {kind} key of the certificate; supported are {SUPPORTED}")
     })
 }

@@ -50,10 +50,36 @@ fn p521_is_read_where_the_provider_has_it() {
     #[cfg(feature = "aws-lc")]
     assert_eq!(found, Ok(KeyKind::EcdsaP521));
     #[cfg(not(feature = "aws-lc"))]
-    assert_eq!(
-        found,
-        Err("key: failed to parse private key as RSA, ECDSA, or EdDSA".into())
-    );
+    assert_eq!(found, Err(unusable("ECDSA P-521")));
+}
+
+/// What is said of a key that is not of its certificate's kind, or of no kind that is supported.
+fn unusable(kind: &str) -> String {
+    format!(
+        "key: cannot be used as the {kind} key of the certificate; supported are {}",
+        key::SUPPORTED
+    )
+}
+
+#[test]
+fn what_keys_can_be_is_told() {
+    let rsa_1024 = include_str!("../../testdata/rsa1024.cert.pem");
+    let rsa_1024_key = include_str!("../../testdata/rsa1024.key.pem");
+    let sm2_key = include_str!("../../testdata/sm2.key.pem");
+    let p256 = Ca::new("ca").issue(key(P256), &["a.test"], |_| {});
+    assert_eq!(read(rsa_1024, rsa_1024_key).err(), Some(unusable("RSA")));
+    let found = read(&p256.pem, sm2_key).err();
+    assert_eq!(found, Some(unusable("ECDSA P-256")));
+    let told = unusable("RSA");
+    for kind in [
+        "RSA with 2048 to ",
+        "ECDSA P-256",
+        "P-384",
+        "Ed25519",
+        "SM2",
+    ] {
+        assert!(told.contains(kind), "{told}");
+    }
 }
 
 #[test]
@@ -88,7 +114,7 @@ fn what_cannot_be_used_is_told() {
         (
             &leaf.pem,
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-            "key: failed to parse private key as RSA, ECDSA, or EdDSA",
+            &unusable("ECDSA P-256"),
         ),
         (
             &leaf.pem,

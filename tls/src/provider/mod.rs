@@ -161,7 +161,8 @@ impl Choice<'_> {
     /// Nothing is.
     pub(crate) fn of(&self, crypto: &CryptoProvider) -> Result<CryptoProvider, SettingsError> {
         let mut crypto = crypto.clone();
-        crypto.cipher_suites = self.suites_of(&crypto.cipher_suites);
+        let own = std::mem::take(&mut crypto.cipher_suites);
+        crypto.cipher_suites = self.suites_of(&own);
         if !self.groups.is_empty() {
             let find = |wanted: &Group| {
                 let mut own = crypto.kx_groups.iter();
@@ -170,10 +171,7 @@ impl Choice<'_> {
             crypto.kx_groups = self.groups.iter().filter_map(find).collect();
         }
         if crypto.cipher_suites.is_empty() {
-            return Err(SettingsError::new(
-                "suites",
-                "none is left for these versions",
-            ));
+            return Err(SettingsError::new("suites", self.none_left(&own)));
         }
         if crypto.kx_groups.is_empty() {
             return Err(SettingsError::new(
@@ -182,6 +180,18 @@ impl Choice<'_> {
             ));
         }
         Ok(crypto)
+    }
+
+    /// Why nothing is left of the suites `own`.
+    fn none_left(&self, own: &[SupportedCipherSuite]) -> &'static str {
+        let is_sm = |suite: &SupportedCipherSuite| code(suite).is_sm();
+        if own.iter().all(is_sm) {
+            "none is left for an SM2 certificate, which needs TLS 1.3 with TLS_SM4_GCM_SM3 or TLS_SM4_CCM_SM3"
+        } else if self.suites.iter().copied().any(Suite::is_sm) && !own.iter().any(is_sm) {
+            "none is left for these versions: those with SM4 need an SM2 certificate, and there is another"
+        } else {
+            "none is left for these versions"
+        }
     }
 
     fn suites_of(&self, own: &[SupportedCipherSuite]) -> Vec<SupportedCipherSuite> {

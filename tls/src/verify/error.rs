@@ -1,5 +1,7 @@
 //! Why certificates are refused.
 
+use crate::{Certificate, SanKind};
+use rustls::pki_types::ServerName;
 use rustls::{CertRevocationListError, CertificateError, Error, OtherError};
 use std::{fmt, sync::Arc};
 
@@ -18,7 +20,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Depth => "the certificate chain is too long",
-            Self::San => "no subject alternative name matches",
+            Self::San => "no name of the certificate is one of those allowed",
             Self::Hash => "no certificate hash matches",
         })
     }
@@ -30,6 +32,29 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         other(refusal)
     }
+}
+
+/// Names of a certificate that are told of.
+const NAMES_MAX: usize = 4;
+
+/// Bytes that are told of each: no DNS name is longer (RFC 1035 §3.1).
+const NAME_BYTES_MAX: usize = 253;
+
+/// The certificate of a server is not for its name.
+pub(super) fn wrong_name(leaf: &Certificate, expected: &ServerName<'_>) -> Error {
+    let names = [SanKind::Dns, SanKind::Ip].map(|kind| leaf.sans(kind));
+    let names: Vec<String> = names.into_iter().flatten().collect();
+    let cut = |name: &String| name[..name.floor_char_boundary(NAME_BYTES_MAX)].to_owned();
+    let mut presented: Vec<_> = names.iter().take(NAMES_MAX).map(cut).collect();
+    if names.len() > NAMES_MAX {
+        presented.push(format!("{} more", names.len() - NAMES_MAX));
+    }
+    let expected = expected.to_owned();
+    CertificateError::NotValidForNameContext {
+        expected,
+        presented,
+    }
+    .into()
 }
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -1,7 +1,10 @@
 //! Verification of servers.
 
-use super::{Believed, Signatures, error::from_webpki};
-use crate::Now;
+use super::{
+    Believed, Signatures,
+    error::{from_webpki, wrong_name},
+};
+use crate::{Certificate, Now};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
@@ -65,9 +68,14 @@ impl ServerCertVerifier for ServerVerifier {
             let now = Now::from_secs(now.as_secs());
             believed.verify(leaf, intermediates, now, KeyUsage::server_auth())?;
             if self.checks_name && believed.checks_name() && !believed.accepts_untrusted() {
-                let leaf = EndEntityCert::try_from(leaf).map_err(from_webpki)?;
-                leaf.verify_is_valid_for_subject_name(name)
-                    .map_err(from_webpki)?;
+                let parsed = EndEntityCert::try_from(leaf).map_err(from_webpki)?;
+                let valid = parsed.verify_is_valid_for_subject_name(name);
+                valid.map_err(|error| match error {
+                    webpki::Error::CertNotValidForName(_) => {
+                        wrong_name(&Certificate::new(leaf), name)
+                    }
+                    error => from_webpki(error),
+                })?;
             }
         }
         Ok(ServerCertVerified::assertion())

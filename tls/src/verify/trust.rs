@@ -29,18 +29,7 @@ impl Believed {
     /// What cannot be read, or would believe everybody that says a name.
     pub(crate) fn new(trust: Trust, signatures: Signatures) -> Result<Self, SettingsError> {
         let roots = trust.ca.as_deref().map_or(Ok(Vec::new()), roots)?;
-        let anchor = |(i, root): (usize, &CertificateDer<'static>)| {
-            let why = |error| format!("certificate {} cannot be used: {error}", i + 1);
-            let anchor = webpki::anchor_from_trusted_cert(root);
-            anchor
-                .map(|anchor| anchor.to_owned())
-                .map_err(|error| SettingsError::new("ca", why(error)))
-        };
-        let anchors = roots
-            .iter()
-            .enumerate()
-            .map(anchor)
-            .collect::<Result<_, _>>()?;
+        let anchors = anchors(&roots)?;
         let has_hashes = !trust.spki_hashes.is_empty() || !trust.certificate_hashes.is_empty();
         if !trust.sans.is_empty() && roots.is_empty() && !has_hashes {
             return Err(SettingsError::new(
@@ -277,6 +266,33 @@ impl Believed {
         );
         digest.update(format!("{flags:?}").as_bytes());
     }
+}
+
+impl Trust {
+    /// Whether its certificates and revocation lists can be read.
+    ///
+    /// # Errors
+    /// What cannot; field `ca` or `crl`.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if let Some(ca) = &self.ca {
+            anchors(&roots(ca)?)?;
+        }
+        match &self.crl {
+            Some(lists) => crl::read(lists).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+fn anchors(roots: &[CertificateDer<'static>]) -> Result<Vec<TrustAnchor<'static>>, SettingsError> {
+    let anchor = |(i, root): (usize, &CertificateDer<'static>)| {
+        let why = |error| format!("certificate {} cannot be used: {error}", i + 1);
+        let anchor = webpki::anchor_from_trusted_cert(root);
+        anchor
+            .map(|anchor| anchor.to_owned())
+            .map_err(|error| SettingsError::new("ca", why(error)))
+    };
+    roots.iter().enumerate().map(anchor).collect()
 }
 
 fn roots(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, SettingsError> {

@@ -7,6 +7,7 @@ mod tree;
 mod walk;
 
 pub use place::Place;
+pub use walk::did_you_mean;
 
 use crate::api::{DESCRIPTORS, envoy::config::bootstrap::v3::Bootstrap};
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};

@@ -261,9 +261,11 @@ fn unknown_field(name: &str, descriptor: &MessageDescriptor) -> String {
     )
 }
 
-/// `; did you mean …?` with the nearest of the names, if one is near.
-pub(super) fn did_you_mean(name: &str, names: impl Iterator<Item = String>) -> String {
-    let near = names.map(|other| (distance(name, &other), other)).min();
+/// `; did you mean …?` with the nearest of the names in any case, if one is near; empty if none is.
+pub fn did_you_mean(name: &str, names: impl Iterator<Item = String>) -> String {
+    let lower = name.to_lowercase();
+    let apart = |other: &String| distance(&lower, &other.to_lowercase());
+    let near = names.map(|other| (apart(&other), other)).min();
     match near {
         Some((distance, other)) if distance <= name.len().max(other.len()) / 3 => {
             format!("; did you mean `{other}`?")

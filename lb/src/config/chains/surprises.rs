@@ -22,9 +22,12 @@ impl Compiler {
             format!("{path}.transport_socket.typed_config.common_tls_context.alpn_protocols");
         for (index, offered) in alpn.iter().enumerate() {
             if !spoken.iter().any(|one| one.alpn().contains(&&**offered)) {
-                let offered = offered.escape_ascii();
+                let offered = offered.escape_ascii().to_string();
+                let known = spoken.iter().flat_map(|one| one.alpn());
+                let known = known.map(|known| known.escape_ascii().to_string());
+                let near = xds::did_you_mean(&offered, known);
                 let reason =
-                    format!("offers `{offered}`, which `codec_type: {name}` does not speak");
+                    format!("offers `{offered}`, which `codec_type: {name}` does not speak{near}");
                 self.warn(&at(&path, index), reason);
             }
         }

@@ -7,6 +7,7 @@ mod tls;
 use prost::{Message, Name};
 use prost_types::Any;
 use std::{fmt, net::SocketAddr};
+use xds::Problem;
 use xds::api::envoy::config::{
     bootstrap::v3::{Admin, Bootstrap, bootstrap::StaticResources},
     cluster::v3::Cluster,
@@ -94,6 +95,14 @@ impl fmt::Display for QuickstartError {
 impl std::error::Error for QuickstartError {}
 
 impl Quickstart {
+    /// What is told of a problem: by the option that it comes from, or else by its field.
+    pub fn told(problem: &Problem) -> String {
+        match option(&problem.path) {
+            Some(option) => format!("{option} {}", problem.reason),
+            None => problem.to_string(),
+        }
+    }
+
     /// The configuration that the short form stands for.
     ///
     /// # Errors
@@ -113,6 +122,20 @@ impl Quickstart {
             static_resources: Some(resources),
             admin,
         })
+    }
+}
+
+/// The option that a field is made from, where the reason of a problem begins with its value.
+fn option(path: &str) -> Option<&'static str> {
+    let path = path.strip_suffix(".filename").unwrap_or(path);
+    let is_listener = path.starts_with("static_resources.listeners");
+    match path.rsplit('.').next()? {
+        "certificate_chain" => Some("--cert"),
+        "private_key" => Some("--key"),
+        "sni" => Some("--sni"),
+        "trusted_ca" if is_listener => Some("--client-ca"),
+        "trusted_ca" => Some("--ca"),
+        _ => None,
     }
 }
 
@@ -278,6 +301,37 @@ mod tests {
         assert!(http.limits.http2.allow_connect);
         let route = &http.routes.hosts()[0].routes[0];
         assert!(route.allows_upgrade(b"websocket") && !route.allows_upgrade(b"other"));
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_told_by_its_option() {
+        let mut one = quickstart("https://:0", &["https://127.0.0.1:1"]);
+        one.listeners[0].certificates = vec![Pair::Files("/no/chain".into(), "/no/key".into())];
+        one.listeners[0].client_ca = Some("/no/clients".into());
+        one.listeners[0].upstream.ca = Some("/no/ca".into());
+        one.listeners[0].upstream.sni = Some("*".into());
+        let problems = crate::config::Loaded::new(one.bootstrap().unwrap()).unwrap_err();
+        let told: Vec<_> = problems.iter().map(Quickstart::told).collect();
+        for expected in [
+            "--cert /no/chain: ",
+            "--key /no/key: ",
+            "--client-ca /no/clients: ",
+            "--ca /no/ca: ",
+        ] {
+            let is_one = |told: &String| told.starts_with(expected);
+            assert_eq!(
+                told.iter().filter(|told| is_one(told)).count(),
+                1,
+                "{told:?}"
+            );
+        }
+        assert_eq!(told.len(), 4, "{told:?}");
+        let other = Problem {
+            path: "admin.address".into(),
+            place: None,
+            reason: "x".into(),
+        };
+        assert_eq!(Quickstart::told(&other), other.to_string());
     }
 
     #[test]

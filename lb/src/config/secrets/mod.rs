@@ -14,6 +14,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use xds::api::envoy::extensions::transport_sockets::tls::v3::Secret;
 
@@ -45,7 +46,28 @@ pub struct SecretStats {
     pub staple_expires: Option<tls::Now>,
 }
 
+/// How long before the end of a certificate it is told of.
+const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
 impl SecretStats {
+    /// A line for each part that has expired, or that is a certificate and expires within seven days.
+    pub fn warnings(&self, now: tls::Now) -> Vec<String> {
+        let mut warnings = Vec::new();
+        match self.expires.map(|end| end.checked_sub(now)) {
+            Some(None) => warnings.push("its certificate has expired".to_owned()),
+            Some(Some(left)) if left < EXPIRES_SOON => {
+                let hours = left.as_secs() / 3600;
+                warnings.push(format!("its certificate expires in {hours} hours"));
+            }
+            Some(Some(_)) | None => {}
+        }
+        if self.staple_expires.is_some_and(|end| end < now) {
+            warnings.push("its OCSP response is outdated and is not sent".to_owned());
+        }
+        let line = |warning| format!("secret {}: {warning}", self.secret);
+        warnings.into_iter().map(line).collect()
+    }
+
     /// Takes in another use of the same file: what changed, changed for both; what expires first counts.
     fn join(&mut self, other: Self) {
         self.updates = self.updates.max(other.updates);

@@ -41,6 +41,9 @@ pub(in crate::config) struct Fault {
     pub(in crate::config) reason: String,
 }
 
+/// Sources that a certificate cannot do without.
+const REQUIRED: [&str; 2] = ["certificate_chain", "private_key"];
+
 /// What stands for the bytes of all sources: whether they changed.
 pub(super) type Print = [u8; 20];
 
@@ -84,26 +87,65 @@ impl Recipe {
     }
 
     /// Reads it: what stands for the bytes that were read, and what is made of them.
-    pub(super) fn read(&self) -> (Print, Result<Value, Fault>) {
-        let (mut hash, mut wrong, mut read) = (Sha1::new(), None, Vec::new());
+    ///
+    /// # Errors
+    /// All that is wrong with its sources, or what is wrong with them together.
+    pub(super) fn read(&self) -> (Print, Result<Value, Vec<Fault>>) {
+        let (mut hash, mut wrong, mut read) = (Sha1::new(), Vec::new(), Vec::new());
+        for field in self.absent() {
+            wrong.push(Fault::new(field, "is missing"));
+        }
         for (field, source) in self.sources() {
             let bytes = match data::read(source) {
                 Ok(bytes) => bytes,
                 Err((inner, reason)) => {
                     let field = format!("{field}.{inner}");
                     hash.update(&reason);
-                    wrong.get_or_insert(Fault { field, reason });
+                    wrong.push(Fault { field, reason });
                     continue;
                 }
             };
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(&*bytes);
+            if bytes.is_empty() && REQUIRED.contains(&&*field) {
+                wrong.push(Fault::new(&field, "is empty"));
+            }
             read.push((field, bytes));
         }
         // What it says besides bytes counts, too.
         hash.update(&*self.encoded());
-        let value = wrong.map_or_else(|| self.value(read), Err);
-        (hash.finalize().into(), value)
+        let value = match wrong.is_empty() {
+            true => self.value(read).map_err(|fault| vec![fault]),
+            false => Err(wrong),
+        };
+        let named =
+            |faults: Vec<Fault>| faults.into_iter().map(|fault| self.named(fault)).collect();
+        (hash.finalize().into(), value.map_err(named))
+    }
+
+    /// The same with the name of the file that is wrong, if it is one.
+    fn named(&self, fault: Fault) -> Fault {
+        let sources = self.sources();
+        let source = sources.iter().find(|(field, _)| *field == fault.field);
+        match source.and_then(|(_, source)| source.specifier.as_ref()) {
+            Some(Specifier::Filename(name)) => Fault {
+                reason: format!("{name}: {}", fault.reason),
+                ..fault
+            },
+            Some(
+                Specifier::EnvironmentVariable(_)
+                | Specifier::InlineBytes(_)
+                | Specifier::InlineString(_),
+            )
+            | None => fault,
+        }
+    }
+
+    /// The required sources that it does not name.
+    fn absent(&self) -> Vec<&'static str> {
+        let has = |field: &str| self.sources().iter().any(|(other, _)| other == field);
+        let is_absent = |field: &&str| matches!(self, Self::Certificate(_)) && !has(field);
+        REQUIRED.into_iter().filter(is_absent).collect()
     }
 
     fn value(&self, read: Vec<(String, Zeroizing<Vec<u8>>)>) -> Result<Value, Fault> {
@@ -114,14 +156,14 @@ impl Recipe {
         };
         match self {
             Self::Certificate(_) => {
-                let chain = required(take("certificate_chain"), "certificate_chain")?;
-                let key = required(take("private_key"), "private_key")?;
+                let [chain, key] = REQUIRED.map(|field| take(field).map_or(&[][..], |bytes| bytes));
                 let identity = tls::Identity::from_pem(chain, key);
                 let stapled = identity.and_then(|identity| match take("ocsp_staple") {
                     Some(response) => identity.with_ocsp(response),
                     None => Ok(identity),
                 });
-                stapled.map(Value::Certificate).map_err(Fault::of_identity)
+                let wrong = |error| Fault::of_setting(&error);
+                stapled.map(Value::Certificate).map_err(wrong)
             }
             Self::Tickets(_) => {
                 let keys: Vec<_> = read.into_iter().map(|(_, bytes)| bytes).collect();
@@ -190,14 +232,6 @@ impl Recipe {
     }
 }
 
-fn required<'a>(bytes: Option<&'a Zeroizing<Vec<u8>>>, field: &str) -> Result<&'a [u8], Fault> {
-    match bytes {
-        Some(bytes) if !bytes.is_empty() => Ok(bytes),
-        Some(_) => Err(Fault::new(field, "is empty")),
-        None => Err(Fault::new(field, "is missing")),
-    }
-}
-
 fn inline(bytes: Vec<u8>) -> DataSource {
     DataSource {
         specifier: Some(Specifier::InlineBytes(bytes)),
@@ -216,6 +250,12 @@ impl fmt::Debug for Recipe {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.reason)
+    }
+}
+
 impl Fault {
     pub(in crate::config) fn new(field: &str, reason: impl Into<String>) -> Self {
         Self {
@@ -224,12 +264,20 @@ impl Fault {
         }
     }
 
-    fn of_identity(error: tls::SettingsError) -> Self {
-        let field = match error.field.as_str() {
+    /// The field of a configuration that a setting comes from.
+    pub(in crate::config) fn of_setting(error: &tls::SettingsError) -> Self {
+        let field = error.field.as_str();
+        let trust = ["client_auth.", "server."];
+        let inner = trust.iter().find_map(|part| field.strip_prefix(part));
+        let field = match inner.unwrap_or(field) {
             "chain" => "certificate_chain",
             "key" => "private_key",
+            "ca" => "trusted_ca",
+            "sans" => "match_typed_subject_alt_names",
+            "suites" => "cipher_suites",
+            "groups" => "ecdh_curves",
             other => other,
         };
-        Self::new(field, error.reason)
+        Self::new(field, error.reason.as_str())
     }
 }

@@ -33,7 +33,8 @@ pub(in crate::config) struct Values<'a> {
 #[derive(Default)]
 pub(in crate::config) struct Store {
     entries: Vec<Entry>,
-    names: HashMap<String, usize>,
+    /// `None`: the secret of this name cannot be used, which has been told of.
+    names: HashMap<String, Option<usize>>,
     uses: Vec<Arc<dyn Use>>,
 }
 
@@ -61,8 +62,12 @@ impl Store {
     /// Adds a secret; `path`: what it is called if it has neither a name nor a file.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(in crate::config) fn add(&mut self, path: &str, recipe: Recipe) -> Result<usize, Fault> {
+    /// All that is wrong with it.
+    pub(in crate::config) fn add(
+        &mut self,
+        path: &str,
+        recipe: Recipe,
+    ) -> Result<usize, Vec<Fault>> {
         let (print, value) = recipe.read();
         self.entries.push(Entry {
             name: recipe.file_name().unwrap_or_else(|| path.to_owned()),
@@ -79,22 +84,28 @@ impl Store {
     /// Adds a secret with a name; `Ok(false)`: the name is taken.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(in crate::config) fn add_named(&mut self, secret: &Secret) -> Result<bool, Fault> {
-        let recipe = Recipe::of(secret);
-        let recipe = recipe.ok_or_else(|| Fault::new("", "it has no type"))?;
+    /// All that is wrong with it.
+    pub(in crate::config) fn add_named(&mut self, secret: &Secret) -> Result<bool, Vec<Fault>> {
         if self.names.contains_key(&secret.name) {
             return Ok(false);
         }
+        self.names.insert(secret.name.clone(), None);
+        let recipe = Recipe::of(secret);
+        let recipe = recipe.ok_or_else(|| vec![Fault::new("", "it has no type")])?;
         let index = self.add(&secret.name, recipe)?;
         self.entries[index].name.clone_from(&secret.name);
-        self.names.insert(secret.name.clone(), index);
+        self.names.insert(secret.name.clone(), Some(index));
         Ok(true)
     }
 
     /// The place of a secret by its name.
     pub(in crate::config) fn named(&self, name: &str) -> Option<usize> {
-        self.names.get(name).copied()
+        self.names.get(name).copied().flatten()
+    }
+
+    /// There is a secret of this name, and it cannot be used.
+    pub(in crate::config) fn is_broken(&self, name: &str) -> bool {
+        self.names.get(name) == Some(&None)
     }
 
     /// Adds what is made of them.
@@ -146,9 +157,9 @@ impl Store {
         entry.waiting = None;
         match value {
             Ok(value) => entry.waiting = Some((value, recipe)),
-            Err(fault) => {
-                let error = format!("{}: {}", fault.field, fault.reason);
-                return vec![self.fail(index, error)];
+            Err(faults) => {
+                let told: Vec<_> = faults.iter().map(Fault::to_string).collect();
+                return vec![self.fail(index, told.join("; "))];
             }
         }
         let used = self.take(&[index]).or_else(|error| {

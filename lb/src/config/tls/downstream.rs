@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::{
     compile::Compiler,
-    secrets::{Recipe, Use, Value, Values},
+    secrets::{Fault, Recipe, Use, Value, Values},
 };
 use prost_types::Any;
 use std::{
@@ -78,7 +78,9 @@ impl Compiler {
             return Err(());
         }
         let made = server.make(&self.secrets.values(), server.tickets.current());
-        let context = made.map_err(|error| self.wrong_server(path, &server, &error))?;
+        let context = made.map_err(|error| {
+            self.wrong_setting(path, &server.certificates, &server.trust, &error);
+        })?;
         let timeout = chain.transport_socket_connect_timeout.as_ref();
         let at = Arc::new(DownstreamTls {
             context: Live::new(context),
@@ -202,18 +204,6 @@ impl Compiler {
         let tickets = keys.map_err(wrong).ok()?;
         Some(TicketSource::Secret(place, tickets))
     }
-
-    /// Tells what is wrong with settings at the field that they come from.
-    fn wrong_server(&mut self, path: &str, server: &Server, error: &SettingsError) {
-        let certificate = super::element(&error.field, "identities");
-        let certificate = certificate.and_then(|index| server.certificates.get(index));
-        let trust = server
-            .trust
-            .path()
-            .filter(|_| error.field.starts_with("client_auth"));
-        let found = certificate.map(|(_, path)| path.as_str()).or(trust);
-        self.wrong(found.unwrap_or(path), error.to_string());
-    }
 }
 
 impl Server {
@@ -250,9 +240,9 @@ impl Server {
         let required = self.required
             || trust::is_pinned(&merged)
             || !merged.match_typed_subject_alt_names.is_empty();
-        let wrong = |reason| SettingsError {
-            field: "client_auth".into(),
-            reason,
+        let wrong = |fault: Fault| SettingsError {
+            field: format!("client_auth.{}", fault.field),
+            reason: fault.reason,
         };
         let trust = self.trust.trust(values, false).map_err(wrong)?;
         Ok(match required {
@@ -322,7 +312,8 @@ impl Use for Used {
             }
         };
         let made = server.make(values, tickets.clone());
-        let (context, at) = (made.map_err(|error| error.to_string())?, self.at.clone());
+        let told = |error: SettingsError| Fault::of_setting(&error).to_string();
+        let (context, at) = (made.map_err(told)?, self.at.clone());
         Ok(Box::new(move || {
             at.context.put(context);
             server.tickets.put(tickets);

@@ -83,15 +83,6 @@ fn identities(
     found.filter_map(identity).collect()
 }
 
-/// The index in a field such as `identities[2].key`.
-fn element(field: &str, list: &str) -> Option<usize> {
-    let (index, _) = field
-        .strip_prefix(list)?
-        .strip_prefix('[')?
-        .split_once(']')?;
-    index.parse().ok()
-}
-
 impl fmt::Debug for DownstreamTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DownstreamTls")

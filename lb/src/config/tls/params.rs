@@ -104,8 +104,10 @@ impl Compiler {
     }
 
     fn unsupported<'a>(&mut self, path: &str, name: &str, known: impl Iterator<Item = &'a str>) {
-        let known = known.collect::<Vec<_>>().join(", ");
-        let reason = format!("`{name}` is unknown or not supported, only {known}");
+        let known: Vec<_> = known.collect();
+        let near = xds::did_you_mean(name, known.iter().map(|name| (*name).to_owned()));
+        let known = known.join(", ");
+        let reason = format!("`{name}` is unknown or not supported, only {known}{near}");
         self.wrong(path, reason);
     }
 
@@ -137,6 +139,27 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_one_is_told_which() {
+        for (name, near) in [
+            ("ECDHE-RSA-AES128-GCM-SHA265", "ECDHE-RSA-AES128-GCM-SHA256"),
+            ("tls_aes_128_gcm_sha256", "TLS_AES_128_GCM_SHA256"),
+            ("TLS_SM4_GCM", "TLS_SM4_GCM_SM3"),
+        ] {
+            let mut compiler = Compiler::default();
+            let params = TlsParameters {
+                cipher_suites: vec![name.into()],
+                ..TlsParameters::default()
+            };
+            compiler.suites("x", &params);
+            let reason = &compiler.problems[0].reason;
+            assert!(
+                reason.ends_with(&format!("; did you mean `{near}`?")),
+                "{reason}"
+            );
+        }
+    }
 
     #[test]
     fn a_group_of_suites_is_its_members() {

@@ -3,12 +3,12 @@
 use super::trust;
 use crate::config::{
     compile::{Compiler, at},
-    secrets::{Recipe, Value, Values},
+    secrets::{Fault, Recipe, Value, Values},
 };
 use prost::Message;
 use xds::api::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, CommonTlsContext, SdsSecretConfig, Secret,
-    common_tls_context::ValidationContextType as Validation,
+    common_tls_context::ValidationContextType as Validation, secret::Type,
 };
 
 /// The places of a validation context's parts, and the path of each.
@@ -35,16 +35,24 @@ impl Compiler {
                     let reason = format!("`{}` is already used", secret.name);
                     self.wrong(&format!("{path}.name"), reason);
                 }
-                Err(fault) if fault.field.is_empty() => self.wrong(&path, fault.reason),
-                Err(fault) => {
-                    use xds::api::envoy::extensions::transport_sockets::tls::v3::secret::Type;
+                Err(faults) => {
                     let kind = match &secret.r#type {
-                        Some(Type::TlsCertificate(_)) => "tls_certificate",
-                        Some(Type::SessionTicketKeys(_)) => "session_ticket_keys",
-                        Some(Type::ValidationContext(_)) | None => "validation_context",
+                        Some(Type::TlsCertificate(_)) => ".tls_certificate",
+                        Some(Type::SessionTicketKeys(_)) => ".session_ticket_keys",
+                        Some(Type::ValidationContext(_)) => ".validation_context",
+                        None => "",
                     };
-                    self.wrong(&format!("{path}.{kind}.{}", fault.field), fault.reason);
+                    self.faults(&format!("{path}{kind}"), faults);
                 }
+            }
+        }
+    }
+
+    fn faults(&mut self, path: &str, faults: Vec<Fault>) {
+        for Fault { field, reason } in faults {
+            match field.is_empty() {
+                true => self.wrong(path, reason),
+                false => self.wrong(&format!("{path}.{field}"), reason),
             }
         }
     }
@@ -117,18 +125,20 @@ impl Compiler {
     /// Adds a secret that has no name.
     pub(super) fn secret(&mut self, path: &str, recipe: Recipe) -> Option<usize> {
         let added = self.secrets.add(path, recipe);
-        added
-            .map_err(|fault| self.wrong(&format!("{path}.{}", fault.field), fault.reason))
-            .ok()
+        added.map_err(|faults| self.faults(path, faults)).ok()
     }
 
-    /// The place of a named secret of a kind.
+    /// The place of a named secret of a kind. Of one that cannot be used nothing is told where it is named: what is
+    /// wrong with it was.
     pub(super) fn named_secret(
         &mut self,
         path: &str,
         from: &SdsSecretConfig,
         is_kind: impl Fn(&Value) -> bool,
     ) -> Option<usize> {
+        if self.secrets.is_broken(&from.name) {
+            return None;
+        }
         let found = self.secrets.named(&from.name);
         let reason = match found.map(|place| is_kind(self.secrets.values().get(place))) {
             Some(true) => return found,
@@ -140,6 +150,39 @@ impl Compiler {
         };
         self.wrong(&format!("{path}.name"), reason);
         None
+    }
+}
+
+impl Compiler {
+    /// Tells what is wrong with a setting at the field that it comes from. `path`: of the context.
+    pub(super) fn wrong_setting(
+        &mut self,
+        path: &str,
+        certificates: &[CertificateRef],
+        trust: &TrustRef,
+        error: &tls::SettingsError,
+    ) {
+        let common = format!("{path}.common_tls_context");
+        let Fault { field, reason } = Fault::of_setting(error);
+        let (part, index) = match error.field.split_once(['.', '[']) {
+            Some((part, rest)) => (part, rest.split(']').next().and_then(|i| i.parse().ok())),
+            None => (&*error.field, None),
+        };
+        match (part, certificates.get(index.unwrap_or(0))) {
+            ("identity" | "identities", Some((_, path))) => self.wrong(path, reason),
+            ("client_auth" | "server", _) => match trust.path() {
+                // What is named has its fields elsewhere.
+                Some(path) if path.ends_with("sds_secret_config") => {
+                    self.wrong(path, format!("{field}: {reason}"));
+                }
+                Some(path) => self.wrong(&format!("{path}.{field}"), reason),
+                None => self.wrong(&format!("{common}.validation_context.{field}"), reason),
+            },
+            ("suites" | "groups", _) => {
+                self.wrong(&format!("{common}.tls_params.{field}"), reason);
+            }
+            _ => self.wrong(path, format!("{field}: {reason}")),
+        }
     }
 }
 
@@ -171,9 +214,7 @@ impl TrustRef {
     }
 
     /// What sessions verify by; see [`trust::trust`].
-    pub(super) fn trust(&self, values: &Values<'_>, roots: bool) -> Result<tls::Trust, String> {
-        let told =
-            |fault: crate::config::secrets::Fault| format!("{}: {}", fault.field, fault.reason);
-        trust::trust(&self.merged(values), roots).map_err(told)
+    pub(super) fn trust(&self, values: &Values<'_>, roots: bool) -> Result<tls::Trust, Fault> {
+        trust::trust(&self.merged(values), roots)
     }
 }

@@ -30,7 +30,13 @@ const ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 pub(in crate::config) fn check(from: &CertificateValidationContext) -> Result<(), Fault> {
     hashes(from)?;
     sans(from)?;
-    depth(from).map(|_| ())
+    depth(from)?;
+    let trust = Trust {
+        ca: bytes(from.trusted_ca.as_ref()),
+        crl: bytes(from.crl.as_ref()),
+        ..Trust::default()
+    };
+    trust.check().map_err(|error| Fault::of_setting(&error))
 }
 
 /// Any certificate will do.

@@ -9,7 +9,7 @@ use super::{
 use crate::config::{
     UpstreamProtocol,
     compile::Compiler,
-    secrets::{Use, Values},
+    secrets::{Fault, Use, Values},
 };
 use prost_types::Any;
 use std::sync::Arc;
@@ -61,7 +61,9 @@ impl Compiler {
         self.check_alpn(path, &parts.params.alpn, protocol);
         let check_name = parts.checks_name(&parts.trust.merged(&self.secrets.values()));
         let made = parts.make(&self.secrets.values());
-        let wrong = |error: SettingsError| self.wrong_client(path, &parts, &error);
+        let wrong = |error: SettingsError| {
+            self.wrong_setting(path, &parts.certificates, &parts.trust, &error);
+        };
         let (context, http2) = made.map_err(wrong).ok()?;
         let at = Arc::new(UpstreamTls {
             context: Live::new(context),
@@ -141,20 +143,6 @@ impl Compiler {
         let path = format!("{path}.common_tls_context.alpn_protocols");
         self.warn(&path, reason);
     }
-
-    /// Tells what is wrong with settings at the field that they come from.
-    fn wrong_client(&mut self, path: &str, parts: &ClientParts, error: &SettingsError) {
-        let certificate = parts
-            .certificates
-            .first()
-            .filter(|_| error.field.starts_with("identity"));
-        let trust = parts
-            .trust
-            .path()
-            .filter(|_| error.field.starts_with("server"));
-        let found = certificate.map(|(_, path)| path.as_str()).or(trust);
-        self.wrong(found.unwrap_or(path), error.to_string());
-    }
 }
 
 /// What is offered by ALPN if nothing is configured, and what besides if the client's HTTP version decides.
@@ -204,9 +192,9 @@ impl ClientParts {
         if trust::accepts_any(&self.trust.merged(values)) {
             return Ok(Client::Unverified);
         }
-        let wrong = |reason| SettingsError {
-            field: "server".into(),
-            reason,
+        let wrong = |fault: Fault| SettingsError {
+            field: format!("server.{}", fault.field),
+            reason: fault.reason,
         };
         let mut trust = self.trust.trust(values, true).map_err(wrong)?;
         if self.name_only {
@@ -230,7 +218,7 @@ impl Use for Used {
     }
 
     fn remake(&self, values: &Values<'_>, _changed: &[usize]) -> Result<Box<dyn FnOnce()>, String> {
-        let told = |error: SettingsError| error.to_string();
+        let told = |error: SettingsError| Fault::of_setting(&error).to_string();
         if self.parts.checks_name(&self.parts.trust.merged(values)) != self.at.check_name {
             return Err("whether the endpoints' names are checked cannot change".into());
         }

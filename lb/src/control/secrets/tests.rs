@@ -147,7 +147,8 @@ fn what_cannot_be_used_is_told_once_and_tried_again_when_it_changes() {
             fs::rename(folder.path("new"), &key).unwrap();
         };
         replace(&[2; 79]);
-        assert_eq!(error(&mut files).await, "keys[0]: is not 80 bytes long");
+        let expected = format!("keys[0]: {}: is not 80 bytes long", key.display());
+        assert_eq!(error(&mut files).await, expected);
         // Another file in the directory is no change of the secret.
         write(&folder.path("other"), 9);
         replace(&[2; 80]);
@@ -196,32 +197,4 @@ fn what_changed_before_it_was_watched_is_noticed() {
         let mut files = Files::new(secrets, Duration::ZERO).unwrap();
         assert_eq!(files.news().await.unwrap(), used());
     });
-}
-
-#[test]
-fn what_has_expired_is_told_of() {
-    let at = |hours: u64| Some(Duration::from_secs(hours * 3600));
-    let now = Duration::from_secs(1000 * 3600);
-    for (expires, staple_expires, expected) in [
-        (None, None, &[][..]),
-        (at(5000), at(1000), &[]),
-        (at(1010), None, &["its certificate expires in 10 hours"]),
-        (
-            at(999),
-            at(999),
-            &[
-                "its certificate has expired",
-                "its OCSP response is outdated and is not sent",
-            ],
-        ),
-    ] {
-        let stats = SecretStats {
-            secret: "a".into(),
-            updates: 0,
-            update_failures: 0,
-            expires,
-            staple_expires,
-        };
-        assert_eq!(warnings(&stats, now), expected);
-    }
 }

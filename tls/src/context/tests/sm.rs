@@ -188,14 +188,23 @@ fn sm2_needs_tls_1_3() {
     let mut settings = serving(vec![sm2()]);
     settings.versions = (Version::Tls12, Version::Tls12);
     let made = ServerContext::new(&Provider::system(), settings);
-    assert_eq!(
-        made.err().unwrap().to_string(),
-        "suites: none is left for these versions"
-    );
+    let why = "suites: none is left for an SM2 certificate, which needs TLS 1.3 with TLS_SM4_GCM_SM3 or \
+               TLS_SM4_CCM_SM3";
+    assert_eq!(made.err().unwrap().to_string(), why);
     let mut settings = asking(Client::Unverified);
     settings.versions = (Version::Tls12, Version::Tls12);
     settings.identity = Some(sm2());
     let made = ClientContext::new(&Provider::system(), settings);
     let why = "identity: SM2 is not supported, or not by these versions and suites";
+    assert_eq!(made.err().unwrap().to_string(), why);
+}
+
+#[test]
+fn suites_of_sm4_need_an_sm2_certificate() {
+    let mut settings = serving(vec![Ca::new("ca").leaf(&["a.test"]).identity()]);
+    settings.versions = (Version::Tls13, Version::Tls13);
+    settings.suites = vec![Suite::parse(SM4_GCM).unwrap()];
+    let made = ServerContext::new(&Provider::system(), settings);
+    let why = "suites: none is left for these versions: those with SM4 need an SM2 certificate, and there is another";
     assert_eq!(made.err().unwrap().to_string(), why);
 }

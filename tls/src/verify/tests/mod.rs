@@ -50,7 +50,7 @@ fn told(result: Result<Pair, Failure>) -> Told {
         E::BadSignature => Told::BadSignature,
         E::ExpiredRevocationListContext { .. } => Told::CrlExpired,
         E::ExpiredContext { .. } => Told::Expired,
-        E::NotValidForName => Told::Name,
+        E::NotValidForNameContext { .. } => Told::Name,
         E::NotValidYetContext { .. } => Told::NotYetValid,
         E::InvalidPurpose => Told::Purpose,
         E::Revoked => Told::Revoked,

@@ -124,3 +124,35 @@ fn what_has_one_name_is_told_once() {
         ["a"]
     );
 }
+
+#[test]
+fn what_has_expired_is_told_of() {
+    let at = |hours: u64| Some(std::time::Duration::from_secs(hours * 3600));
+    let now = std::time::Duration::from_secs(1000 * 3600);
+    for (expires, staple_expires, expected) in [
+        (None, None, &[][..]),
+        (at(5000), at(1000), &[]),
+        (
+            at(1010),
+            None,
+            &["secret a: its certificate expires in 10 hours"],
+        ),
+        (
+            at(999),
+            at(999),
+            &[
+                "secret a: its certificate has expired",
+                "secret a: its OCSP response is outdated and is not sent",
+            ],
+        ),
+    ] {
+        let stats = SecretStats {
+            secret: "a".into(),
+            updates: 0,
+            update_failures: 0,
+            expires,
+            staple_expires,
+        };
+        assert_eq!(stats.warnings(now), expected);
+    }
+}

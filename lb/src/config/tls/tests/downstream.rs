@@ -3,6 +3,7 @@ use crate::config::{
     DownstreamTls,
     sample::{CHAIN, Sample},
 };
+use crate::scratch::Folder;
 use rcgen::CustomExtension;
 use std::{sync::Arc, time::Duration};
 
@@ -93,7 +94,7 @@ const WRONG: [(&str, &str); 22] = [
     ),
     (
         "common_tls_context: {tls_certificates: [cert(a)], validation_context: {trusted_ca: file(garbage)}}",
-        ".common_tls_context.validation_context",
+        ".common_tls_context.validation_context.trusted_ca",
     ),
     (
         "common_tls_context: {tls_certificates: [cert(a)], validation_context: \
@@ -173,6 +174,147 @@ fn what_is_wrong_towards_clients_is_told_at_its_field() {
     }
 }
 
+/// The problems of a sample whose only chain serves the secret `ours`, with these secrets.
+fn problems_with(folder: &Folder, secrets: &str) -> Vec<String> {
+    let chain = downstream(
+        folder,
+        "common_tls_context: {tls_certificate_sds_secret_configs: [{name: ours}]}",
+    );
+    let secrets = text(folder, secrets);
+    let sample = Sample {
+        chain: &chain,
+        secrets: &secrets,
+        ..Sample::default()
+    };
+    sample.problems()
+}
+
+#[test]
+fn a_secret_that_cannot_be_used_is_not_told_to_be_absent() {
+    let (folder, _) = folder();
+    for (secrets, expected) in [
+        (
+            "{name: ours, tls_certificate: {certificate_chain: file(none), private_key: file(a.key)}}",
+            &["secrets[0].tls_certificate.certificate_chain.filename: "][..],
+        ),
+        ("{name: ours}", &["secrets[0]: it has no type"]),
+        (
+            "{name: ours}, {name: ours, tls_certificate: cert(a)}",
+            &[
+                "secrets[0]: it has no type",
+                "secrets[1].name: `ours` is already used",
+            ],
+        ),
+        ("", &[".name: there is no secret `ours` in"]),
+    ] {
+        let problems = problems_with(&folder, secrets);
+        assert_eq!(problems.len(), expected.len(), "{problems:?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            assert!(problem.contains(expected), "{problems:?}");
+        }
+    }
+}
+
+#[test]
+fn all_that_is_wrong_with_a_certificate_is_told_at_once() {
+    let (folder, _) = folder();
+    folder.put("empty", "");
+    for (sources, expected) in [
+        (
+            "certificate_chain: file(none), private_key: file(none)",
+            ["certificate_chain.filename: ", "private_key.filename: "],
+        ),
+        (
+            "certificate_chain: file(none), private_key: file(empty)",
+            ["certificate_chain.filename: ", "/empty: is empty"],
+        ),
+        (
+            "",
+            ["certificate_chain: is missing", "private_key: is missing"],
+        ),
+    ] {
+        let secret = format!("{{name: ours, tls_certificate: {{{sources}}}}}");
+        let problems = problems_with(&folder, &secret);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            assert!(problem.contains(expected), "{problems:?}");
+        }
+    }
+}
+
+#[test]
+fn the_file_that_is_wrong_is_named() {
+    let (folder, _) = folder();
+    folder.put("garbage", "x");
+    for (secret, field, file, reason) in [
+        (
+            "tls_certificate: {certificate_chain: file(a.pem), private_key: file(b.key)}",
+            "tls_certificate.private_key",
+            "b.key",
+            "does not belong to the certificate",
+        ),
+        (
+            "tls_certificate: {certificate_chain: file(a.key), private_key: file(a.key)}",
+            "tls_certificate.certificate_chain",
+            "a.key",
+            "no certificate found",
+        ),
+        (
+            "validation_context: {trusted_ca: file(garbage)}",
+            "validation_context.trusted_ca",
+            "garbage",
+            "no certificate found",
+        ),
+        (
+            "validation_context: {trusted_ca: file(ca.pem), crl: file(ca.pem)}",
+            "validation_context.crl",
+            "ca.pem",
+            "no list found",
+        ),
+        (
+            "session_ticket_keys: {keys: [file(garbage)]}",
+            "session_ticket_keys.keys[0]",
+            "garbage",
+            "is not 80 bytes long",
+        ),
+    ] {
+        let problems = problems_with(&folder, &format!("{{name: ours, {secret}}}"));
+        let file = folder.path(file);
+        let expected = format!(
+            "static_resources.secrets[0].{field}: {}: {reason}",
+            file.display()
+        );
+        assert_eq!(problems, [expected]);
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_told_at_the_fields_of_the_configuration() {
+    let (folder, _) = folder();
+    let path = format!("{CHAIN}.transport_socket.typed_config.common_tls_context");
+    for (fields, expected) in [
+        (
+            "tls_params: {cipher_suites: [ECDHE-RSA-AES128-GCM-SHA256]}",
+            "tls_params.cipher_suites: none of TLS 1.2 can be used with these certificates",
+        ),
+        (
+            "tls_params: {tls_minimum_protocol_version: TLSv1_3, cipher_suites: [TLS_SM4_GCM_SM3]}",
+            "tls_params.cipher_suites: none is left for these versions: those with SM4 need an SM2 \
+             certificate, and there is another",
+        ),
+    ] {
+        let chain = downstream(
+            &folder,
+            &format!("common_tls_context: {{tls_certificates: [cert(a)], {fields}}}"),
+        );
+        let sample = Sample {
+            chain: &chain,
+            ..Sample::default()
+        };
+        assert_eq!(sample.problems(), [format!("{path}.{expected}")]);
+    }
+}
+
 #[test]
 fn a_context_of_the_other_side_is_refused() {
     let (folder, _) = folder();
@@ -233,6 +375,13 @@ fn protocols_that_the_codec_does_not_speak_are_told_of() {
     for (manager, alpn, expected) in [
         ("", "h2, http/1.1, http/1.0", None),
         ("", "http/1.1, spdy/3", Some("[1]: offers `spdy/3`")),
+        (
+            "",
+            "h2, http1.1",
+            Some(
+                "[1]: offers `http1.1`, which `codec_type: AUTO` does not speak; did you mean `http/1.1`?",
+            ),
+        ),
         ("codec_type: HTTP1", "http/1.1", None),
         (
             "codec_type: HTTP1",
