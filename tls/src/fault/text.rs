@@ -3,23 +3,25 @@
 use rustls::{CertificateError, Error, OtherError};
 
 pub(super) fn of(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(CertificateError::Other(OtherError(why))) => {
-            format!("invalid peer certificate: {why}")
-        }
-        Error::InvalidCertificate(CertificateError::NotValidForNameContext {
-            expected,
-            presented,
-        }) => {
-            let names = match presented.is_empty() {
-                true => "it has no name".to_owned(),
-                false => format!("only for {}", presented.join(", ")),
-            };
-            let expected = expected.to_str();
-            format!("invalid peer certificate: not valid for name {expected}, {names}")
-        }
-        other => other.to_string(),
+    let Error::InvalidCertificate(why) = error else {
+        return error.to_string();
+    };
+    if let CertificateError::Other(OtherError(why)) = why {
+        return format!("invalid peer certificate: {why}");
     }
+    if let CertificateError::NotValidForNameContext {
+        expected,
+        presented,
+    } = why
+    {
+        let names = match presented.is_empty() {
+            true => "it has no name".to_owned(),
+            false => format!("only for {}", presented.join(", ")),
+        };
+        let expected = expected.to_str();
+        return format!("invalid peer certificate: not valid for name {expected}, {names}");
+    }
+    error.to_string()
 }
 
 #[cfg(test)]

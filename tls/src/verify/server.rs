@@ -70,11 +70,11 @@ impl ServerCertVerifier for ServerVerifier {
             if self.checks_name && believed.checks_name() && !believed.accepts_untrusted() {
                 let parsed = EndEntityCert::try_from(leaf).map_err(from_webpki)?;
                 let valid = parsed.verify_is_valid_for_subject_name(name);
-                valid.map_err(|error| match error {
-                    webpki::Error::CertNotValidForName(_) => {
-                        wrong_name(&Certificate::new(leaf), name)
+                valid.map_err(|error| {
+                    if let webpki::Error::CertNotValidForName(_) = error {
+                        return wrong_name(&Certificate::new(leaf), name);
                     }
-                    error => from_webpki(error),
+                    from_webpki(error)
                 })?;
             }
         }
