@@ -220,7 +220,7 @@ fn mistakes_are_told_at_once() {
                 "--listen https://127.0.0.1:0 --cert {cert} --key {} --to 127.0.0.1:1",
                 file("www.key")
             ),
-            "private_key",
+            "www.key: does not belong to the certificate",
         ),
         (
             format!("--listen https://127.0.0.1:0 --cert {cert} --key /nowhere --to 127.0.0.1:1"),
