@@ -11,6 +11,7 @@ use crate::config::{
     compile::Compiler,
     secrets::{Fault, Use, Values},
 };
+use codecs::PROTOCOLS;
 use prost_types::Any;
 use std::sync::Arc;
 use tls::{Client, ClientContext, ClientSettings, Provider, SettingsError};
@@ -127,6 +128,18 @@ impl Compiler {
     }
 
     fn check_alpn(&mut self, path: &str, alpn: &[Vec<u8>], protocol: UpstreamProtocol) {
+        let known: Vec<_> = PROTOCOLS.iter().flat_map(|one| one.alpn()).collect();
+        for (index, name) in alpn.iter().enumerate() {
+            // A cluster behind a TCP proxy may speak what is not known here.
+            let name = name.escape_ascii().to_string();
+            let known = known.iter().map(|known| known.escape_ascii().to_string());
+            let is_known = known.clone().any(|known| known == name);
+            let near = xds::did_you_mean(&name, known);
+            if !is_known && !near.is_empty() {
+                let path = format!("{path}.common_tls_context.alpn_protocols[{index}]");
+                self.warn(&path, format!("offers `{name}`, which is not known{near}"));
+            }
+        }
         let offers_h2 = alpn.iter().any(|name| name == b"h2");
         let reason = match protocol {
             UpstreamProtocol::Http2 if !alpn.is_empty() && !offers_h2 => {

@@ -180,6 +180,32 @@ fn metadata_chooses_the_socket_of_an_endpoint() {
 }
 
 #[test]
+fn a_protocol_that_is_nearly_one_is_told_of() {
+    let (folder, _) = folder();
+    for (name, near) in [
+        ("http1.1", Some("http/1.1")),
+        ("redis", None),
+        ("http/1.1", None),
+    ] {
+        let fields = format!(
+            "common_tls_context: {{alpn_protocols: [{name}], validation_context: {{trusted_ca: file(ca.pem)}}}}"
+        );
+        let cluster = upstream(&folder, &fields);
+        let sample = Sample {
+            cluster: &cluster,
+            ..Sample::default()
+        };
+        let near = near.map(|near| {
+            format!(
+                "{CLUSTER}.transport_socket.typed_config.common_tls_context.alpn_protocols[0]: \
+                 offers `{name}`, which is not known; did you mean `{near}`?"
+            )
+        });
+        assert_eq!(sample.warnings(), near.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn what_is_surprising_is_told() {
     let (folder, _) = folder();
     let log = folder.path("log");
