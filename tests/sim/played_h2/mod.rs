@@ -256,6 +256,21 @@ fn requests_of_an_endpoint_that_dies_are_sent_again_only_where_that_is_safe() {
 }
 
 #[test]
+fn a_request_that_an_endpoint_took_and_reset_is_not_sent_again() {
+    const INTERNAL_ERROR: u32 = 2;
+    let mut stage = stage();
+    let (mut client, mut endpoint, _) = asked(&mut stage, 1);
+    let post = client.ask("POST", true);
+    settle(&mut stage, &mut [&mut client, &mut endpoint]);
+    let taken = endpoint.asked()[1];
+    endpoint.peer.reset(taken, INTERNAL_ERROR);
+    settle(&mut stage, &mut [&mut endpoint, &mut client]);
+    settle(&mut stage, &mut [&mut endpoint, &mut client]);
+    assert_eq!(client.status(post), Some(503));
+    assert_eq!((endpoint.asked().len(), stage.accepted_len()), (2, 1));
+}
+
+#[test]
 fn a_client_that_finishes_with_a_shut_window_is_not_waited_for() {
     let mut stage = Stage::new(&Script {
         cluster: HTTP2,
